@@ -1,0 +1,158 @@
+/* storsim/ddi.h: the one table of the simulated DDI.
+ *
+ * A routine's name, parameters, IRQL limit, statuses, first OS and documented page are data here and nowhere else.
+ * Dispatch, argument checks, the Python binding, stubs, documentation, journal, fuzz decoder and completeness tests read
+ * this table. The room knows nothing of any other room.
+ *
+ * Source: each row names its page in the public windows-driver-docs-ddi repository. */
+#ifndef STORSIM_DDI_H
+#define STORSIM_DDI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STORSIM_MAX_PARAMS 12
+
+/* How a parameter is passed. The width decides the host-side range check (spec A24, ruling R8). */
+typedef enum storsim_type {
+    STORSIM_T_DEVEXT,      /* PVOID HwDeviceExtension: always first where it exists */
+    STORSIM_T_UCHAR,       /* 0 … 255 */
+    STORSIM_T_BOOLEAN,     /* bool or 0 … 255 */
+    STORSIM_T_USHORT,      /* 0 … 65535 */
+    STORSIM_T_ULONG,       /* 0 … 2^32-1 */
+    STORSIM_T_TAG,         /* ULONG, also text of one to four characters (ruling R4) */
+    STORSIM_T_ENUM,        /* signed 32 bit, kept sign-extended */
+    STORSIM_T_SIZE_T,      /* 0 … 2^64-1 */
+    STORSIM_T_ULONGLONG,   /* 0 … 2^64-1 */
+    STORSIM_T_ULONG_PTR,   /* 0 … 2^64-1 */
+    STORSIM_T_PHYSICAL,    /* PHYSICAL_ADDRESS by value: 0 … 2^64-1, or -1 for all ones (ruling R3) */
+    STORSIM_T_PVOID,       /* simulated kernel address, 0 is NULL */
+    STORSIM_T_PMDL,        /* address of a simulated MDL */
+    STORSIM_T_PSRB,        /* address of a simulated SCSI_REQUEST_BLOCK */
+    STORSIM_T_PSGLIST,     /* address of a simulated STOR_SCATTER_GATHER_LIST */
+    STORSIM_T_PCONFIG,     /* address of a simulated PORT_CONFIGURATION_INFORMATION */
+    STORSIM_T_ROUTINE,     /* token of a host callable, 0 is NULL */
+    STORSIM_T_CONTEXT,     /* token of a host object handed back to a callback, 0 is NULL */
+    STORSIM_T_HANDLE,      /* HANDLE of a DMA engine */
+    STORSIM_T_RANGES,      /* data: storsim_access_range_t[count] */
+    STORSIM_T_HANDLES,     /* data: uint64_t[count], HANDLEs */
+    STORSIM_T_GROUP_AFFINITY, /* data: storsim_group_affinity_t[count] */
+    STORSIM_T_STREAM_FORMAT,  /* data: storsim_stream_format_t */
+    STORSIM_T_TRANSFERS,   /* data: storsim_codec_transfer_t[count] */
+    STORSIM_T_DEVICE_INFO, /* data: storsim_device_information_t */
+    STORSIM_T_KEVENT,      /* address of a simulated KEVENT */
+    STORSIM_T_REGISTER     /* address of a live register */
+} storsim_type_t;
+
+/* Direction and properties of a parameter. */
+enum {
+    STORSIM_P_IN = 1,
+    STORSIM_P_OUT = 2,
+    STORSIM_P_INOUT = 3,
+    STORSIM_P_OPTIONAL = 4, /* may be left out by the caller: 0 */
+    STORSIM_P_HIDDEN = 8    /* an array whose length another parameter carries; not counted among the positional ones */
+};
+
+typedef struct storsim_param {
+    const char *name;      /* as documented */
+    storsim_type_t type;
+    uint8_t flags;         /* STORSIM_P_* */
+} storsim_param_t;
+
+typedef enum storsim_family {
+    STORSIM_F_STORPORT,
+    STORSIM_F_HDAUDIO
+} storsim_family_t;
+
+typedef enum storsim_return {
+    STORSIM_R_STATUS,   /* ULONG STOR_STATUS_* or NTSTATUS by family */
+    STORSIM_R_POINTER,  /* PVOID */
+    STORSIM_R_PHYSICAL, /* STOR_PHYSICAL_ADDRESS */
+    STORSIM_R_VALUE,    /* BOOLEAN or another plain number */
+    STORSIM_R_VOID
+} storsim_return_t;
+
+/* One status a routine can return. */
+typedef struct storsim_ddi_status {
+    uint32_t value;
+    const char *name;   /* STOR_STATUS_… or STATUS_… */
+    bool documented;    /* false: inferred by the spec or a model choice */
+} storsim_ddi_status_t;
+
+typedef struct storsim_routine {
+    uint16_t id;                 /* dense from 1 in table order; 0 is "no routine" */
+    const char *name;            /* StorPortAllocatePool; member name for HD Audio */
+    storsim_family_t family;
+    storsim_return_t returns;
+    uint8_t irql_min, irql_max;  /* callable levels, inclusive; 31 = any */
+    bool irql_documented;
+    bool has_irql_status;        /* a status exists for a breach */
+    uint32_t first_os;           /* NTDDI number */
+    int32_t function_code;       /* StorPortExtendedFunction code or -1 for a direct export */
+    const char *page;            /* documentation page */
+    const char *summary;         /* one line in our own words */
+    const storsim_param_t *params;
+    uint8_t param_count;
+    const storsim_ddi_status_t *statuses;
+    uint8_t status_count;
+} storsim_routine_t;
+
+/* The table, ordered by id; *count receives its length. Static storage. O(1). */
+const storsim_routine_t *storsim_ddi_table(size_t *count);
+/* The row of an id, or NULL. O(1). */
+const storsim_routine_t *storsim_ddi_routine(uint16_t id);
+/* The row with this documented name (family disambiguates equal names), or NULL. O(rows). */
+const storsim_routine_t *storsim_ddi_find(storsim_family_t family, const char *name);
+/* The row behind a STORPORT_FUNCTION_CODE, or NULL. O(rows). */
+const storsim_routine_t *storsim_ddi_by_code(int32_t function_code);
+
+/* One argument of a simulated call.
+ *   value    in: the number, address or token. out: what the variable held before, afterwards what was written.
+ *   data     structures and arrays: storage of the caller, `count` elements, alive during the call; NULL is NULL.
+ *   present  false for an out-parameter whose pointer is NULL.
+ *   written  set by the routine when it wrote the out-parameter. */
+typedef struct storsim_arg {
+    uint64_t value;
+    void *data;
+    uint32_t count;
+    bool present;
+    bool written;
+} storsim_arg_t;
+
+/* Structures that cross the call, in host layout; the simulated layout is the spec's §2.3. */
+typedef struct storsim_access_range {
+    uint64_t RangeStart;   /* physical or logical address, bytes */
+    uint32_t RangeLength;  /* bytes */
+    uint8_t RangeInMemory; /* BOOLEAN */
+} storsim_access_range_t;
+
+typedef struct storsim_group_affinity {
+    uint64_t Mask;
+    uint16_t Group;
+} storsim_group_affinity_t;
+
+typedef struct storsim_stream_format {
+    uint32_t SampleRate; /* Hz */
+    uint16_t ValidBitsPerSample, ContainerSize, NumberOfChannels;
+} storsim_stream_format_t;
+
+typedef struct storsim_codec_transfer {
+    uint32_t Output; /* HDAUDIO_CODEC_COMMAND */
+    uint64_t Input;  /* HDAUDIO_CODEC_RESPONSE */
+} storsim_codec_transfer_t;
+
+typedef struct storsim_device_information {
+    uint16_t Size, DeviceVersion, DriverVersion, CodecsDetected;
+    uint8_t IsStripingSupported, CtrlRevision;
+    uint16_t CtrlVendorId, CtrlDeviceId;
+} storsim_device_information_t;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

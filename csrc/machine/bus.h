@@ -1,0 +1,52 @@
+/* machine/bus.h: how a device reaches memory.
+ *
+ * Every bus master registers and gets a device number. Without an IOMMU its addresses are physical. With one (remap) it sees
+ * logical addresses: a sparse table of mappings, everything else faults. A non-coherent device reads and writes memory itself while
+ * the CPU's cached stores wait in a shadow until they are flushed.
+ * Who may touch what is not the bus's business: the room above installs a guard that is asked first. */
+#ifndef SS_BUS_H
+#define SS_BUS_H
+
+#include "machine/codec.h"
+
+typedef uint32_t ss_device_t; /* from 1 */
+
+typedef enum ss_bus_result {
+    SS_BUS_OK = 0,
+    SS_BUS_NOT_RAM,   /* master abort: no memory there */
+    SS_BUS_IOMMU,     /* no mapping for the logical address */
+    SS_BUS_STALLED    /* test knob: the bus does not answer now */
+} ss_bus_result_t;
+
+/* Asked before each access after translation; returns what the call as a whole shall answer: OK goes on; anything else (BUGCHECK,
+ * VIOLATION, …) aborts it. `allowed` false means: record, but the hardware does it all the same. */
+typedef storsim_status_t (*ss_bus_guard_fn)(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
+                                            size_t bytes, bool write, ss_bus_result_t result);
+
+storsim_status_t ss_bus_add_device(storsim_machine_t *machine, bool remap, bool coherent, ss_device_t *device);
+void ss_bus_remove_device(storsim_machine_t *machine, ss_device_t device);
+void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard);
+
+/* Maps pages of RAM into the device's logical space; *logical receives the address (page aligned, deterministic, below `highest`
+ * when possible). Without remap it is the physical address itself. */
+storsim_status_t ss_bus_map(storsim_machine_t *machine, ss_device_t device, uint64_t first_pfn, uint64_t pages, uint64_t highest,
+                            uint64_t *logical);
+void ss_bus_unmap(storsim_machine_t *machine, ss_device_t device, uint64_t logical, uint64_t pages);
+/* Physical address behind a device address; false when none. */
+bool ss_bus_translate(const storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t *physical);
+
+/* The device's loads and stores. *result tells what the hardware saw; the status is OK unless the guard or the host stops it. */
+storsim_status_t ss_bus_read(storsim_machine_t *machine, ss_device_t device, uint64_t address, void *buffer, size_t bytes,
+                             ss_bus_result_t *result);
+storsim_status_t ss_bus_write(storsim_machine_t *machine, ss_device_t device, uint64_t address, const void *buffer, size_t bytes,
+                              ss_bus_result_t *result);
+/* The CPU's side of a non-coherent page: stores go to the shadow, loads come from it, until flushed (shadow → memory) or
+ * invalidated (memory → shadow). Only pages marked shadowed are affected. Addresses are physical. */
+storsim_status_t ss_bus_shadow(storsim_machine_t *machine, uint64_t first_pfn, uint64_t pages, bool on);
+storsim_status_t ss_bus_cpu_read(storsim_machine_t *machine, uint64_t physical, void *buffer, size_t bytes);
+storsim_status_t ss_bus_cpu_write(storsim_machine_t *machine, uint64_t physical, const void *buffer, size_t bytes);
+storsim_status_t ss_bus_flush(storsim_machine_t *machine, uint64_t physical, uint64_t bytes);
+storsim_status_t ss_bus_invalidate(storsim_machine_t *machine, uint64_t physical, uint64_t bytes);
+void ss_bus_stall(storsim_machine_t *machine, ss_device_t device, bool stalled);
+
+#endif

@@ -1,0 +1,106 @@
+/* machine/core.h: what the rooms above may use of a machine, and how they hang on it. */
+#ifndef SS_CORE_H
+#define SS_CORE_H
+
+#include "machine/bus.h"
+#include "machine/codec.h"
+#include "machine/host.h"
+#include "machine/pagemap.h"
+#include "machine/pages.h"
+#include "machine/ram.h"
+#include "machine/rng.h"
+#include "storsim/ddi.h"
+#include "storsim/machine.h"
+
+/* --- rooms ---------------------------------------------------------------------------------------------------------- */
+
+typedef enum ss_room { SS_ROOM_NT, SS_ROOM_NVME, SS_ROOM_HDA, SS_ROOM_STORPORT, SS_ROOM_HDAUDIO, SS_ROOM_JOURNAL, SS_ROOM_HOST, SS_ROOM_COUNT } ss_room_t;
+
+typedef struct ss_event {
+    uint64_t time, sequence;
+    uint16_t room, kind;     /* kind: the room's own */
+    uint64_t a, b;
+    uint32_t id;             /* for cancelling; from 1 */
+} ss_event_t;
+
+/* What a room gives the machine. Functions may be NULL where a room has nothing to do. */
+typedef struct ss_room_ops {
+    const char *name;
+    /* An empty state with the configuration of `current`, for LOAD. NULL = no memory. */
+    void *(*fresh)(storsim_machine_t *machine, const void *current);
+    void (*destroy)(storsim_machine_t *machine, void *state);
+    void (*walk)(storsim_machine_t *machine, void *state, ss_codec_t *codec);
+    /* An event of this room is due; storsim_now is its time. */
+    storsim_status_t (*event)(storsim_machine_t *machine, void *state, const ss_event_t *event);
+    /* An interrupt line this room listens to may have to be served (level changed or IRQL fell); see ss_line_set. */
+    storsim_status_t (*interrupt)(storsim_machine_t *machine, void *state, uint32_t line);
+    size_t (*check)(storsim_machine_t *machine, void *state, char *text, size_t capacity);
+} ss_room_ops_t;
+
+storsim_status_t ss_room_attach(storsim_machine_t *machine, ss_room_t room, const ss_room_ops_t *ops, void *state);
+void *ss_room_state(const storsim_machine_t *machine, ss_room_t room);
+ss_host_t *ss_machine_host(const storsim_machine_t *machine);
+ss_pages_t *ss_machine_pages(const storsim_machine_t *machine);
+ss_ram_t *ss_machine_ram(const storsim_machine_t *machine);
+ss_rng_t *ss_machine_rng(storsim_machine_t *machine);
+uint64_t ss_machine_seed(const storsim_machine_t *machine);
+
+/* --- events and lines ----------------------------------------------------------------------------------------------- */
+
+/* Schedules an event of a room at an absolute time (>= now). Events at equal times run in the order they were scheduled. */
+storsim_status_t ss_event_at(storsim_machine_t *machine, uint64_t time, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b, uint32_t *id);
+void ss_event_cancel(storsim_machine_t *machine, uint32_t id); /* 0 and unknown ids are ignored */
+bool ss_event_pending(const storsim_machine_t *machine, uint32_t id);
+/* Moves the clock inside a routine that waits for hardware: runs due events like storsim_advance, but is allowed during a call. */
+storsim_status_t ss_wait(storsim_machine_t *machine, uint64_t ticks);
+
+/* Interrupt lines are levels. A device owns a line; the kernel room listens: its `interrupt` op is called after each change. */
+storsim_status_t ss_line_add(storsim_machine_t *machine, uint32_t *line); /* from 1 */
+storsim_status_t ss_line_set(storsim_machine_t *machine, uint32_t line, bool level);
+bool ss_line_get(const storsim_machine_t *machine, uint32_t line);
+void ss_line_listen(storsim_machine_t *machine, ss_room_t room); /* the room that serves interrupts (nt) */
+void ss_machine_interrupt_seen(storsim_machine_t *machine);      /* for storsim_run_until_interrupt */
+
+/* --- findings ------------------------------------------------------------------------------------------------------- */
+
+/* A rule a room can report. Tables are static; rooms register them before they report. */
+typedef struct ss_rule {
+    const char *name, *rule, *fix, *source;
+} ss_rule_t;
+
+storsim_status_t ss_rules_register(storsim_machine_t *machine, ss_room_t room, const ss_rule_t *rules, uint32_t count);
+
+/* Where the machine is just now; the kernel room keeps it up to date, findings and trace copy it. */
+typedef struct ss_where {
+    uint16_t routine;
+    uint8_t irql, context;
+    uint32_t cpu, owner, site;
+    uint8_t arg_count;
+    uint64_t args[STORSIM_FINDING_ARGS];
+} ss_where_t;
+ss_where_t *ss_machine_where(storsim_machine_t *machine);
+
+/* Records a finding. `draft` carries kind, related sites, code, parameters, expected, got, address; the rest is filled in from
+ * the rule and ss_where. Out of host memory: counted as lost, never an error of the call. Returns the stored record or NULL. */
+storsim_finding_t *ss_report(storsim_machine_t *machine, ss_room_t room, uint32_t rule, const storsim_finding_t *draft);
+/* Stops the machine: records the bugcheck and returns STORSIM_BUGCHECK. Every later ss_machine_alive fails. */
+storsim_status_t ss_stop(storsim_machine_t *machine, ss_room_t room, uint32_t rule, const storsim_finding_t *draft);
+/* OK, STOPPED. First line of every entry point that changes state. */
+storsim_status_t ss_machine_alive(const storsim_machine_t *machine);
+
+/* --- calls, callbacks, faults, trace -------------------------------------------------------------------------------- */
+
+/* Depth of host callbacks; above 0 advance, restore, snapshot and destroy answer REENTRY. */
+uint32_t ss_callback_depth(const storsim_machine_t *machine);
+/* Runs a host callback: records it in the trace, counts the depth. CALLBACK when the host failed or none is installed. */
+storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *callback);
+
+/* A fault point of a routine: true when the plan says this call shall fail. Counts one occasion. A failing predicate callback
+ * sets *status to CALLBACK and answers false. */
+bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status);
+/* A hardware occasion: true when a rule of this name (and device) is armed; consumes one. */
+bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device);
+
+void ss_trace(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+#endif

@@ -1,0 +1,60 @@
+/* machine/ram.h: the bytes behind pages.
+ *
+ * A store is the contents of one block: `pages` pages of host memory in the order of the block's virtual addresses. Frames point
+ * into stores, so a block whose frames are scattered is still one host buffer and can be exported as such. A store is created
+ * without host memory; each page is filled with its pattern at the first touch. Frames without a store read as poison; writing one
+ * through the debugger gives it a loose store of one page.
+ *
+ * Page states inside a store: untouched (content = pattern, no host memory), clean (pattern written out), dirty (written since).
+ * The digest covers the pattern seed and the dirty pages, so a read changes nothing. */
+#ifndef SS_RAM_H
+#define SS_RAM_H
+
+#include "machine/codec.h"
+
+#define SS_POISON 0xDDu /* what freed memory reads as */
+
+typedef struct ss_ram ss_ram_t;
+typedef uint32_t ss_store_t; /* 0 = none */
+
+typedef enum ss_fill {
+    SS_FILL_PATTERN = 0, /* seeded pseudo-random bytes, never zero */
+    SS_FILL_ZERO = 1
+} ss_fill_t;
+
+storsim_status_t ss_ram_create(ss_host_t *host, ss_ram_t **ram);
+void ss_ram_destroy(ss_ram_t *ram);
+
+/* A new store. seed makes the pattern (derive it from the machine's seed and the block's address, so that it needs no counter). */
+storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store);
+/* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */
+storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t store, uint64_t page_offset, uint64_t first_pfn, uint64_t count);
+/* Frames forget their store. Never fails. */
+void ss_ram_detach(ss_ram_t *ram, uint64_t first_pfn, uint64_t count);
+/* Ends a store whose frames were detached. With live exports it becomes an orphan: poisoned, kept until the last export ends. */
+void ss_store_destroy(ss_ram_t *ram, ss_store_t store);
+
+/* Bytes of a store in block order. offset + bytes must lie inside. Never a rule check. NO_MEMORY possible. */
+storsim_status_t ss_store_read(ss_ram_t *ram, ss_store_t store, uint64_t offset, void *buffer, size_t bytes);
+storsim_status_t ss_store_write(ss_ram_t *ram, ss_store_t store, uint64_t offset, const void *buffer, size_t bytes);
+/* Fills [offset, offset + bytes) with one byte value. */
+storsim_status_t ss_store_set(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value, uint64_t bytes);
+/* Compares with what ss_store_set wrote: offset of the first different byte, or `bytes` when equal. */
+uint64_t ss_store_compare(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value, uint64_t bytes);
+/* Exports the whole store as one host buffer: materialises it, pins it; every page counts as dirty if writable. */
+storsim_status_t ss_store_export(ss_ram_t *ram, ss_store_t store, bool writable, uint8_t **data);
+/* Ends one export. *written_at: offset of the first byte an orphan's holder wrote after the free, or UINT64_MAX. The orphan is
+ * gone with its last export. */
+void ss_store_unexport(ss_ram_t *ram, ss_store_t store, uint64_t *written_at);
+uint64_t ss_ram_exports(const ss_ram_t *ram);
+
+/* Bytes by physical address, whatever store they are in; poison where none is. The caller has checked that it is RAM. */
+storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes);
+storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffer, size_t bytes);
+
+/* Host bytes held for contents. */
+uint64_t ss_ram_host_bytes(const ss_ram_t *ram);
+void ss_ram_walk(ss_ram_t *ram, ss_codec_t *codec);
+size_t ss_ram_check(const ss_ram_t *ram);
+
+#endif
