@@ -35,6 +35,11 @@ typedef struct ss_room_ops {
     /* An interrupt line this room listens to may have to be served (level changed or IRQL fell); see ss_line_set. */
     storsim_status_t (*interrupt)(storsim_machine_t *machine, void *state, uint32_t line);
     size_t (*check)(storsim_machine_t *machine, void *state, char *text, size_t capacity);
+    /* Make memory and registers look as they must at storsim_now: called before the host program can look or write, that is before
+     * every host callback and at the end of everything that moved time (storsim_advance, storsim_run_until_interrupt, ss_wait).
+     * A device that moves bytes lazily between its events catches up here, so no other hook into memory is needed: between two
+     * settles no host code runs. Must not schedule into the past, raise interrupts or call back. */
+    storsim_status_t (*settle)(storsim_machine_t *machine, void *state);
 } ss_room_ops_t;
 
 storsim_status_t ss_room_attach(storsim_machine_t *machine, ss_room_t room, const ss_room_ops_t *ops, void *state);

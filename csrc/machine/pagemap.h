@@ -18,7 +18,7 @@ void ss_pagemap_destroy(ss_pagemap_t *map);
 uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page);
 /* Reserves what a later ss_pagemap_set of the same pages needs, so that the set cannot fail. */
 storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count);
-/* Sets count pages to value; with value 0 it never fails. NO_MEMORY changes nothing. */
+/* Sets count pages to value. Clearing (value 0) exactly what one earlier set covered never fails; NO_MEMORY changes nothing. */
 storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value);
 
 #endif
