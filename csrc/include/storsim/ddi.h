@@ -55,8 +55,14 @@ enum {
     STORSIM_P_OUT = 2,
     STORSIM_P_INOUT = 3,
     STORSIM_P_OPTIONAL = 4, /* may be left out by the caller: 0 */
-    STORSIM_P_HIDDEN = 8    /* an array whose length another parameter carries; not counted among the positional ones */
+    STORSIM_P_HIDDEN = 8,   /* an array whose length another parameter carries; not counted among the positional ones */
+    STORSIM_P_LENGTH = 16,  /* carries the length of the array in the same row: never a result of its own; together with
+                               OPTIONAL it defaults to the number of elements the caller supplied */
+    STORSIM_P_IN_PLACE = 32 /* the pointer goes in, what it points to is rewritten: positional, never a result */
 };
+
+/* How a binding reads the flags (DESIGN §6): positional parameters are those with STORSIM_P_IN and without STORSIM_P_HIDDEN, in
+ * table order. Results are the return value, then those with STORSIM_P_OUT and without STORSIM_P_LENGTH or STORSIM_P_IN_PLACE. */
 
 typedef struct storsim_param {
     const char *name;      /* as documented */
@@ -85,10 +91,12 @@ typedef struct storsim_ddi_status {
 } storsim_ddi_status_t;
 
 typedef struct storsim_routine {
-    uint16_t id;                 /* dense from 1 in table order; 0 is "no routine" */
+    uint16_t id;                 /* ascending in table order; 0 is "no routine"; see STORSIM_HDAUDIO_FIRST_ID */
     const char *name;            /* StorPortAllocatePool; member name for HD Audio */
     storsim_family_t family;
     storsim_return_t returns;
+    storsim_type_t return_type;  /* type of the return value; STORSIM_T_ULONG for a status */
+    const char *return_name;     /* name of the return value among the results: "status", "PhysicalAddress", …; "" for VOID */
     uint8_t irql_min, irql_max;  /* callable levels, inclusive; 31 = any */
     bool irql_documented;
     bool has_irql_status;        /* a status exists for a breach */
@@ -101,6 +109,31 @@ typedef struct storsim_routine {
     const storsim_ddi_status_t *statuses;
     uint8_t status_count;
 } storsim_routine_t;
+
+/* Ids are dense from 1 for the Storport rows and dense from STORSIM_HDAUDIO_FIRST_ID for the HD Audio rows, so that a row added to
+ * one family never renumbers the other (journals and snapshots hold ids). */
+#define STORSIM_HDAUDIO_FIRST_ID 1001
+
+/* Ids of the Storport rows by name, in table order. X(name) */
+#define STORSIM_STORPORT_ROUTINE_MAP(X)                                                                                  \
+    X(StorPortAllocatePool) X(StorPortFreePool) X(StorPortAllocateContiguousMemorySpecifyCacheNode)                        \
+    X(StorPortFreeContiguousMemorySpecifyCache) X(StorPortAllocateDmaMemory) X(StorPortFreeDmaMemory)                      \
+    X(StorPortAllocateHostMemoryBuffer) X(StorPortFreeHostMemoryBuffer) X(StorPortGetUncachedExtension)                    \
+    X(StorPortGetPhysicalAddress) X(StorPortGetVirtualAddress) X(StorPortAllocateMdl) X(StorPortBuildMdlForNonPagedPool)   \
+    X(StorPortFreeMdl) X(StorPortBuildScatterGatherList) X(StorPortPutScatterGatherList) X(StorPortGetScatterGatherList)   \
+    X(StorPortAllocateRegistryBuffer) X(StorPortFreeRegistryBuffer) X(StorPortGetSystemAddress)                            \
+    X(StorPortGetOriginalMdl) X(StorPortGetDataInBufferMdl) X(StorPortGetDataInBufferScatterGatherList)                    \
+    X(StorPortGetDataInBufferSystemAddress) X(StorPortGetPfns) X(StorPortGetHighestNodeNumber)                             \
+    X(StorPortGetActiveNodeCount) X(StorPortGetNodeAffinity) X(StorPortGetNodeAffinity2) X(StorPortGetCurrentIrql)         \
+    X(StorPortMarkDumpMemory) X(StorPortSecureCopyMemory) X(StorPortMoveMemory)                                            \
+    X(StorPortConvertUlongToPhysicalAddress) X(StorPortValidateRange)
+typedef enum storsim_storport_id {
+    STORSIM_ID_NONE = 0,
+#define STORSIM_STORPORT_ID_ENUM(name) STORSIM_ID_##name,
+    STORSIM_STORPORT_ROUTINE_MAP(STORSIM_STORPORT_ID_ENUM)
+#undef STORSIM_STORPORT_ID_ENUM
+    STORSIM_ID_STORPORT_END
+} storsim_storport_id_t;
 
 /* The table, ordered by id; *count receives its length. Static storage. O(1). */
 const storsim_routine_t *storsim_ddi_table(size_t *count);
