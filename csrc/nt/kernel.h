@@ -175,6 +175,8 @@ typedef struct ss_kernel_ops {
     storsim_status_t (*isr)(storsim_machine_t *machine, uint32_t line, uint64_t context, bool *claimed);
     /* Runs at DISPATCH. */
     storsim_status_t (*dpc)(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b);
+    /* The driver's own load (store) inside a range made by ss_register_range_make; may be NULL. */
+    storsim_status_t (*registers)(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer, size_t bytes, bool store);
 } ss_kernel_ops_t;
 storsim_status_t ss_kernel_ops_register(storsim_machine_t *machine, ss_room_t room, const ss_kernel_ops_t *ops);
 storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line, uint8_t irql, ss_room_t room, uint64_t context);
@@ -187,6 +189,14 @@ void ss_dpc_drop(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint
 storsim_status_t ss_deliver(storsim_machine_t *machine);
 /* Runs a host callback at a level: raises, calls, lowers to the old level (without delivering), restores the frame. */
 storsim_status_t ss_callback_at(storsim_machine_t *machine, uint8_t irql, storsim_callback_t *callback);
+
+/* --- device registers mapped into the kernel's half ----------------------------------------------------------------------- */
+
+/* A live block of kind HDA_REGISTERS: `bytes` (whole pages) of kernel addresses with no RAM behind them (pages 0, no store). Loads and
+ * stores of storsim_read_va and storsim_write_va inside it go to the room's `registers` op with this context and the offset in the range.
+ * Ends with ss_block_free: then quarantined like any other block, so a later access is USE_AFTER_FREE. NO_SPACE, NO_MEMORY. */
+storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes, uint32_t owner,
+                                        ss_block_id_t *id);
 
 /* --- memory access (nt/access.c) --------------------------------------------------------------------------------------- */
 
