@@ -46,7 +46,8 @@ typedef enum storsim_type {
     STORSIM_T_TRANSFERS,   /* data: storsim_codec_transfer_t[count] */
     STORSIM_T_DEVICE_INFO, /* data: storsim_device_information_t */
     STORSIM_T_KEVENT,      /* address of a simulated KEVENT */
-    STORSIM_T_REGISTER     /* address of a live register */
+    STORSIM_T_REGISTER,    /* address of a live register */
+    STORSIM_T_PBDL         /* address of a simulated HDAUDIO_BUFFER_DESCRIPTOR array */
 } storsim_type_t;
 
 /* Direction and properties of a parameter. */
@@ -108,7 +109,17 @@ typedef struct storsim_routine {
     uint8_t param_count;
     const storsim_ddi_status_t *statuses;
     uint8_t status_count;
+    uint8_t tables;              /* STORSIM_TABLE_*: which function tables have this member; 0 for direct exports */
 } storsim_routine_t;
+
+/* The function tables of the HD Audio bus interface. */
+enum {
+    STORSIM_TABLE_V1 = 1,  /* HDAUDIO_BUS_INTERFACE */
+    STORSIM_TABLE_V2 = 2,  /* HDAUDIO_BUS_INTERFACE_V2 */
+    STORSIM_TABLE_V3 = 4,  /* HDAUDIO_BUS_INTERFACE_V3 */
+    STORSIM_TABLE_BDL = 8, /* HDAUDIO_BUS_INTERFACE_BDL */
+    STORSIM_TABLE_ALL = 15
+};
 
 /* Ids are dense from 1 for the Storport rows and dense from STORSIM_HDAUDIO_FIRST_ID for the HD Audio rows, so that a row added to
  * one family never renumbers the other (journals and snapshots hold ids). */
@@ -134,6 +145,23 @@ typedef enum storsim_storport_id {
 #undef STORSIM_STORPORT_ID_ENUM
     STORSIM_ID_STORPORT_END
 } storsim_storport_id_t;
+
+/* Ids of the HD Audio rows by name, in table order: the two routines of the common head, then the members. X(name) */
+#define STORSIM_HDAUDIO_ROUTINE_MAP(X)                                                                                   \
+    X(InterfaceReference) X(InterfaceDereference) X(TransferCodecVerbs) X(AllocateCaptureDmaEngine)                       \
+    X(AllocateRenderDmaEngine) X(ChangeBandwidthAllocation) X(AllocateDmaBuffer) X(FreeDmaBuffer) X(FreeDmaEngine)         \
+    X(SetDmaEngineState) X(GetWallClockRegister) X(GetLinkPositionRegister) X(RegisterEventCallback)                       \
+    X(UnregisterEventCallback) X(GetDeviceInformation) X(GetResourceInformation) X(AllocateDmaBufferWithNotification)      \
+    X(FreeDmaBufferWithNotification) X(RegisterNotificationEvent) X(UnregisterNotificationEvent)                           \
+    X(RegisterNotificationCallback) X(UnregisterNotificationCallback) X(AllocateContiguousDmaBuffer)                       \
+    X(SetupDmaEngineWithBdl) X(FreeContiguousDmaBuffer)
+typedef enum storsim_hdaudio_id {
+    STORSIM_ID_HDAUDIO_BEFORE = STORSIM_HDAUDIO_FIRST_ID - 1,
+#define STORSIM_HDAUDIO_ID_ENUM(name) STORSIM_ID_##name,
+    STORSIM_HDAUDIO_ROUTINE_MAP(STORSIM_HDAUDIO_ID_ENUM)
+#undef STORSIM_HDAUDIO_ID_ENUM
+    STORSIM_ID_HDAUDIO_END
+} storsim_hdaudio_id_t;
 
 /* The table, ordered by id; *count receives its length. Static storage. O(1). */
 const storsim_routine_t *storsim_ddi_table(size_t *count);
