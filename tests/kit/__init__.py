@@ -1,0 +1,11 @@
+"""What the conformance and property tests share: machines to test on, recorded calls, and the expected outcomes."""
+
+from kit.outcome import Outcome, status_of
+from kit.pages import PAGE, free_pages, in_pages, owned_pages, page_census
+from kit.routines import ROUTINES, Routine
+from kit.world import ALL_LEVELS, BIG, EXT, HIGH, LOW, TWO_NODES, World, mem, sp
+
+__all__ = [
+    "ALL_LEVELS", "BIG", "EXT", "HIGH", "LOW", "Outcome", "PAGE", "ROUTINES", "Routine", "TWO_NODES", "World", "free_pages",
+    "in_pages", "mem", "owned_pages", "page_census", "sp", "status_of",
+]
