@@ -9,7 +9,6 @@
 #include "machine/pages.h"
 #include "machine/ram.h"
 #include "machine/rng.h"
-#include "storsim/ddi.h"
 #include "storsim/machine.h"
 
 /* --- rooms ---------------------------------------------------------------------------------------------------------- */
@@ -72,6 +71,14 @@ void ss_machine_interrupt_seen(storsim_machine_t *machine);      /* for storsim_
 typedef struct ss_rule {
     const char *name, *rule, *fix, *source;
 } ss_rule_t;
+
+/* How ids of routines and their parameters are spelled: the machine knows no DDI, so the kernel room tells it. Both answer NULL for
+ * what they do not know. */
+typedef struct ss_namer {
+    const char *(*routine)(uint16_t routine);
+    const char *(*parameter)(uint16_t routine, uint8_t index);
+} ss_namer_t;
+void ss_machine_set_namer(storsim_machine_t *machine, const ss_namer_t *namer);
 
 storsim_status_t ss_rules_register(storsim_machine_t *machine, ss_room_t room, const ss_rule_t *rules, uint32_t count);
 

@@ -51,6 +51,8 @@ uint64_t ss_ram_exports(const ss_ram_t *ram);
 /* Bytes by physical address, whatever store they are in; poison where none is. The caller has checked that it is RAM. */
 storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes);
 storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffer, size_t bytes);
+/* Gets the host memory a later ss_ram_write of the same bytes needs, so that a write in several steps is whole or nothing. */
+storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes);
 
 /* Host bytes held for contents. */
 uint64_t ss_ram_host_bytes(const ss_ram_t *ram);

@@ -4,6 +4,7 @@
 #define SS_KERNEL_H
 
 #include "machine/core.h"
+#include "storsim/ddi.h"
 #include "storsim/nt.h"
 
 /* --- rules ---------------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,69 @@
+/* machine/bits.h: counting bits. The fallbacks give the same results on any compiler. */
+#ifndef SS_BITS_H
+#define SS_BITS_H
+
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__) && (defined(_M_X64) || defined(_M_ARM64))
+#include <intrin.h>
+#define SS_BITS_MSVC 1
+#endif
+
+/* Number of zero bits below the lowest one; 64 for 0. */
+static inline uint32_t ss_low_zeros(uint64_t value) {
+    if (value == 0) {
+        return 64;
+    }
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_ctzll(value);
+#elif defined(SS_BITS_MSVC)
+    unsigned long index;
+    _BitScanForward64(&index, value);
+    return (uint32_t)index;
+#else
+    uint32_t count = 0;
+    for (uint32_t step = 32; step > 0; step >>= 1) {
+        if ((value & ((UINT64_C(1) << step) - 1)) == 0) {
+            count += step;
+            value >>= step;
+        }
+    }
+    return count;
+#endif
+}
+
+/* Number of zero bits above the highest one; 64 for 0. */
+static inline uint32_t ss_high_zeros(uint64_t value) {
+    if (value == 0) {
+        return 64;
+    }
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_clzll(value);
+#elif defined(SS_BITS_MSVC)
+    unsigned long index;
+    _BitScanReverse64(&index, value);
+    return 63u - (uint32_t)index;
+#else
+    uint32_t count = 0;
+    for (uint32_t step = 32; step > 0; step >>= 1) {
+        if (value >> (64 - step) == 0) {
+            count += step;
+            value <<= step;
+        }
+    }
+    return count;
+#endif
+}
+
+/* Number of ones. */
+static inline uint32_t ss_ones(uint64_t value) {
+    value -= value >> 1 & UINT64_C(0x5555555555555555);
+    value = (value & UINT64_C(0x3333333333333333)) + (value >> 2 & UINT64_C(0x3333333333333333));
+    value = (value + (value >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    return (uint32_t)(value * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The lowest `count` bits set; count 0 … 64. */
+static inline uint64_t ss_low_mask(uint32_t count) { return count == 0 ? 0 : ~UINT64_C(0) >> (64 - count); }
+
+#endif

@@ -1,0 +1,162 @@
+/* machine/pages.c: the page allocator's life, and the calls that change what is free. Structure: pages_i.h. */
+#include "machine/pages_i.h"
+
+#include <assert.h>
+
+static bool map_valid(const storsim_memory_run_t *runs, size_t run_count, uint32_t node_count) {
+    uint64_t limit = STORSIM_MEMORY_LIMIT >> STORSIM_PAGE_SHIFT, next = 1;
+    if (runs == NULL || run_count == 0 || run_count > STORSIM_MAX_RANGES || node_count == 0 || node_count > STORSIM_MAX_NODES) {
+        return false;
+    }
+    for (size_t i = 0; i < run_count; i++) {
+        if (runs[i].first_pfn < next || runs[i].first_pfn >= limit || runs[i].pages == 0 ||
+            runs[i].pages > limit - runs[i].first_pfn || runs[i].node >= node_count) {
+            return false;
+        }
+        next = runs[i].first_pfn + runs[i].pages;
+    }
+    return true;
+}
+
+/* Copies the map, joins what a block may span into segments, and lists the runs by node. */
+static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t *runs, bool allow_cross_node) {
+    uint32_t count = pages->run_count, slot = 0;
+    for (uint32_t i = 0; i < count;) {
+        uint64_t first = runs[i].first_pfn, end = first;
+        for (; i < count && runs[i].first_pfn == end && (end == first || allow_cross_node); i++) {
+            ss_map_run_t run = {runs[i].first_pfn, runs[i].pages, runs[i].node, pages->segment_count};
+            pages->runs[i] = run;
+            end += run.pages;
+        }
+        ss_segment_t *segment = &pages->segments[pages->segment_count++];
+        if (ss_segment_init(pages->host, segment, first, end - first) != STORSIM_OK) {
+            return STORSIM_NO_MEMORY;
+        }
+        pages->total += end - first;
+    }
+    for (uint32_t node = 0; node < pages->node_count; node++) {
+        pages->node_first[node] = slot;
+        for (uint32_t i = 0; i < count; i++) {
+            if (pages->runs[i].node == node) {
+                pages->by_node[slot++] = i;
+            }
+        }
+    }
+    pages->node_first[pages->node_count] = slot;
+    pages->free = pages->total;
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *runs, size_t run_count, uint32_t node_count,
+                                 storsim_placement_t placement, bool allow_cross_node, uint64_t seed, ss_pages_t **pages) {
+    if (!map_valid(runs, run_count, node_count)) {
+        return STORSIM_INVALID;
+    }
+    ss_pages_t *created = ss_alloc_zeroed(host, 1, sizeof *created);
+    if (created == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    created->host = host;
+    created->placement = placement;
+    created->rng.state = seed;
+    created->run_count = (uint32_t)run_count;
+    created->node_count = node_count;
+    created->segments = ss_alloc_zeroed(host, run_count, sizeof *created->segments);
+    created->runs = ss_alloc_zeroed(host, run_count, sizeof *created->runs);
+    created->by_node = ss_alloc_zeroed(host, run_count, sizeof *created->by_node);
+    created->node_first = ss_alloc_zeroed(host, node_count + 1, sizeof *created->node_first);
+    if (created->segments == NULL || created->runs == NULL || created->by_node == NULL || created->node_first == NULL ||
+        build_map(created, runs, allow_cross_node) != STORSIM_OK) {
+        goto fail;
+    }
+    *pages = created;
+    return STORSIM_OK;
+fail:
+    ss_pages_destroy(created);
+    return STORSIM_NO_MEMORY;
+}
+
+void ss_pages_destroy(ss_pages_t *pages) {
+    if (pages == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < pages->segment_count; i++) {
+        ss_segment_release(pages->host, &pages->segments[i]);
+    }
+    ss_release(pages->host, pages->node_first);
+    ss_release(pages->host, pages->by_node);
+    ss_release(pages->host, pages->runs);
+    ss_release(pages->host, pages->segments);
+    ss_release(pages->host, pages);
+}
+
+static bool power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    ss_placed_t placed = {0, 0, {0}};
+    if (request->pages == 0 || !power_of_two(request->align_pages) ||
+        (request->boundary_pages != 0 && !power_of_two(request->boundary_pages))) {
+        return STORSIM_INVALID;
+    }
+    if (!ss_pages_place(pages, request, &placed)) {
+        return STORSIM_NO_SPACE;
+    }
+    ss_segment_t *segment = &pages->segments[placed.segment];
+    uint64_t offset = placed.first_pfn - segment->base;
+    if (ss_segment_reserve(pages->host, segment, offset, request->pages) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
+    ss_segment_mark(segment, offset, request->pages, true);
+    pages->free -= request->pages;
+    pages->rng = placed.rng;
+    pages->last_first = placed.first_pfn;
+    pages->last_pages = request->pages;
+    *first_pfn = placed.first_pfn;
+    return STORSIM_OK;
+}
+
+/* One segment's part of [*first, *first + *count); moves both past it. False at a hole. */
+typedef struct part { ss_segment_t *segment; uint64_t offset, count; } part_t;
+
+static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count, part_t *part) {
+    uint32_t index = ss_pages_segment_at(pages, *first);
+    if (index == pages->segment_count || *first < pages->segments[index].first) {
+        return false;
+    }
+    part->segment = &pages->segments[index];
+    part->offset = *first - part->segment->base;
+    part->count = ss_min_u64(part->segment->end - part->offset, *count);
+    *first += part->count;
+    *count -= part->count;
+    return true;
+}
+
+void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    part_t part;
+    while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
+        assert(ss_segment_all(part.segment, part.offset, part.count, true));
+        ss_segment_mark(part.segment, part.offset, part.count, false);
+        pages->free += part.count;
+    }
+    assert(count == 0);
+}
+
+storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    uint64_t at = first_pfn, left = count;
+    part_t part;
+    while (left > 0) {
+        if (!next_part(pages, &at, &left, &part) || !ss_segment_all(part.segment, part.offset, part.count, false)) {
+            return STORSIM_NO_SPACE;
+        }
+    }
+    for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
+        if (ss_segment_reserve(pages->host, part.segment, part.offset, part.count) != STORSIM_OK) {
+            return STORSIM_NO_MEMORY;
+        }
+    }
+    for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
+        ss_segment_mark(part.segment, part.offset, part.count, true);
+        pages->free -= part.count;
+    }
+    return STORSIM_OK;
+}

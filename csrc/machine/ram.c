@@ -1,0 +1,390 @@
+/* machine/ram.c: stores, frames that point into them, and bytes by physical address. See ram.h.
+ *
+ *   frame --(pagemap)--> store --(extent that holds the frame)--> page of the store --> data[page * 4096]
+ *
+ * A store has one extent inline and a growing array for scattered blocks. Its host memory is one buffer for all pages, asked for at
+ * the first touch; pages are filled one by one, so that a large block costs what is touched. */
+#include "machine/ram_i.h"
+
+#include <string.h>
+
+storsim_status_t ss_ram_create(ss_host_t *host, ss_ram_t **ram) {
+    ss_ram_t *made = ss_alloc_zeroed(host, 1, sizeof *made);
+    if (made == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    made->host = host;
+    ss_pagemap_init(&made->frames, host);
+    *ram = made;
+    return STORSIM_OK;
+}
+
+void ss_ram_destroy(ss_ram_t *ram) {
+    if (ram == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < ram->store_count; i++) {
+        ss_release(ram->host, ram->stores[i].data);
+        ss_release(ram->host, ram->stores[i].state);
+        ss_release(ram->host, ram->stores[i].more);
+    }
+    ss_release(ram->host, ram->stores);
+    ss_pagemap_destroy(&ram->frames);
+    ss_release(ram->host, ram);
+}
+
+store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) {
+    if (store == 0 || store > ram->store_count || !ram->stores[store - 1].used) {
+        return NULL;
+    }
+    return &ram->stores[store - 1];
+}
+
+storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store) {
+    if (pages == 0 || pages > SIZE_MAX / STORSIM_PAGE_SIZE) {
+        return STORSIM_NO_MEMORY;
+    }
+    uint32_t id = ram->free_store;
+    if (id == 0) {
+        void *array = ram->stores;
+        if (ram->store_count == UINT32_MAX - 1 ||
+            !ss_grow(ram->host, &array, &ram->store_capacity, ram->store_count + 1, sizeof(store_t))) {
+            return STORSIM_NO_MEMORY;
+        }
+        ram->stores = array;
+        id = ++ram->store_count;
+    } else {
+        ram->free_store = ram->stores[id - 1].next_free;
+    }
+    ram->stores[id - 1] = (store_t){.used = true, .pages = pages, .fill = (uint8_t)fill, .seed = seed};
+    *store = id;
+    return STORSIM_OK;
+}
+
+static void forget(ss_ram_t *ram, ss_store_t id) {
+    store_t *store = &ram->stores[id - 1];
+    if (store->data != NULL) {
+        ram->host_bytes -= store->pages * STORSIM_PAGE_SIZE;
+    }
+    ss_release(ram->host, store->data);
+    ss_release(ram->host, store->state);
+    ss_release(ram->host, store->more);
+    *store = (store_t){.used = false, .next_free = ram->free_store};
+    ram->free_store = id;
+}
+
+void ss_store_destroy(ss_ram_t *ram, ss_store_t id) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL) {
+        return;
+    }
+    store->extent_count = 0;
+    if (store->exports != 0) {
+        store->orphan = true;
+        memset(store->data, SS_POISON, (size_t)(store->pages * STORSIM_PAGE_SIZE));
+        return;
+    }
+    forget(ram, id);
+}
+
+extent_t *ss_store_extent(store_t *store, uint32_t index) {
+    return index == 0 ? &store->first : &store->more[index - 1];
+}
+
+/* A loose page goes when a block takes its frame. */
+static void drop_loose(ss_ram_t *ram, uint64_t pfn) {
+    uint32_t id = ss_pagemap_get(&ram->frames, pfn);
+    const store_t *store = ss_store_at(ram, id);
+    if (store != NULL && store->loose) {
+        forget(ram, id);
+        ram->loose_pages--;
+    }
+}
+
+storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t id, uint64_t page_offset, uint64_t first_pfn, uint64_t count) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || count == 0 || page_offset > store->pages || count > store->pages - page_offset) {
+        return STORSIM_INVALID;
+    }
+    if (store->extent_count > 0) {
+        void *array = store->more;
+        if (!ss_grow(ram->host, &array, &store->more_capacity, store->extent_count, sizeof(extent_t))) {
+            return STORSIM_NO_MEMORY;
+        }
+        store->more = array;
+    }
+    storsim_status_t status = ss_pagemap_reserve(&ram->frames, first_pfn, count);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    if (ram->loose_pages != 0) {
+        for (uint64_t pfn = first_pfn; pfn < first_pfn + count; pfn++) {
+            drop_loose(ram, pfn);
+        }
+        store = ss_store_at(ram, id);
+    }
+    (void)ss_pagemap_set(&ram->frames, first_pfn, count, id); /* reserved above: cannot fail */
+    *ss_store_extent(store, store->extent_count) = (extent_t){first_pfn, count, page_offset};
+    store->extent_count++;
+    return STORSIM_OK;
+}
+
+void ss_ram_detach(ss_ram_t *ram, uint64_t first_pfn, uint64_t count) {
+    (void)ss_pagemap_set(&ram->frames, first_pfn, count, 0);
+}
+
+/* --- contents ------------------------------------------------------------------------------------------------------- */
+
+static void fill_page(const store_t *store, uint64_t page, uint8_t *to) {
+    if (store->fill == SS_FILL_ZERO) {
+        memset(to, 0, STORSIM_PAGE_SIZE);
+        return;
+    }
+    for (size_t word = 0; word < STORSIM_PAGE_SIZE / 8; word++) {
+        uint64_t value = ss_mix(store->seed, page * (STORSIM_PAGE_SIZE / 8) + word);
+        for (size_t i = 0; i < 8; i++) {
+            uint8_t byte = (uint8_t)(value >> (8 * i));
+            to[word * 8 + i] = byte != 0 ? byte : 0xA5; /* never zero: an uninitialised read must show */
+        }
+    }
+}
+
+static storsim_status_t materialise(ss_ram_t *ram, store_t *store) {
+    if (store->data != NULL) {
+        return STORSIM_OK;
+    }
+    uint8_t *state = ss_alloc_zeroed(ram->host, (size_t)store->pages, 1);
+    if (state == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    store->data = ss_alloc(ram->host, (size_t)(store->pages * STORSIM_PAGE_SIZE));
+    if (store->data == NULL) {
+        ss_release(ram->host, state);
+        return STORSIM_NO_MEMORY;
+    }
+    store->state = state;
+    ram->host_bytes += store->pages * STORSIM_PAGE_SIZE;
+    return STORSIM_OK;
+}
+
+/* Pages [first, last] get host memory and contents, and the given state at least. */
+static storsim_status_t touch(ss_ram_t *ram, store_t *store, uint64_t first, uint64_t last, uint8_t state) {
+    storsim_status_t status = materialise(ram, store);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    for (uint64_t page = first; page <= last; page++) {
+        if (store->state[page] == PAGE_UNTOUCHED) {
+            fill_page(store, page, store->data + page * STORSIM_PAGE_SIZE);
+            store->state[page] = PAGE_CLEAN;
+        }
+        if (store->state[page] < state) {
+            store->state[page] = state;
+        }
+    }
+    return STORSIM_OK;
+}
+
+static bool inside(const store_t *store, uint64_t offset, uint64_t bytes) {
+    uint64_t size = store->pages * STORSIM_PAGE_SIZE;
+    return offset <= size && bytes <= size - offset;
+}
+
+storsim_status_t ss_store_read(ss_ram_t *ram, ss_store_t id, uint64_t offset, void *buffer, size_t bytes) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || !inside(store, offset, bytes)) {
+        return STORSIM_INVALID;
+    }
+    if (bytes == 0) {
+        return STORSIM_OK;
+    }
+    storsim_status_t status =
+        touch(ram, store, offset / STORSIM_PAGE_SIZE, (offset + bytes - 1) / STORSIM_PAGE_SIZE, PAGE_CLEAN);
+    if (status == STORSIM_OK) {
+        memcpy(buffer, store->data + offset, bytes);
+    }
+    return status;
+}
+
+storsim_status_t ss_store_write(ss_ram_t *ram, ss_store_t id, uint64_t offset, const void *buffer, size_t bytes) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || !inside(store, offset, bytes)) {
+        return STORSIM_INVALID;
+    }
+    if (bytes == 0) {
+        return STORSIM_OK;
+    }
+    storsim_status_t status =
+        touch(ram, store, offset / STORSIM_PAGE_SIZE, (offset + bytes - 1) / STORSIM_PAGE_SIZE, PAGE_DIRTY);
+    if (status == STORSIM_OK) {
+        memcpy(store->data + offset, buffer, bytes);
+    }
+    return status;
+}
+
+storsim_status_t ss_store_set(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value, uint64_t bytes) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || !inside(store, offset, bytes)) {
+        return STORSIM_INVALID;
+    }
+    if (bytes == 0) {
+        return STORSIM_OK;
+    }
+    storsim_status_t status =
+        touch(ram, store, offset / STORSIM_PAGE_SIZE, (offset + bytes - 1) / STORSIM_PAGE_SIZE, PAGE_DIRTY);
+    if (status == STORSIM_OK) {
+        memset(store->data + offset, value, (size_t)bytes);
+    }
+    return status;
+}
+
+uint64_t ss_store_compare(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value, uint64_t bytes) {
+    const store_t *store = ss_store_at(ram, id);
+    if (store == NULL || store->data == NULL || !inside(store, offset, bytes)) {
+        return bytes; /* never written: nothing can differ from what was never set */
+    }
+    for (uint64_t i = 0; i < bytes; i++) {
+        uint64_t at = offset + i;
+        if (store->state[at / STORSIM_PAGE_SIZE] == PAGE_DIRTY && store->data[at] != value) {
+            return i;
+        }
+    }
+    return bytes;
+}
+
+storsim_status_t ss_store_export(ss_ram_t *ram, ss_store_t id, bool writable, uint8_t **data) {
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || store->orphan || store->exports == UINT32_MAX) {
+        return STORSIM_INVALID;
+    }
+    storsim_status_t status = touch(ram, store, 0, store->pages - 1, writable ? PAGE_DIRTY : PAGE_CLEAN);
+    if (status == STORSIM_OK) {
+        store->exports++;
+        ram->exports++;
+        *data = store->data;
+    }
+    return status;
+}
+
+void ss_store_unexport(ss_ram_t *ram, ss_store_t id, uint64_t *written_at) {
+    *written_at = UINT64_MAX;
+    store_t *store = ss_store_at(ram, id);
+    if (store == NULL || store->exports == 0) {
+        return;
+    }
+    store->exports--;
+    ram->exports--;
+    if (store->orphan && store->exports == 0) {
+        for (uint64_t i = 0; i < store->pages * STORSIM_PAGE_SIZE; i++) {
+            if (store->data[i] != SS_POISON) {
+                *written_at = i;
+                break;
+            }
+        }
+        forget(ram, id);
+    }
+}
+
+uint64_t ss_ram_exports(const ss_ram_t *ram) {
+    return ram->exports;
+}
+
+uint64_t ss_ram_host_bytes(const ss_ram_t *ram) {
+    return ram->host_bytes;
+}
+
+/* --- by physical address -------------------------------------------------------------------------------------------- */
+
+/* The store and page a frame points to; NULL for none. */
+static store_t *by_frame(ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *page) {
+    *id = ss_pagemap_get(&ram->frames, pfn);
+    store_t *store = ss_store_at(ram, *id);
+    for (uint32_t i = 0; store != NULL && i < store->extent_count; i++) {
+        const extent_t *extent = ss_store_extent(store, i);
+        if (pfn - extent->first_pfn < extent->pages) {
+            *page = extent->page_offset + (pfn - extent->first_pfn);
+            return store;
+        }
+    }
+    return NULL;
+}
+
+storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes) {
+    uint8_t *to = buffer;
+    while (bytes != 0) {
+        size_t offset = (size_t)(address % STORSIM_PAGE_SIZE);
+        size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
+        ss_store_t id;
+        uint64_t page = 0;
+        if (by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page) != NULL) {
+            storsim_status_t status = ss_store_read(ram, id, page * STORSIM_PAGE_SIZE + offset, to, step);
+            if (status != STORSIM_OK) {
+                return status;
+            }
+        } else {
+            memset(to, SS_POISON, step);
+        }
+        to += step;
+        address += step;
+        bytes -= step;
+    }
+    return STORSIM_OK;
+}
+
+/* A frame nobody owns gets a store of its own, poisoned, so that what the debugger writes there can be read back. */
+static storsim_status_t make_loose(ss_ram_t *ram, uint64_t pfn) {
+    ss_store_t id;
+    storsim_status_t status = ss_store_create(ram, 1, SS_FILL_ZERO, 0, &id);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    status = ss_store_set(ram, id, 0, SS_POISON, STORSIM_PAGE_SIZE);
+    if (status == STORSIM_OK) {
+        status = ss_pagemap_set(&ram->frames, pfn, 1, id);
+    }
+    if (status != STORSIM_OK) {
+        ss_store_destroy(ram, id);
+        return status;
+    }
+    store_t *store = ss_store_at(ram, id);
+    store->first = (extent_t){pfn, 1, 0};
+    store->extent_count = 1;
+    store->loose = true;
+    ram->loose_pages++;
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes) {
+    for (uint64_t at = address & ~(uint64_t)(STORSIM_PAGE_SIZE - 1); at < address + bytes; at += STORSIM_PAGE_SIZE) {
+        ss_store_t id;
+        uint64_t page = 0;
+        store_t *store = by_frame(ram, at / STORSIM_PAGE_SIZE, &id, &page);
+        storsim_status_t status =
+            store != NULL ? touch(ram, store, page, page, PAGE_CLEAN) : make_loose(ram, at / STORSIM_PAGE_SIZE);
+        if (status != STORSIM_OK) {
+            return status;
+        }
+    }
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffer, size_t bytes) {
+    storsim_status_t status = ss_ram_prepare(ram, address, bytes); /* a failure leaves the contents as they were */
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    const uint8_t *from = buffer;
+    while (bytes != 0) {
+        size_t offset = (size_t)(address % STORSIM_PAGE_SIZE);
+        size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
+        ss_store_t id;
+        uint64_t page = 0;
+        if (by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page) != NULL) {
+            (void)ss_store_write(ram, id, page * STORSIM_PAGE_SIZE + offset, from, step);
+        }
+        from += step;
+        address += step;
+        bytes -= step;
+    }
+    return STORSIM_OK;
+}

@@ -1,0 +1,36 @@
+/* machine/ram_i.h: structures shared by ram.c and ram_walk.c only. */
+#ifndef SS_RAM_I_H
+#define SS_RAM_I_H
+
+#include "machine/pagemap.h"
+#include "machine/ram.h"
+#include "machine/rng.h"
+
+enum { PAGE_UNTOUCHED = 0, PAGE_CLEAN = 1, PAGE_DIRTY = 2 };
+
+typedef struct extent {
+    uint64_t first_pfn, pages, page_offset;
+} extent_t;
+
+typedef struct store {
+    uint64_t pages, seed;
+    uint8_t *data, *state; /* both NULL until the first touch */
+    extent_t first, *more; /* extents 0 and 1 … */
+    uint32_t extent_count, more_capacity, exports, next_free;
+    uint8_t fill;
+    bool used, loose, orphan;
+} store_t;
+
+struct ss_ram {
+    ss_host_t *host;
+    ss_pagemap_t frames; /* pfn → store */
+    store_t *stores;
+    uint32_t store_count, store_capacity, free_store;
+    uint64_t exports, loose_pages, host_bytes;
+};
+
+store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store); /* NULL for an unused id */
+extent_t *ss_store_extent(store_t *store, uint32_t index);
+uint64_t ss_ram_store_digest(ss_ram_t *ram, ss_store_t store); /* of frames, pattern and dirty pages */
+
+#endif

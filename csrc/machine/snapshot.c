@@ -1,0 +1,232 @@
+/* machine/snapshot.c: the whole machine as bytes, back again, and as 64 bits.
+ *
+ * Layout: magic "STORSIM1", u32 version, u64 fingerprint of the configuration, the hardware, each room behind a mark with its number,
+ * u64 FNV-1a over everything before. Restore builds complete new states beside the live ones and swaps them in at the end, so that it
+ * is whole or nothing. Policy: the version grows with any change of the layout; older versions are refused, never guessed. */
+#include "machine/machine_i.h"
+
+#include <string.h>
+
+#define SNAPSHOT_VERSION 1u
+#define FNV_BASIS UINT64_C(0xCBF29CE484222325)
+
+static const uint8_t MAGIC[8] = {'S', 'T', 'O', 'R', 'S', 'I', 'M', '1'};
+
+void ss_hardware_walk(storsim_machine_t *machine, ss_hardware_t *hardware, ss_codec_t *codec) {
+    ss_codec_mark(codec, 0x50414745); /* 'PAGE' and so on: damaged bytes are noticed section by section */
+    ss_pages_walk(hardware->pages, codec);
+    ss_codec_mark(codec, 0x42595445);
+    ss_ram_walk(hardware->ram, codec);
+    ss_codec_mark(codec, 0x434C4F43);
+    ss_clock_walk(&hardware->clock, &machine->host, codec);
+    ss_codec_mark(codec, 0x42555300);
+    ss_bus_walk(&hardware->bus, &machine->host, codec);
+    ss_codec_mark(codec, 0x4641554C);
+    ss_faults_walk(&hardware->faults, &machine->host, codec);
+    ss_codec_mark(codec, 0x46494E44);
+    ss_findings_walk(machine, &hardware->findings, codec);
+    ss_codec_mark(codec, 0x52455356);
+    uint64_t count = hardware->reserved_count;
+    ss_codec_count(codec, &count, 16, UINT32_MAX / 2);
+    if (ss_codec_loading(codec)) {
+        void *array = hardware->reserved;
+        if (!ss_grow(&machine->host, &array, &hardware->reserved_capacity, (uint32_t)count, sizeof(ss_reserved_t))) {
+            ss_codec_fail(codec, STORSIM_NO_MEMORY);
+            return;
+        }
+        hardware->reserved = array;
+        hardware->reserved_count = (uint32_t)count;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        ss_codec_u64(codec, &hardware->reserved[i].first_pfn);
+        ss_codec_u64(codec, &hardware->reserved[i].pages);
+    }
+    if (ss_codec_hidden(codec)) {
+        ss_codec_u64(codec, &hardware->rng.state);
+    }
+}
+
+static void walk_room(storsim_machine_t *machine, int room, void *state, ss_codec_t *codec) {
+    const ss_room_ops_t *ops = machine->rooms[room].ops;
+    bool present = ops != NULL && ops->walk != NULL;
+    bool stored = present;
+    ss_codec_mark(codec, UINT32_C(0x524F4F00) + (uint32_t)room);
+    ss_codec_bool(codec, &stored);
+    if (stored != present) {
+        ss_codec_fail(codec, STORSIM_FORMAT); /* a room was attached on one side only: not an equally configured machine */
+        return;
+    }
+    if (present) {
+        ops->walk(machine, state, codec);
+    }
+}
+
+storsim_status_t storsim_digest(storsim_machine_t *machine, uint64_t *digest) {
+    ss_codec_t codec = {.mode = SS_DIGEST, .host = &machine->host, .hash = FNV_BASIS};
+    uint32_t version = SNAPSHOT_VERSION;
+    ss_codec_u32(&codec, &version);
+    ss_hardware_walk(machine, &machine->hardware, &codec);
+    for (int room = 0; room < SS_ROOM_COUNT; room++) {
+        walk_room(machine, room, machine->rooms[room].state, &codec);
+    }
+    if (codec.status == STORSIM_OK) {
+        *digest = codec.hash;
+    }
+    return codec.status;
+}
+
+static uint64_t checksum(const uint8_t *bytes, size_t count) {
+    uint64_t hash = FNV_BASIS;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x00000100000001B3);
+    }
+    return hash;
+}
+
+storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, size_t *length) {
+    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+        return STORSIM_REENTRY;
+    }
+    ss_codec_t codec = {.mode = SS_SAVE, .host = &machine->host};
+    uint8_t magic[sizeof MAGIC];
+    memcpy(magic, MAGIC, sizeof magic);
+    uint32_t version = SNAPSHOT_VERSION;
+    ss_codec_bytes(&codec, magic, sizeof magic);
+    ss_codec_u32(&codec, &version);
+    ss_codec_u64(&codec, &machine->fingerprint);
+    ss_hardware_walk(machine, &machine->hardware, &codec);
+    for (int room = 0; room < SS_ROOM_COUNT; room++) {
+        walk_room(machine, room, machine->rooms[room].state, &codec);
+    }
+    if (ss_codec_ok(&codec)) {
+        uint64_t sum = checksum(codec.bytes, codec.length);
+        ss_codec_u64(&codec, &sum);
+    }
+    if (!ss_codec_ok(&codec)) {
+        ss_release(&machine->host, codec.bytes);
+        return codec.status;
+    }
+    *bytes = codec.bytes;
+    *length = codec.length;
+    return STORSIM_OK;
+}
+
+void storsim_snapshot_free(storsim_machine_t *machine, uint8_t *bytes) {
+    ss_release(&machine->host, bytes);
+}
+
+static void load_header(const storsim_machine_t *machine, ss_codec_t *codec) {
+    uint8_t magic[sizeof MAGIC] = {0};
+    uint32_t version = 0;
+    uint64_t fingerprint = 0;
+    ss_codec_bytes(codec, magic, sizeof magic);
+    ss_codec_u32(codec, &version);
+    ss_codec_u64(codec, &fingerprint);
+    if (memcmp(magic, MAGIC, sizeof magic) != 0 || version != SNAPSHOT_VERSION || fingerprint != machine->fingerprint) {
+        ss_codec_fail(codec, STORSIM_FORMAT);
+    }
+}
+
+/* Builds every new state; on failure none of them is kept. */
+static void load_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT], ss_codec_t *codec) {
+    for (int room = 0; room < SS_ROOM_COUNT && ss_codec_ok(codec); room++) {
+        const ss_room_ops_t *ops = machine->rooms[room].ops;
+        if (ops != NULL && ops->fresh != NULL) {
+            states[room] = ops->fresh(machine, machine->rooms[room].state);
+            if (states[room] == NULL) {
+                ss_codec_fail(codec, STORSIM_NO_MEMORY);
+                return;
+            }
+        }
+        walk_room(machine, room, states[room], codec);
+    }
+}
+
+static void drop_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT]) {
+    for (int room = SS_ROOM_COUNT - 1; room >= 0; room--) {
+        const ss_room_ops_t *ops = machine->rooms[room].ops;
+        if (states[room] != NULL && ops->destroy != NULL) {
+            ops->destroy(machine, states[room]);
+        }
+    }
+}
+
+storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where) {
+    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+        return STORSIM_REENTRY;
+    }
+    if (ss_ram_exports(machine->hardware.ram) != 0) {
+        return STORSIM_BUSY;
+    }
+    union { const uint8_t *in; uint8_t *out; } cast = {bytes}; /* LOAD never writes through it */
+    ss_codec_t codec = {.mode = SS_LOAD, .host = &machine->host, .bytes = cast.out, .length = length >= 8 ? length - 8 : 0};
+    ss_codec_t tail = {.mode = SS_LOAD, .bytes = cast.out, .length = length, .position = codec.length};
+    uint64_t sum = 0;
+    ss_codec_u64(&tail, &sum);
+    load_header(machine, &codec);
+    if (!ss_codec_ok(&tail) || sum != checksum(bytes, codec.length)) {
+        ss_codec_fail(&codec, STORSIM_FORMAT);
+    }
+    ss_hardware_t hardware;
+    void *states[SS_ROOM_COUNT] = {NULL};
+    storsim_status_t status = ss_codec_ok(&codec) ? ss_hardware_create(machine, &hardware) : codec.status;
+    if (status != STORSIM_OK) {
+        if (where != NULL) {
+            *where = codec.position;
+        }
+        if (ss_codec_ok(&codec)) {
+            ss_hardware_destroy(machine, &hardware);
+        }
+        return status;
+    }
+    ss_hardware_walk(machine, &hardware, &codec);
+    load_rooms(machine, states, &codec);
+    if (ss_codec_ok(&codec) && codec.position != codec.length) {
+        ss_codec_fail(&codec, STORSIM_FORMAT);
+    }
+    if (!ss_codec_ok(&codec)) {
+        if (where != NULL) {
+            *where = codec.position;
+        }
+        drop_rooms(machine, states);
+        ss_hardware_destroy(machine, &hardware);
+        return codec.status;
+    }
+    hardware.faults.paused = machine->hardware.faults.paused;
+    ss_hardware_destroy(machine, &machine->hardware);
+    machine->hardware = hardware;
+    for (int room = 0; room < SS_ROOM_COUNT; room++) {
+        if (states[room] != NULL) {
+            void *old = machine->rooms[room].state;
+            machine->rooms[room].state = states[room];
+            machine->rooms[room].ops->destroy(machine, old);
+        }
+    }
+    machine->where = (ss_where_t){.site = machine->where.site};
+    return STORSIM_OK;
+}
+
+size_t storsim_check(storsim_machine_t *machine, char *text, size_t capacity) {
+    size_t broken = 0, here;
+    if (text != NULL && capacity != 0) {
+        text[0] = '\0';
+    }
+    here = ss_pages_check(machine->hardware.pages);
+    ss_describe(text, capacity, "page allocator", here);
+    broken += here;
+    here = ss_ram_check(machine->hardware.ram);
+    ss_describe(text, capacity, "bytes", here);
+    broken += here;
+    here = ss_clock_check(&machine->hardware.clock) + ss_bus_check(&machine->hardware.bus);
+    ss_describe(text, capacity, "clock and bus", here);
+    broken += here;
+    for (int room = 0; room < SS_ROOM_COUNT; room++) {
+        const ss_room_ops_t *ops = machine->rooms[room].ops;
+        if (ops != NULL && ops->check != NULL) {
+            here = ops->check(machine, machine->rooms[room].state, text != NULL && text[0] == '\0' ? text : NULL, capacity);
+            ss_describe(text, capacity, ops->name, here);
+            broken += here;
+        }
+    }
+    return broken;
+}
