@@ -1,0 +1,100 @@
+/* The page map against a plain array, and with every host allocation failing once. */
+#include "../check.h"
+#include "machine/pagemap.h"
+#include "machine/rng.h"
+
+#include <string.h>
+
+#define PAGES 4096u
+
+typedef struct span { uint64_t page, count; } span_t;
+
+static int overlaps(const uint32_t *plain, uint64_t page, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
+        if (plain[page + i] != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void against_array(uint64_t seed) {
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    ss_pagemap_t map;
+    ss_pagemap_init(&map, &host);
+    static uint32_t plain[PAGES];
+    static span_t spans[PAGES];
+    memset(plain, 0, sizeof plain);
+    uint32_t live = 0;
+    ss_rng_t rng = {seed};
+    for (uint32_t step = 1; step < 4000; step++) {
+        uint64_t count = 1 + ss_rng_below(&rng, ss_rng_below(&rng, 8) == 0 ? 1500 : 9);
+        uint64_t page = ss_rng_below(&rng, PAGES - count);
+        if (!overlaps(plain, page, count)) {
+            CHECK_EQ(ss_pagemap_set(&map, page, count, step), STORSIM_OK);
+            for (uint64_t i = 0; i < count; i++) {
+                plain[page + i] = step;
+            }
+            spans[live++] = (span_t){page, count};
+        } else if (live != 0) {
+            uint32_t pick = (uint32_t)ss_rng_below(&rng, live);
+            CHECK_EQ(ss_pagemap_set(&map, spans[pick].page, spans[pick].count, 0), STORSIM_OK);
+            memset(plain + spans[pick].page, 0, spans[pick].count * sizeof plain[0]);
+            spans[pick] = spans[--live];
+        }
+        for (uint64_t i = 0; step % 50 == 0 && i < PAGES; i++) {
+            CHECK_EQ(ss_pagemap_get(&map, i), plain[i]);
+        }
+    }
+    while (live != 0) {
+        live--;
+        CHECK_EQ(ss_pagemap_set(&map, spans[live].page, spans[live].count, 0), STORSIM_OK);
+    }
+    CHECK_EQ(map.used, 0);
+    ss_pagemap_destroy(&map);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
+static void every_allocation_fails(void) {
+    for (unsigned long fail = 1;; fail++) {
+        failing_host_t failing = {0, fail, 0, 0};
+        storsim_host_t hook = FAILING_HOOK(&failing);
+        ss_host_t host;
+        ss_host_init(&host, &hook);
+        ss_pagemap_t map;
+        ss_pagemap_init(&map, &host);
+        int failed = 0;
+        for (uint64_t group = 0; group < 40; group++) {
+            uint64_t page = group * 700;
+            storsim_status_t status = ss_pagemap_set(&map, page, 600, (uint32_t)group + 1);
+            if (status != STORSIM_OK) {
+                CHECK_EQ(status, STORSIM_NO_MEMORY);
+                failed = 1;
+                for (uint64_t i = 0; i < 600; i++) {
+                    CHECK_EQ(ss_pagemap_get(&map, page + i), 0);
+                }
+                CHECK_EQ(ss_pagemap_set(&map, page, 600, (uint32_t)group + 1), STORSIM_OK);
+            }
+        }
+        for (uint64_t group = 0; group < 40; group++) {
+            CHECK_EQ(ss_pagemap_get(&map, group * 700), group + 1);
+            CHECK_EQ(ss_pagemap_get(&map, group * 700 + 599), group + 1);
+            CHECK_EQ(ss_pagemap_get(&map, group * 700 + 600), 0);
+        }
+        ss_pagemap_destroy(&map);
+        CHECK_EQ(failing.live, 0);
+        if (!failed) {
+            CHECK(fail > 20);
+            return;
+        }
+    }
+}
+
+int main(void) {
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        against_array(seed);
+    }
+    every_allocation_fails();
+    return CHECK_DONE();
+}
