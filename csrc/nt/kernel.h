@@ -31,16 +31,22 @@ typedef struct ss_call {
     bool raised;               /* strict: a violation without a code of its own was recorded */
     storsim_status_t status;   /* OK, or why the call stops: BUGCHECK, CALLBACK, NO_MEMORY, … */
     ss_where_t saved;          /* the frame below, for nested calls from callbacks */
+    struct ss_call *outer;     /* the call below, NULL for the outermost */
 } ss_call_t;
 
-/* Checks that the machine lives, copies routine and arguments to ss_where. */
+/* Checks that the machine lives, copies routine and arguments to ss_where. routine may be NULL (args too): an access or a control of
+ * the host that can break rules but is no routine of the DDI. Every begin that answered OK is closed by ss_call_end. */
 storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args);
 /* Writes the trace entry and restores the frame below. Returns call->status, or VIOLATION when raised at strict. */
 storsim_status_t ss_call_end(ss_call_t *call);
 /* True when the active OS has the routine (spec §1.3 step 1). */
 bool ss_call_present(const ss_call_t *call);
-/* True when the current IRQL is legal for the routine. */
+/* True when the current IRQL is legal for the routine: its row, or what storsim_override_irql put in its place. */
 bool ss_call_irql_ok(const ss_call_t *call);
+
+/* The callback the driver is in on the current CPU (storsim_context_t, 0 = none). Kept per CPU: it changes with storsim_set_cpu. */
+uint8_t ss_context(const storsim_machine_t *machine);
+void ss_set_context(storsim_machine_t *machine, uint8_t context);
 
 bool ss_at_least(const storsim_machine_t *machine, storsim_level_t level);
 bool ss_verifying(const storsim_machine_t *machine, uint32_t flag);
@@ -49,6 +55,7 @@ bool ss_verifying(const storsim_machine_t *machine, uint32_t flag);
 typedef struct ss_detail {
     uint64_t expected, got, address;
     uint32_t allocated_at, freed_at, owner;
+    bool no_raise; /* recorded at strict too, but not raised */
 } ss_detail_t;
 
 /* Records a violation. At strict marks the call as raised, unless no_raise. */
@@ -61,6 +68,11 @@ storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, 
 
 /* --- blocks --------------------------------------------------------------------------------------------------------- */
 
+/* The owner number of a new adapter or controller, from 1, never reused; every device of a machine draws from this one sequence, so
+ * that a number names one owner. Caps in bytes bound what the owner may hold in pool and in contiguous and DMA memory (UINT64_MAX:
+ * none); exceeding one answers like exhaustion (spec §5). NO_MEMORY. */
+storsim_status_t ss_owner_add(storsim_machine_t *machine, uint64_t pool_cap, uint64_t contig_cap, uint32_t *owner);
+
 /* The record of one allocation. The table is nt's; pointers into it are valid until the next block is made. */
 typedef struct ss_block {
     uint64_t va, size, time;       /* va 0 = none; size = bytes asked for */
@@ -71,10 +83,14 @@ typedef struct ss_block {
     uint32_t store_offset;         /* of byte 0 in the store */
     uint32_t extents;              /* index of an extent list for scattered blocks, 0 = contiguous */
     uint32_t freed_site, mdl_count;/* mdl_count: built MDLs that describe it */
-    uint32_t next, previous;       /* allocation order */
+    uint32_t next, previous;       /* live: order of allocation; quarantined: order of freeing; free: next free record */
+    uint32_t arena_next, arena_previous; /* neighbours in the arena; none of pool slots, which live in their page */
+    uint32_t pool_page;            /* pool slot: its page; else 0 */
+    uint32_t link, link_generation;/* MDL: the block it describes; HDA_REGISTERS: room */
+    uint32_t exports;
     uint8_t kind, state, irql, node; /* state: free record, live, quarantined */
     int8_t cache;
-    uint8_t flags, context, device; 
+    uint8_t flags, context, device;
 } ss_block_t;
 
 enum { SS_STATE_FREE = 0, SS_STATE_LIVE = 1, SS_STATE_QUARANTINED = 2 };
@@ -86,7 +102,8 @@ typedef struct ss_block_request {
     uint64_t size;                 /* bytes, 0 allowed where the routine allows it (one page or slot is taken) */
     uint64_t lowest, highest;      /* physical limits, inclusive; highest UINT64_MAX = none */
     uint64_t boundary, alignment;  /* bytes; 0 = none */
-    uint32_t node;                 /* preferred, or STORSIM_NODE_ANY */
+    uint32_t node;                 /* preferred, or STORSIM_NODE_ANY: the caller's node first */
+    bool node_only;                /* no other node will do */
     int32_t cache;
     uint32_t tag, owner;
     bool zero, scattered;          /* scattered: pages need not be contiguous (one page at a time) */
@@ -117,6 +134,9 @@ storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *bl
 /* Iterates live blocks in order of allocation: start with 0, ends with 0. */
 ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id);
 
+/* What an allocation routine answers, whatever its family calls the status. */
+typedef enum ss_contig_outcome { SS_CONTIG_OK, SS_CONTIG_REFUSED } ss_contig_outcome_t;
+
 /* --- nonpaged pool (nt/pool.c) --------------------------------------------------------------------------------------- */
 
 /* Takes a slot or pages: 16-byte aligned below a page and never across one, page aligned from a page on (spec §2.4). kind is POOL or
@@ -124,6 +144,10 @@ ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id);
 storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
                               ss_block_id_t *id);
 uint32_t ss_pool_type(const storsim_machine_t *machine); /* 512 from Windows 8 on, else 0 */
+/* The whole of a pool allocation once the pointers were checked: rows of spec §3.1 on size and tag (and V11 when bypass_irql_status let
+ * a bad IRQL through), the fault plan, then ss_pool_take for call->owner. REFUSED answers INSUFFICIENT_RESOURCES. Look at
+ * call->status first: it is set on a bugcheck or a host error. */
+ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t tag, ss_block_id_t *id);
 /* The whole of a pool free: decides bugcheck and violation rows of spec §3.1 and §3.8. `kind` is what the routine expects (POOL or
  * MDL); other_adapter is reported as WRONG_ADAPTER. OK also when a violation was recorded. */
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va);
@@ -132,16 +156,17 @@ void ss_pool_usage(const storsim_machine_t *machine, ss_pool_usage_t *usage);
 
 /* --- contiguous memory (nt/contig.c) --------------------------------------------------------------------------------- */
 
-/* The refusal rows of spec §3.2 shared by contiguous and DMA memory, then the allocation. result: STOR-neutral outcome. */
-typedef enum ss_contig_outcome { SS_CONTIG_OK, SS_CONTIG_REFUSED } ss_contig_outcome_t;
 typedef struct ss_contig_args {
     uint64_t bytes, lowest, highest, boundary;
     int32_t cache;
     uint32_t node;
 } ss_contig_args_t;
-/* Checks everything but pointers and IRQL, asks the fault plan, allocates. REFUSED covers every row that answers
+/* The refusal rows of spec §3.2 shared by contiguous and DMA memory, then the allocation for call->owner: checks everything but pointers and
+ * IRQL, asks the fault plan, allocates. REFUSED covers every row that answers
  * INSUFFICIENT_RESOURCES; violations are recorded here. call->status is set on host errors. */
 ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args, ss_block_id_t *id);
+/* Reports CACHE_ALIAS when a live mapping of one of these frames has another cache type (spec §4.2). */
+void ss_cache_alias(ss_call_t *call, uint64_t pfn, uint64_t pages, int32_t cache);
 /* The whole of a free of contiguous or DMA memory (spec §3.2, §3.3, rulings R14, R15). pa 0 = not supplied. */
 storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes, int32_t cache, uint64_t pa);
 
@@ -167,6 +192,8 @@ bool ss_mdl_load(storsim_machine_t *machine, uint64_t mdl_va, ss_mdl_t *mdl);
 /* pages[i] of a built MDL; false outside or unbuilt. */
 bool ss_mdl_page(storsim_machine_t *machine, uint64_t mdl_va, uint32_t index, uint64_t *pfn);
 void ss_mdl_free(storsim_machine_t *machine, ss_block_id_t id);
+/* Sets (address 0: clears) MappedSystemVa and MAPPED_TO_SYSTEM_VA of an MDL whose pages were mapped. NO_MEMORY. */
+storsim_status_t ss_mdl_set_mapping(storsim_machine_t *machine, ss_block_id_t id, uint64_t system_va);
 
 /* --- interrupts and DPCs (nt/interrupt.c) ------------------------------------------------------------------------------ */
 
@@ -184,6 +211,10 @@ storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line,
 void ss_interrupt_disconnect(storsim_machine_t *machine, uint32_t line);
 /* Queues a deferred call on the current CPU; runs when its IRQL is below DISPATCH and dpc_latency has passed. */
 storsim_status_t ss_dpc_queue(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b);
+/* The same, `delay` ticks later than dpc_latency says. For late_dpc of one device: ask ss_hardware_fault and pass SS_LATE_DPC_TICKS;
+ * ss_dpc_queue itself consumes late_dpc rules that name no device. */
+storsim_status_t ss_dpc_queue_late(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b, uint64_t delay);
+#define SS_LATE_DPC_TICKS UINT64_C(240000) /* 10 ms: longer than any notification period worth testing. Model choice. */
 /* Drops queued DPCs of a room with this kind and first argument (object going away). */
 void ss_dpc_drop(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a);
 /* Delivers whatever may run now: called at the end of an outer call. */

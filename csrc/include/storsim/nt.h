@@ -57,7 +57,14 @@ typedef struct storsim_nt_config {
 void storsim_nt_config_init(storsim_nt_config_t *config);
 /* Boots the kernel rules on a machine; once. INVALID, NO_MEMORY. */
 storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_config_t *config);
+/* The configuration in force, every default resolved; NULL before storsim_nt_boot. */
 const storsim_nt_config_t *storsim_nt_config(const storsim_machine_t *machine);
+/* Knobs irql_table and availability: replace the callable levels (inclusive) or the first OS of one routine of the DDI table. INVALID for
+ * an unknown routine or irql_min > irql_max. Source: spec/storport-memory §8 A6, A22. */
+storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t routine, uint8_t irql_min, uint8_t irql_max);
+storsim_status_t storsim_override_first_os(storsim_machine_t *machine, uint16_t routine, uint32_t os);
+/* "DRIVER_VERIFIER_DETECTED_VIOLATION" for 0xC4; "UNKNOWN" for a code no rule uses. Source: the bugcheck reference pages. */
+const char *storsim_bugcheck_name(uint64_t code);
 
 /* --- IRQL, CPUs, DPCs ----------------------------------------------------------------------------------------------- */
 
