@@ -119,7 +119,7 @@ void ss_codec_i32(ss_codec_t *codec, int32_t *value) {
 }
 
 void ss_codec_bool(ss_codec_t *codec, bool *value) {
-    uint8_t raw = *value ? 1 : 0;
+    uint8_t raw = codec->mode != SS_LOAD && *value ? 1 : 0; /* what is overwritten need not be a bool yet */
     ss_codec_u8(codec, &raw);
     if (raw > 1) {
         ss_codec_fail(codec, STORSIM_FORMAT);
