@@ -375,7 +375,9 @@ void ss_bus_walk(ss_bus_t *bus, ss_host_t *host, ss_codec_t *codec) {
             return;
         }
         bus->devices = array;
-        memset(bus->devices, 0, (size_t)count * sizeof(ss_bus_device_t));
+        for (uint64_t i = 0; i < count; i++) {
+            bus->devices[i] = (ss_bus_device_t){.live = false};
+        }
         bus->count = (uint32_t)count;
     }
     for (uint64_t i = 0; i < count && ss_codec_ok(codec); i++) {
