@@ -217,3 +217,27 @@ storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count
     }
     return STORSIM_OK;
 }
+
+void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to) {
+    uint64_t end = page + count;
+    for (uint64_t at = page; at < end;) {
+        uint64_t number = at / GROUP_PAGES, start = number * GROUP_PAGES;
+        uint64_t stop = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
+        group_t *group = lookup(map, number + 1);
+        if (group != NULL && group->leaf == NULL) {
+            if (group->uniform == from) {
+                group->uniform = to; /* uniform means one set covered it, so it goes as a whole */
+                drop_if_empty(map, number + 1);
+            }
+        } else if (group != NULL) {
+            for (uint64_t i = at - start; i < stop; i++) {
+                if (group->leaf[i] == from) {
+                    group->leaf[i] = to;
+                    group->filled -= to == 0;
+                }
+            }
+            drop_if_empty(map, number + 1);
+        }
+        at = start + stop;
+    }
+}

@@ -20,5 +20,8 @@ uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page);
 storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count);
 /* Sets count pages to value. Clearing (value 0) exactly what one earlier set covered never fails; NO_MEMORY changes nothing. */
 storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value);
+/* Sets those of count pages that are `from` (non-zero) to `to`. Never fails where one earlier set covered exactly these pages and
+ * later ones only overwrote parts of it. O(count / 512 + pages of groups that are not uniform). */
+void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to);
 
 #endif

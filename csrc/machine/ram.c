@@ -56,9 +56,17 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
     } else {
         ram->free_store = ram->stores[id - 1].next_free;
     }
-    ram->stores[id - 1] = (store_t){.used = true, .pages = pages, .fill = (uint8_t)fill, .seed = seed};
+    ram->stores[id - 1] = (store_t){.used = true, .pages = pages, .fill = (uint8_t)fill, .seed = seed, .tail = UINT64_MAX};
     *store = id;
     return STORSIM_OK;
+}
+
+void ss_store_tail(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value) {
+    store_t *store = ss_store_at(ram, id);
+    if (store != NULL) {
+        store->tail = offset;
+        store->tail_value = value;
+    }
 }
 
 static void forget(ss_ram_t *ram, ss_store_t id) {
@@ -135,7 +143,7 @@ void ss_ram_detach(ss_ram_t *ram, uint64_t first_pfn, uint64_t count) {
 
 /* --- contents ------------------------------------------------------------------------------------------------------- */
 
-static void fill_page(const store_t *store, uint64_t page, uint8_t *to) {
+static void fill_body(const store_t *store, uint64_t page, uint8_t *to) {
     if (store->fill == SS_FILL_ZERO) {
         memset(to, 0, STORSIM_PAGE_SIZE);
         return;
@@ -147,6 +155,15 @@ static void fill_page(const store_t *store, uint64_t page, uint8_t *to) {
             to[word * 8 + i] = byte != 0 ? byte : 0xA5; /* never zero: an uninitialised read must show */
         }
     }
+}
+
+static void fill_page(const store_t *store, uint64_t page, uint8_t *to) {
+    uint64_t start = page * STORSIM_PAGE_SIZE;
+    size_t body = store->tail <= start ? 0 : store->tail - start < STORSIM_PAGE_SIZE ? (size_t)(store->tail - start) : STORSIM_PAGE_SIZE;
+    if (body != 0) {
+        fill_body(store, page, to);
+    }
+    memset(to + body, store->tail_value, STORSIM_PAGE_SIZE - body);
 }
 
 static storsim_status_t materialise(ss_ram_t *ram, store_t *store) {

@@ -27,6 +27,9 @@ void ss_ram_destroy(ss_ram_t *ram);
 
 /* A new store. seed makes the pattern (derive it from the machine's seed and the block's address, so that it needs no counter). */
 storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store);
+/* From byte `offset` on, pages not yet touched hold `value` instead of the pattern: the slack behind a block's last byte, or a page
+ * that starts as poison. Costs no host memory. Called once, before the first touch. */
+void ss_store_tail(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value);
 /* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */
 storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t store, uint64_t page_offset, uint64_t first_pfn, uint64_t count);
 /* Frames forget their store. Never fails. */

@@ -17,7 +17,8 @@ typedef struct store {
     uint8_t *data, *state; /* both NULL until the first touch */
     extent_t first, *more; /* extents 0 and 1 … */
     uint32_t extent_count, more_capacity, exports, next_free;
-    uint8_t fill;
+    uint64_t tail;         /* from this byte on untouched pages hold tail_value; UINT64_MAX: none */
+    uint8_t fill, tail_value;
     bool used, loose, orphan;
 } store_t;
 

@@ -71,18 +71,21 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
 static void walk_store(ss_ram_t *ram, ss_store_t id, ss_codec_t *codec) {
     store_t *store = &ram->stores[id - 1];
     uint64_t pages = store->pages, seed = store->seed;
-    uint8_t fill = store->fill;
+    uint64_t tail = store->tail;
+    uint8_t fill = store->fill, tail_value = store->tail_value;
     bool loose = store->loose;
     ss_codec_u64(codec, &pages);
     ss_codec_u64(codec, &seed);
+    ss_codec_u64(codec, &tail);
     ss_codec_u8(codec, &fill);
+    ss_codec_u8(codec, &tail_value);
     ss_codec_bool(codec, &loose);
     if (ss_codec_loading(codec)) {
         if (!ss_codec_ok(codec) || pages == 0 || pages > STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE || fill > SS_FILL_ZERO) {
             ss_codec_fail(codec, STORSIM_FORMAT);
             return;
         }
-        *store = (store_t){.used = true, .pages = pages, .seed = seed, .fill = fill};
+        *store = (store_t){.used = true, .pages = pages, .seed = seed, .fill = fill, .tail = tail, .tail_value = tail_value};
     }
     walk_extents(ram, store, id, codec);
     walk_pages(ram, store, id, codec);
