@@ -114,8 +114,11 @@ storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint
             goto fail;
         }
         ss_chunk_ref_t *ref = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
-        if (ref->chunk == NULL && (ref->chunk = chunk_create(host, segment, at)) == NULL) {
-            goto fail;
+        if (ref->chunk == NULL) {
+            if ((ref->chunk = chunk_create(host, segment, at)) == NULL) {
+                goto fail;
+            }
+            ref->stale = mid->stale = true;
         }
     }
     return STORSIM_OK;

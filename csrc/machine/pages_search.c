@@ -1,21 +1,21 @@
 /* machine/pages_search.c: free runs of at least a given length, from below and from above.
  *
  * Both walks carry a stretch of free pages that ends where they stand and take the largest aligned unit next:
- *   all of it free               the stretch grows over it
- *   stretch + near end >= length found
- *   longest inside >= length     look at smaller units
- *   otherwise                    jump over it; the stretch is now its far end
+ *   all of it free                           the stretch grows over it
+ *   stretch + free on this side >= length   found
+ *   longest inside >= length                 look at smaller units
+ *   otherwise                                jump over it; the stretch is now its far end
  * so a unit that cannot hold the run costs one look at its summary. */
 #include "machine/pages_i.h"
 
 typedef enum step { GROW, FOUND, DESCEND, JUMP } step_t;
 
-/* near: the unit's free pages at the side the walk comes from. */
-static inline step_t decide(uint32_t near, uint32_t longest, uint64_t unit, uint64_t stretch, uint64_t length) {
-    if (near == unit) {
+/* side: the unit's free pages at the end the walk comes from. */
+static inline step_t decide(uint32_t side, uint32_t longest, uint64_t unit, uint64_t stretch, uint64_t length) {
+    if (side == unit) {
         return GROW;
     }
-    if (stretch + near >= length) {
+    if (stretch + side >= length) {
         return FOUND;
     }
     return longest >= length ? DESCEND : JUMP;
@@ -24,7 +24,7 @@ static inline step_t decide(uint32_t near, uint32_t longest, uint64_t unit, uint
 typedef struct walk {
     const ss_segment_t *segment;
     uint64_t low, high, length;
-    uint64_t at;   /* everything on the near side is done */
+    uint64_t at;   /* everything passed so far lies on the other side */
     uint64_t edge; /* the stretch lies between at and edge */
 } walk_t;
 

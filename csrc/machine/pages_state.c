@@ -1,0 +1,143 @@
+/* machine/pages_state.c: snapshot, restore and digest of the page allocator, and its self-check. */
+#include "machine/pages_i.h"
+
+#include <string.h>
+
+/* The first run of busy RAM at or above (*segment, *offset); moves both past it. Runs end at the end of a segment. */
+static bool next_busy(const ss_pages_t *pages, uint32_t *segment, uint64_t *offset, uint64_t *first, uint64_t *count) {
+    for (; *segment < pages->segment_count; (*segment)++, *offset = 0) {
+        const ss_segment_t *in = &pages->segments[*segment];
+        uint64_t at = ss_max_u64(*offset, in->head), start, end;
+        while (at < in->end) {
+            if (!ss_first_run(in, at, in->end, 1, &start, &end)) {
+                start = end = in->end;
+            }
+            if (start > at) {
+                *first = in->base + at;
+                *count = start - at;
+                *offset = end;
+                return true;
+            }
+            at = end;
+        }
+    }
+    return false;
+}
+
+static void load_runs(ss_pages_t *pages, ss_codec_t *codec, uint64_t runs) {
+    uint64_t next = 0;
+    for (uint64_t i = 0; i < runs && ss_codec_ok(codec); i++) {
+        uint64_t first = 0, count = 0;
+        ss_codec_u64(codec, &first);
+        ss_codec_u64(codec, &count);
+        if (!ss_codec_ok(codec)) {
+            return;
+        }
+        if (first < next || count == 0 || count > pages->total) {
+            ss_codec_fail(codec, STORSIM_FORMAT);
+            return;
+        }
+        next = first + count;
+        storsim_status_t status = ss_pages_take_at(pages, first, count);
+        if (status != STORSIM_OK) {
+            ss_codec_fail(codec, status == STORSIM_NO_MEMORY ? STORSIM_NO_MEMORY : STORSIM_FORMAT);
+            return;
+        }
+    }
+}
+
+void ss_pages_walk(ss_pages_t *pages, ss_codec_t *codec) {
+    uint64_t runs = 0, offset = 0, first = 0, count = 0;
+    uint32_t segment = 0;
+    while (!ss_codec_loading(codec) && next_busy(pages, &segment, &offset, &first, &count)) {
+        runs++;
+    }
+    ss_codec_mark(codec, UINT32_C(0x50474553)); /* "PGES" */
+    ss_codec_count(codec, &runs, 16, pages->total);
+    if (ss_codec_loading(codec)) {
+        load_runs(pages, codec, runs);
+    } else {
+        segment = 0;
+        offset = 0;
+        while (ss_codec_ok(codec) && next_busy(pages, &segment, &offset, &first, &count)) {
+            ss_codec_u64(codec, &first);
+            ss_codec_u64(codec, &count);
+        }
+    }
+    if (ss_codec_hidden(codec)) {
+        ss_codec_u64(codec, &pages->rng.state);
+        ss_codec_u64(codec, &pages->last_first);
+        ss_codec_u64(codec, &pages->last_pages);
+    }
+}
+
+/* --- self-check ------------------------------------------------------------------------------------------------------------ */
+
+static bool same(const ss_summary_t *a, const ss_summary_t *b) {
+    return a->head == b->head && a->longest == b->longest && a->tail == b->tail;
+}
+
+/* A chunk against its bits. *free receives its free pages. */
+static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_ref_t *ref, uint64_t start, uint64_t *free) {
+    uint64_t low = ss_max_u64(start, segment->head), high = ss_min_u64(start + SS_CHUNK_PAGES, segment->end);
+    size_t broken = 0;
+    if (ref->chunk == NULL) {
+        *free = high - low;
+        broken += ref->stale || ref->summary.longest != high - low;
+        return broken + (ref->free != high - low);
+    }
+    ss_chunk_t copy = *ref->chunk;
+    ss_chunk_ref_t fresh = {&copy, {0, 0, 0}, 0, true};
+    copy.stale = UINT32_MAX;
+    ss_summary_t exact = *ss_chunk_summary(&fresh);
+    broken += !ref->stale && !same(&exact, &ref->summary);
+    broken += !ref->stale && ref->chunk->stale != 0;
+    for (uint32_t group = 0; group < SS_CHUNK_GROUPS; group++) {
+        broken += (ref->chunk->stale >> group & 1) == 0 && !same(&copy.groups[group], &ref->chunk->groups[group]);
+    }
+    *free = 0;
+    for (uint64_t page = 0; page < SS_CHUNK_PAGES; page++) {
+        bool busy = (copy.busy[page >> SS_WORD_SHIFT] >> (page & 63) & 1) != 0;
+        broken += !busy && (start + page < low || start + page >= high);
+        *free += !busy;
+    }
+    return broken + (*free != ref->free);
+}
+
+static size_t check_mid(const ss_segment_t *segment, ss_mid_ref_t *ref, uint64_t start, uint64_t *free) {
+    uint64_t low = ss_max_u64(start, segment->head), high = ss_min_u64(start + SS_MID_PAGES, segment->end);
+    size_t broken = 0;
+    *free = 0;
+    if (ref->mid == NULL) {
+        *free = high - low;
+        broken += ref->stale || ref->summary.longest != high - low;
+        return broken + (ref->free != high - low);
+    }
+    for (uint32_t i = 0; i < ref->mid->count; i++) {
+        uint64_t part = 0;
+        broken += check_chunk(segment, &ref->mid->chunks[i], start + ((uint64_t)i << SS_CHUNK_SHIFT), &part);
+        broken += !ref->stale && ref->mid->chunks[i].stale;
+        *free += part;
+    }
+    if (!ref->stale) {
+        ss_mid_ref_t fresh = *ref;
+        fresh.stale = true;
+        broken += !same(ss_mid_summary(&fresh), &ref->summary);
+    }
+    return broken + (*free != ref->free);
+}
+
+size_t ss_pages_check(const ss_pages_t *pages) {
+    uint64_t free = 0, total = 0;
+    size_t broken = 0;
+    for (uint32_t i = 0; i < pages->segment_count; i++) {
+        const ss_segment_t *segment = &pages->segments[i];
+        total += segment->pages;
+        for (uint32_t j = 0; j < segment->mid_count; j++) {
+            uint64_t part = 0;
+            broken += check_mid(segment, &segment->mids[j], (uint64_t)j << SS_MID_SHIFT, &part);
+            free += part;
+        }
+    }
+    return broken + (free != pages->free) + (total != pages->total);
+}
