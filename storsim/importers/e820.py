@@ -19,7 +19,7 @@ from storsim.importers.text import Text
 
 MARKER = "BIOS-e820"
 EXPECTED = "'BIOS-e820: [mem 0x<first>-0x<last>] <type>'"
-NEW = re.compile(r"BIOS-e820: \[mem 0x(?P<start>[0-9a-fA-F]{1,16})-0x(?P<last>[0-9a-fA-F]{1,16})\] (?P<type>\S.*)$")
+NEW = re.compile(r"BIOS-e820: \[mem 0x(?P<start>[0-9a-fA-F]{1,16})-0x(?P<last>[0-9a-fA-F]{1,16})\] +(?P<type>\S.*)$")
 OLD = re.compile(r"BIOS-e820: (?P<start>[0-9a-fA-F]{16}) - (?P<end>[0-9a-fA-F]{16}) \((?P<type>.+)\)$")
 GAP = re.compile(r"BIOS-e820: \[gap 0x[0-9a-fA-F]{1,16}-0x[0-9a-fA-F]{1,16}\]")
 SIZE = re.compile(r"^ *[0-9]+(\.[0-9]+)? +(B|KB|MB|GB|TB) +")

@@ -21,6 +21,6 @@ class MapError(ValueError):
 
 
 def quote(text: str, limit: int = 60) -> str:
-    """The text in quotes for a message: printable ASCII, at most `limit` characters."""
-    shortened = text if len(text) <= limit else text[: limit - 3] + "..."
-    return ascii(shortened)
+    """The text in quotes for a message: printable ASCII, at most `limit` characters and the quotes."""
+    shown = ascii(text if len(text) <= limit else text[: limit - 3] + "...")
+    return shown if len(shown) <= limit + 2 else f"{shown[: limit - 2]}...{shown[0]}"

@@ -35,7 +35,7 @@ def parse_iomem(text: Text) -> list[Piece]:
     lines = 0
     non_zero = False
     for number, line in text.lines():
-        if not line.strip() or "SRAT:" in line:
+        if not line.strip() or "SRAT" in line:
             continue
         level = _parse_line(text, number, line)
         lines += 1
