@@ -1,0 +1,244 @@
+/* fuzz/oracle.c: pages and blocks, pool and MDL rules. See oracle.h. */
+#include "fuzz/oracle.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static expect_t status(uint32_t value) {
+    return (expect_t){.status = value};
+}
+
+static expect_t stop(uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t p4) {
+    return (expect_t){.stops = true, .code = code, .parameters = {p1, p2, p3, p4}};
+}
+
+static expect_t with(expect_t expect, const char *violation) {
+    expect.violations[expect.violation_count++] = violation;
+    return expect;
+}
+
+void oracle_init(oracle_t *oracle, int level, uint32_t os) {
+    memset(oracle, 0, sizeof *oracle);
+    oracle->level = level;
+    oracle->os = os;
+    for (unsigned i = 0; i < ORACLE_ADAPTERS; i++) {
+        oracle->hmb[i] = -1;
+    }
+}
+
+uint32_t oracle_free_pages(const oracle_t *oracle) {
+    uint32_t count = 0;
+    for (unsigned i = 0; i < ORACLE_PAGES; i++) {
+        count += oracle->page[i] == PAGE_FREE;
+    }
+    return count;
+}
+
+block_t *oracle_find(oracle_t *oracle, uint64_t va) {
+    for (uint32_t i = oracle->block_count; i > 0; i--) {
+        if (oracle->blocks[i - 1].va == va && oracle->blocks[i - 1].kind != KIND_HMB) {
+            return &oracle->blocks[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static void set_pages(oracle_t *oracle, uint64_t first, uint64_t pages, uint8_t state) {
+    for (uint64_t i = first; i < first + pages && i < ORACLE_PAGES; i++) {
+        oracle->page[i] = state;
+    }
+}
+
+block_t *oracle_add(oracle_t *oracle, const block_t *block) {
+    if (oracle->block_count == ORACLE_BLOCKS) {
+        return NULL;
+    }
+    block_t *added = &oracle->blocks[oracle->block_count++];
+    *added = *block;
+    added->live = true;
+    if (block->kind == KIND_HMB) {
+        for (uint32_t i = 0; i < block->range_count; i++) {
+            set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, PAGE_BUSY);
+        }
+    } else if (block->pages == 0) {
+        oracle->slots[block->first]++;
+        oracle->page[block->first] = PAGE_BUSY;
+    } else {
+        set_pages(oracle, block->first, block->pages, PAGE_BUSY);
+    }
+    return added;
+}
+
+void oracle_drop(oracle_t *oracle, block_t *block) {
+    block->live = false;
+    if (block->kind == KIND_HMB) {
+        for (uint32_t i = 0; i < block->range_count; i++) {
+            set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, PAGE_FREE);
+        }
+    } else if (block->pages == 0) {
+        if (--oracle->slots[block->first] == 0) {
+            oracle->page[block->first] = PAGE_FREE;
+        }
+    } else {
+        set_pages(oracle, block->first, block->pages, PAGE_FREE);
+    }
+    if (block->kind == KIND_MDL && block->built) {
+        block_t *described = oracle_find(oracle, block->described);
+        if (described != NULL && described->live && described->mdls != 0) {
+            described->mdls--;
+        }
+    }
+}
+
+/* --- pool ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t pool_type(const oracle_t *oracle) {
+    return oracle->os >= 0x06020000 ? 512 : 0;
+}
+
+static bool tag_has_letter(uint32_t tag) {
+    for (int i = 0; i < 4; i++) {
+        uint32_t c = tag >> (8 * i) & 0xFF;
+        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+expect_t oracle_pool_allocate(oracle_t *oracle, uint64_t bytes, uint32_t tag, bool no_buffer, uint64_t before) {
+    bool checked = oracle->level >= LEVEL_VERIFIER;
+    if (oracle->irql > 2) {
+        return with(status(ST_INVALID_IRQL), "StorPortIrql");
+    }
+    if (no_buffer) {
+        return status(ST_INVALID_PARAMETER);
+    }
+    expect_t expect = status(ST_SUCCESS);
+    if (tag == 0 && checked) {
+        return stop(0xC2, 0x9B, pool_type(oracle), bytes, DONT_CARE);
+    }
+    if (checked && (tag == 0x20474942 || tag == 0x474942)) {
+        return stop(0xC2, 0x9C, DONT_CARE, DONT_CARE, DONT_CARE);
+    }
+    if (checked && !tag_has_letter(tag)) {
+        return stop(0xC2, 0x9D, tag, pool_type(oracle), DONT_CARE);
+    }
+    if (bytes == 0 && checked) {
+        return stop(0xC4, 0x00, oracle->irql, pool_type(oracle), 0);
+    }
+    if (tag == 0 || !tag_has_letter(tag) || tag == 0x20474942 || tag == 0x474942) {
+        expect.lenient = true; /* the rules name no violation at release beyond "allowed" */
+    }
+    if (bytes == 0) {
+        expect = with(expect, "ZERO_LENGTH");
+    }
+    const block_t *old = before != 0 ? oracle_find(oracle, before) : NULL;
+    if (old != NULL && old->live && old->kind == KIND_POOL) {
+        expect = with(expect, "StorPortAllocatePool2");
+    }
+    uint64_t pages = (bytes + 4095) / 4096;
+    uint32_t left = oracle_free_pages(oracle);
+    expect.other = ST_NO_RESOURCES;
+    expect.allow_other = left < pages + 1; /* below that, shape and slack of pool pages decide */
+    return expect;
+}
+
+static const block_t *around(const oracle_t *oracle, uint64_t va) {
+    for (uint32_t i = oracle->block_count; i > 0; i--) {
+        const block_t *block = &oracle->blocks[i - 1];
+        if (block->kind != KIND_HMB && va >= block->va && va < block->va + (block->size != 0 ? block->size : 1)) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+static bool pool_backed(const block_t *block) {
+    return block->kind == KIND_POOL || block->kind == KIND_MDL;
+}
+
+/* The free of a pool-backed block of one kind: rows of §3.1, which §3.8 refers to for MDLs. */
+static expect_t pool_backed_free(oracle_t *oracle, kind_t kind, uint64_t va) {
+    bool checked = oracle->level >= LEVEL_VERIFIER;
+    if (va <= UINT64_C(0x00007FFFFFFFFFFF)) {
+        return stop(0xC2, 0x40, va, DONT_CARE, DONT_CARE);
+    }
+    const block_t *block = around(oracle, va);
+    if (block != NULL && block->kind == kind && block->va == va) {
+        if (!block->live) {
+            return checked ? stop(0xC4, 0x13, DONT_CARE, DONT_CARE, DONT_CARE) : stop(0xC2, 0x07, DONT_CARE, DONT_CARE, va);
+        }
+        expect_t expect = status(ST_SUCCESS);
+        return block->mdls != 0 ? with(expect, "FREE_WITH_LIVE_MDL") : expect;
+    }
+    if (block != NULL && (block->kind == KIND_CONTIGUOUS || block->kind == KIND_DMA) && block->live && kind == KIND_POOL) {
+        return stop(0xC2, 0x41, va, DONT_CARE, DONT_CARE);
+    }
+    if (block != NULL && pool_backed(block) && block->kind == kind && block->live) {
+        return checked ? stop(0xC4, 0x10, va, 0, 0) : stop(0xC2, 0x99, va, 0, 0);
+    }
+    return checked ? stop(0xC4, 0x10, va, DONT_CARE, DONT_CARE) : stop(0xC2, 0x42, va, DONT_CARE, DONT_CARE);
+}
+
+expect_t oracle_pool_free(oracle_t *oracle, uint32_t adapter, uint64_t va) {
+    if (oracle->irql > 2) {
+        return with(status(ST_INVALID_IRQL), "StorPortIrql");
+    }
+    if (va == 0) {
+        return status(ST_INVALID_PARAMETER);
+    }
+    expect_t expect = pool_backed_free(oracle, KIND_POOL, va);
+    const block_t *block = around(oracle, va);
+    if (!expect.stops && block->adapter != adapter) {
+        expect = with(expect, "WRONG_ADAPTER");
+    }
+    return expect;
+}
+
+/* --- MDLs ----------------------------------------------------------------------------------------------------------- */
+
+expect_t oracle_mdl_allocate(oracle_t *oracle, uint64_t va, uint64_t bytes, bool no_mdl) {
+    if (oracle->irql > 2) {
+        return with(status(ST_INVALID_IRQL), "StorPortIrql");
+    }
+    if (no_mdl || va == 0) {
+        return status(ST_INVALID_PARAMETER);
+    }
+    if (bytes > UINT64_C(0xFFFFF000)) {
+        return status(ST_NO_RESOURCES);
+    }
+    expect_t expect = status(ST_SUCCESS);
+    if (bytes == 0) {
+        expect = with(expect, "ZERO_LENGTH");
+    }
+    uint64_t pages = ((va & 4095) + bytes + 4095) / 4096;
+    expect.other = ST_NO_RESOURCES;
+    expect.allow_other = oracle_free_pages(oracle) < (48 + 8 * pages) / 4096 + 2;
+    return expect;
+}
+
+expect_t oracle_mdl_build(oracle_t *oracle, uint64_t mdl) {
+    if (oracle->irql > 2) {
+        return with(status(ST_INVALID_IRQL), "StorPortIrql");
+    }
+    if (mdl == 0) {
+        return status(ST_INVALID_PARAMETER);
+    }
+    const block_t *record = oracle_find(oracle, mdl);
+    if (record->built) {
+        return with(status(ST_SUCCESS), "MDL_REBUILD");
+    }
+    const block_t *buffer = around(oracle, record->described);
+    if (buffer == NULL || !buffer->live) {
+        return stop(0x1A, 0x1240, mdl, DONT_CARE, 0);
+    }
+    return status(ST_SUCCESS);
+}
+
+expect_t oracle_mdl_free(oracle_t *oracle, uint64_t mdl) {
+    if (oracle->irql > 2) {
+        return with(status(ST_INVALID_IRQL), "StorPortIrql");
+    }
+    return mdl == 0 ? status(ST_INVALID_PARAMETER) : pool_backed_free(oracle, KIND_MDL, mdl);
+}
