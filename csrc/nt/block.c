@@ -1,0 +1,380 @@
+/* nt/block.c: blocks of whole pages: made all or nothing, freed at once, looked up by address, frame and order. */
+#include "nt/nt_i.h"
+
+/* --- making --------------------------------------------------------------------------------------------------------- */
+
+/* Everything of a block that is still being made; undone as one. */
+typedef struct draft {
+    const ss_page_extent_t *extents;
+    uint32_t extent_count, list, attached;
+    uint64_t pages;
+    ss_store_t store;
+} draft_t;
+
+static void undo(storsim_machine_t *machine, draft_t *draft) {
+    ss_ram_t *ram = ss_machine_ram(machine);
+    for (uint32_t i = 0; i < draft->attached; i++) {
+        ss_ram_detach(ram, draft->extents[i].first_pfn, draft->extents[i].pages);
+    }
+    if (draft->store != 0) {
+        ss_store_destroy(ram, draft->store);
+    }
+    nt_extents_drop(nt_of(machine), draft->list);
+}
+
+/* Bytes, frames in by_frame, extent list: all that can fail once the frames are there. */
+static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t seed, draft_t *draft) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_ram_t *ram = ss_machine_ram(machine);
+    storsim_status_t status =
+        ss_store_create(ram, draft->pages, request->zero ? SS_FILL_ZERO : SS_FILL_PATTERN, ss_mix(ss_machine_seed(machine), seed),
+                        &draft->store);
+    if (status != STORSIM_OK) {
+        draft->store = 0;
+        return status;
+    }
+    if (request->size < draft->pages * PAGE) {
+        ss_store_tail(ram, draft->store, request->size, GUARD_BYTE);
+    }
+    if (draft->extent_count > 1) {
+        draft->list = nt_extents_take(nt, draft->extent_count);
+        if (draft->list == 0) {
+            return STORSIM_NO_MEMORY;
+        }
+    }
+    uint64_t page = 0;
+    for (uint32_t i = 0; i < draft->extent_count; i++) {
+        ss_page_extent_t extent = draft->extents[i];
+        status = ss_pagemap_reserve(&nt->by_frame, extent.first_pfn, extent.pages);
+        if (status == STORSIM_OK) {
+            status = ss_store_attach(ram, draft->store, page, extent.first_pfn, extent.pages);
+        }
+        if (status != STORSIM_OK) {
+            return status;
+        }
+        draft->attached++;
+        if (draft->list != 0) {
+            nt->lists[draft->list - 1].items[i] = (nt_extent_t){extent.first_pfn, extent.pages, page};
+        }
+        page += extent.pages;
+    }
+    return STORSIM_OK;
+}
+
+static ss_block_t describe(storsim_machine_t *machine, const ss_block_request_t *request, uint32_t generation) {
+    const ss_where_t *where = ss_machine_where(machine);
+    return (ss_block_t){.size = request->size,
+                        .time = storsim_now(machine),
+                        .generation = generation,
+                        .owner = request->owner,
+                        .tag = request->tag,
+                        .site = where->site,
+                        .kind = (uint8_t)request->kind,
+                        .state = SS_STATE_LIVE,
+                        .irql = storsim_irql(machine),
+                        .cache = (int8_t)request->cache,
+                        .context = ss_context(machine)};
+}
+
+/* Cannot fail: everything was reserved. va 0: no kernel address. */
+static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t *request, const draft_t *draft, uint64_t va,
+                            uint32_t ahead) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_block_id_t id = nt_record_take(nt);
+    ss_block_t *block = block_at(nt, id);
+    *block = describe(machine, request, block->generation);
+    block->va = va;
+    block->pages = draft->pages;
+    block->pfn = draft->extents[0].first_pfn;
+    block->device_address = block->pfn * PAGE;
+    block->store = draft->store;
+    block->extents = draft->list;
+    block->node = (uint8_t)ss_pages_node_of(ss_machine_pages(machine), block->pfn);
+    for (uint32_t i = 0; i < draft->extent_count; i++) {
+        (void)ss_pagemap_set(&nt->by_frame, draft->extents[i].first_pfn, draft->extents[i].pages, id);
+    }
+    if (va != 0) {
+        nt_arena_insert(nt, id, ahead);
+    } else {
+        block->flags = BLOCK_NO_VA;
+    }
+    if (request->kind == STORSIM_BLOCK_CONTIGUOUS || request->kind == STORSIM_BLOCK_DMA) {
+        block->flags |= BLOCK_CONTIG;
+    }
+    nt_account(nt, block, true);
+    nt_live_append(nt, id);
+    return id;
+}
+
+/* A kernel address range and a record, not yet taken. */
+static storsim_status_t reserve_span(ss_nt_t *nt, uint64_t pages, uint64_t *first, uint32_t *ahead) {
+    if (!nt_arena_find(nt, pages, 1, first, ahead)) {
+        return STORSIM_NO_SPACE;
+    }
+    return nt_records_reserve(nt, 1) ? ss_pagemap_reserve(&nt->by_va, *first, pages) : STORSIM_NO_MEMORY;
+}
+
+storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    uint64_t pages = request->size / PAGE + (request->size % PAGE != 0 || request->size == 0 ? 1 : 0);
+    uint64_t first;
+    uint32_t ahead;
+    if (pages > storsim_memory_total_pages(machine, STORSIM_NODE_ANY)) {
+        return STORSIM_NO_SPACE;
+    }
+    storsim_status_t status = reserve_span(nt, pages, &first, &ahead);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    nt_frames_t frames;
+    status = nt_frames_take(machine, request, pages, &frames);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    draft_t draft = {.extents = nt_frames_list(&frames), .extent_count = frames.count, .pages = pages};
+    status = furnish(machine, request, arena_address(first), &draft);
+    if (status != STORSIM_OK) {
+        undo(machine, &draft);
+        nt_frames_give(machine, &frames);
+        return status;
+    }
+    *id = commit(machine, request, &draft, arena_address(first), ahead);
+    ss_release(nt->host, frames.many);
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request, const ss_page_extent_t *extents,
+                                uint32_t count, ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    draft_t draft = {.extents = extents, .extent_count = count};
+    ss_block_request_t made = *request;
+    for (uint32_t i = 0; i < count; i++) {
+        draft.pages += extents[i].pages;
+    }
+    if (count == 0 || draft.pages == 0) {
+        return STORSIM_INVALID;
+    }
+    if (!nt_records_reserve(nt, 1)) {
+        return STORSIM_NO_MEMORY;
+    }
+    made.zero = made.zero || (made.kind == STORSIM_BLOCK_HMB && nt->config.zero_hmb);
+    /* Without an address the first frame makes the seed: no two live blocks share it. */
+    storsim_status_t status = furnish(machine, &made, extents[0].first_pfn, &draft);
+    if (status != STORSIM_OK) {
+        undo(machine, &draft);
+        return status;
+    }
+    *id = commit(machine, &made, &draft, 0, 0);
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes, uint32_t owner,
+                                        ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    uint64_t first;
+    uint32_t ahead;
+    if (bytes == 0 || bytes % PAGE != 0 || room >= SS_ROOM_COUNT) {
+        return STORSIM_INVALID;
+    }
+    storsim_status_t status = reserve_span(nt, bytes / PAGE, &first, &ahead);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    ss_block_request_t request = {.kind = STORSIM_BLOCK_HDA_REGISTERS, .size = bytes, .owner = owner};
+    *id = nt_record_take(nt);
+    ss_block_t *block = block_at(nt, *id);
+    *block = describe(machine, &request, block->generation);
+    block->va = arena_address(first);
+    block->flags = BLOCK_REGISTERS;
+    block->link = (uint32_t)room;
+    block->device_address = context;
+    nt_arena_insert(nt, *id, ahead);
+    nt_live_append(nt, *id);
+    return STORSIM_OK;
+}
+
+/* --- freeing -------------------------------------------------------------------------------------------------------- */
+
+static void release_frames(storsim_machine_t *machine, const ss_block_t *block) {
+    ss_nt_t *nt = nt_of(machine);
+    nt_extent_t whole = {block->pfn, block->pages, 0};
+    const nt_extent_t *list = block->extents != 0 ? nt->lists[block->extents - 1].items : &whole;
+    uint32_t count = block->extents != 0 ? nt->lists[block->extents - 1].count : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)ss_bus_shadow(machine, list[i].first_pfn, list[i].pages, false);
+        ss_ram_detach(ss_machine_ram(machine), list[i].first_pfn, list[i].pages);
+    }
+    ss_store_destroy(ss_machine_ram(machine), block->store);
+    for (uint32_t i = 0; i < count; i++) {
+        ss_pages_give(ss_machine_pages(machine), list[i].first_pfn, list[i].pages);
+    }
+}
+
+/* An MDL no longer describes its block. */
+static void forget_described(ss_nt_t *nt, const ss_block_t *mdl) {
+    if (mdl->kind == STORSIM_BLOCK_MDL && mdl->link != 0) {
+        ss_block_t *described = block_at(nt, mdl->link);
+        if (described->generation == mdl->link_generation && described->mdl_count != 0) {
+            described->mdl_count--;
+        }
+    }
+}
+
+void ss_block_free(storsim_machine_t *machine, ss_block_id_t id) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_block_t *block = ss_block(machine, id);
+    if (block == NULL || block->state != SS_STATE_LIVE || block->kind == KIND_POOL_PAGE) {
+        return;
+    }
+    block->freed_site = ss_machine_where(machine)->site;
+    nt_account(nt, block, false);
+    nt_live_remove(nt, id);
+    forget_described(nt, block);
+    if (block->exports != 0) {
+        nt_exports_freed(nt, id);
+    }
+    block->state = SS_STATE_QUARANTINED;
+    if (block->pool_page != 0) {
+        nt_pool_slot_free(machine, id);
+    } else if ((block->flags & BLOCK_REGISTERS) == 0) {
+        release_frames(machine, block);
+    }
+    nt_hold(machine, id);
+}
+
+void ss_block_undo(storsim_machine_t *machine, ss_block_id_t id) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_block_t *block = ss_block(machine, id);
+    if (block == NULL || block->state != SS_STATE_LIVE || block->kind == KIND_POOL_PAGE) {
+        return;
+    }
+    nt_account(nt, block, false);
+    nt_live_remove(nt, id);
+    forget_described(nt, block);
+    if (block->pool_page != 0) {
+        nt_pool_slot_undo(machine, id);
+        return;
+    }
+    if ((block->flags & BLOCK_REGISTERS) == 0) {
+        release_frames(machine, block);
+        nt_frames_replace(nt, block, id, 0);
+        nt_extents_drop(nt, block->extents);
+    }
+    if (block->va != 0) {
+        nt_arena_undo(nt, id);
+    }
+    nt_record_drop(nt, id);
+}
+
+/* --- looking up ------------------------------------------------------------------------------------------------------ */
+
+ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id) {
+    ss_nt_t *nt = nt_of(machine);
+    if (id == 0 || id > nt->block_count || block_at(nt, id)->state == SS_STATE_FREE) {
+        return NULL;
+    }
+    return block_at(nt, id);
+}
+
+ss_block_id_t ss_block_around(storsim_machine_t *machine, uint64_t va) {
+    const ss_nt_t *nt = nt_of(machine);
+    ss_block_id_t id = nt_span_at(nt, va);
+    if (id == 0 || block_at(nt, id)->kind != KIND_POOL_PAGE) {
+        return id;
+    }
+    const nt_pool_page_t *page = nt_pool_page(nt, block_at(nt, id)->pool_page);
+    uint32_t slot = nt_pool_slot(page, va % PAGE);
+    if (slot >= page->slots || page->ids[slot] == 0 || va < block_at(nt, page->ids[slot])->va) {
+        return 0; /* an unused slot, the end of the page, or a pool header */
+    }
+    return page->ids[slot];
+}
+
+ss_block_id_t ss_block_of_frame(storsim_machine_t *machine, uint64_t pfn) {
+    const ss_nt_t *nt = nt_of(machine);
+    ss_block_id_t id = ss_pagemap_get(&nt->by_frame, pfn);
+    bool live = id != 0 && block_at(nt, id)->state == SS_STATE_LIVE && block_at(nt, id)->kind != KIND_POOL_PAGE;
+    return live ? id : 0;
+}
+
+/* The extent that holds a page of a scattered block. */
+static const nt_extent_t *extent_of(const nt_extents_t *list, uint64_t page) {
+    uint32_t low = 0, high = list->count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low + 1) / 2;
+        if (list->items[middle].start <= page) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return &list->items[low];
+}
+
+uint64_t ss_block_physical(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset) {
+    if ((block->flags & BLOCK_REGISTERS) != 0) {
+        return 0;
+    }
+    uint64_t at = block->store_offset + offset;
+    if (block->extents == 0) {
+        return block->pfn * PAGE + at;
+    }
+    const nt_extent_t *extent = extent_of(&nt_of(machine)->lists[block->extents - 1], at / PAGE);
+    return (extent->first_pfn + (at / PAGE - extent->start)) * PAGE + at % PAGE;
+}
+
+uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset) {
+    if ((block->flags & BLOCK_REGISTERS) != 0) {
+        return 0;
+    }
+    uint64_t at = block->store_offset + offset;
+    uint64_t end = (block->pool_page != 0 ? 1 : block->pages) * PAGE;
+    if (at >= end) {
+        return 0;
+    }
+    if (block->extents == 0) {
+        return end - at;
+    }
+    const nt_extents_t *list = &nt_of(machine)->lists[block->extents - 1];
+    const nt_extent_t *extent = extent_of(list, at / PAGE), *last = &list->items[list->count - 1];
+    while (extent < last && extent->first_pfn + extent->pages == extent[1].first_pfn) {
+        extent++;
+    }
+    return (extent->start + extent->pages) * PAGE - at;
+}
+
+uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *block) {
+    if ((block->flags & BLOCK_REGISTERS) != 0) {
+        return 0;
+    }
+    return block->extents != 0 ? nt_of(machine)->lists[block->extents - 1].count : 1;
+}
+
+bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa, uint64_t *bytes) {
+    if (index >= ss_block_extent_count(machine, block)) {
+        return false;
+    }
+    if (block->extents == 0) {
+        *pa = ss_block_physical(machine, block, 0);
+        *bytes = block->size;
+        return true;
+    }
+    const nt_extent_t *extent = &nt_of(machine)->lists[block->extents - 1].items[index];
+    uint64_t rest = block->size - extent->start * PAGE;
+    *pa = extent->first_pfn * PAGE;
+    *bytes = rest < extent->pages * PAGE ? rest : extent->pages * PAGE;
+    return true;
+}
+
+storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer, size_t bytes) {
+    return ss_store_read(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
+}
+
+storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, const void *buffer, size_t bytes) {
+    return ss_store_write(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
+}
+
+ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id) {
+    const ss_nt_t *nt = nt_of(machine);
+    return id == 0 ? nt->first_live : block_at(nt, id)->next;
+}

@@ -1,0 +1,258 @@
+/* nt/nt_i.h: the kernel's own state, shared by the files of this room only.
+ *
+ *   arena (kernel addresses)      frames (physical pages)        records (ss_block_t, by id)
+ *   [guard][span …][guard][pool page][pool page][guard][span]    live list      order of allocation
+ *     by_va: page → id of the span      by_frame: pfn → id       held list      quarantine, order of freeing
+ *
+ * A span is a record with addresses of its own: a block of whole pages, or a pool page. Pool slots are records too; they are found
+ * through their page. The arena is a list of spans in address order with a cursor that only moves forward and wraps at the end: new
+ * spans go in at the cursor, so the list stays sorted and the next obstacle is always the span ahead. An address is free again when its
+ * record left the quarantine. by_frame keeps the id of a freed record until then, unless the frame was taken again: that is how a
+ * device's late access is told from a foreign one. */
+#ifndef SS_NT_I_H
+#define SS_NT_I_H
+
+#include "nt/kernel.h"
+
+#define PAGE UINT64_C(4096)
+#define ARENA_PAGES ((UINT64_MAX - STORSIM_ARENA_BASE) / PAGE) /* the last page of the address space stays out */
+#define GUARD_BYTE 0x0Fu  /* fills what lies between a block's last byte and the end of its page or slot; Source: spec §2.6 */
+#define GRANULE 16u
+#define POOL_HEADER 16u
+#define POOL_SLOT_MAX 4064u  /* largest request that shares a page. Source: spec §2.4 */
+#define POOL_CLASSES 32u
+#define KIND_POOL_PAGE STORSIM_BLOCK_KIND_COUNT /* a record of this room only: never in the live list */
+
+enum { DISPATCH_LEVEL = 2, HIGH_LEVEL = 15 };
+
+enum { /* ss_block_t.flags */
+    BLOCK_COUNTED = 1, /* its size counts in the nonpaged budget */
+    BLOCK_CONTIG = 2,  /* its pages count in the contiguous budget */
+    BLOCK_REGISTERS = 4, /* addresses without RAM */
+    BLOCK_NO_VA = 8,   /* RAM without addresses */
+    BLOCK_POOL = 16    /* came from the pool: a slot or whole pages */
+};
+
+typedef struct nt_cpu {
+    uint8_t irql, floor, context; /* floor: level of the callback under way; the host may not go below */
+} nt_cpu_t;
+
+typedef struct nt_limit {
+    bool has_irql, has_os;
+    uint8_t irql_min, irql_max;
+    uint32_t first_os;
+} nt_limit_t;
+
+typedef struct nt_extent {
+    uint64_t first_pfn, pages, start; /* start: page of the block */
+} nt_extent_t;
+
+typedef struct nt_extents {
+    nt_extent_t *items; /* NULL: free entry */
+    uint32_t count, next_free;
+} nt_extents_t;
+
+typedef struct nt_pool_page {
+    uint32_t block;          /* record of the span */
+    uint32_t next, previous; /* list of pages with a free slot, per (node, class); index + 1 */
+    uint32_t next_free;      /* unused entry */
+    uint16_t live, held;     /* slots */
+    uint16_t granules, slots;
+    uint8_t class_index, node;
+    bool gone, listed;       /* gone: no live slot, frame given back; only quarantined addresses are left */
+    uint64_t free[2];        /* bit set = slot never used or out of quarantine */
+    uint32_t ids[];          /* record of each slot, 0 = free */
+} nt_pool_page_t;
+
+typedef struct nt_owner {
+    uint64_t pool_cap, contig_cap; /* bytes */
+    uint64_t pool_bytes, contig_bytes;
+} nt_owner_t;
+
+typedef struct nt_connection {
+    uint32_t line;
+    uint8_t irql;
+    uint16_t room;      /* SS_ROOM_HOST: routine and context are the host's tokens */
+    uint64_t routine, context;
+    bool held_off;      /* nobody claimed it, or it never fell: waits for the line's next change */
+} nt_connection_t;
+
+typedef struct nt_dpc {
+    uint16_t room, kind;
+    uint32_t cpu;
+    uint64_t a, b, queued, ready;
+} nt_dpc_t;
+
+#define DEVICE_WINDOWS 8u
+typedef struct nt_device {
+    uint32_t device, owner;
+    struct nt_window { uint64_t first, last; } windows[DEVICE_WINDOWS]; /* frames nobody owns that were reported already */
+    uint32_t window_count, window_next;
+} nt_device_t;
+
+typedef struct nt_export {
+    uint64_t token, va, size;
+    uint32_t block, generation;
+    ss_store_t store;
+    uint32_t store_offset, allocated_at, freed_at, owner;
+    bool freed;
+} nt_export_t;
+
+typedef struct ss_nt {
+    ss_host_t *host;
+    storsim_nt_config_t config;
+    uint64_t fingerprint;    /* of the configuration */
+    uint32_t node_count;
+    uint8_t *node_order;     /* row n: nodes by distance from n */
+    nt_cpu_t cpus[64];
+    uint32_t cpu;
+    nt_limit_t *limits;      /* by routine id, NULL until one is set */
+    uint32_t limit_count;
+    ss_call_t *frame;        /* innermost call under way */
+
+    ss_block_t *blocks;      /* index id - 1 */
+    uint32_t block_count, block_capacity, free_block, free_blocks;
+    uint32_t first_live, last_live, live_count;
+    uint32_t first_held, last_held;
+    uint64_t held_bytes;
+    ss_pagemap_t by_va, by_frame;
+    uint64_t cursor, high_water; /* arena pages */
+    uint32_t first_span, last_span, ahead;
+    struct { uint64_t cursor, high_water; uint32_t ahead; ss_block_id_t span; } before; /* where the arena stood before its last span */
+    nt_extents_t *lists;     /* index - 1 */
+    uint32_t list_count, list_capacity, free_list;
+
+    nt_pool_page_t **pool_pages; /* index - 1 */
+    uint32_t pool_page_count, pool_page_capacity, free_pool_page; /* free_pool_page: chained through spare */
+    uint32_t *pool_page_spare;
+    uint32_t pool_spare_capacity;
+    uint32_t *partial;       /* node * POOL_CLASSES + class: first page with a free slot */
+    uint32_t *partial_last;
+
+    uint64_t pool_bytes, pool_blocks, pool_budget_used, contig_pages;
+    nt_owner_t *owners;      /* index owner - 1 */
+    uint32_t owner_count, owner_capacity;
+
+    nt_connection_t *connections;
+    uint32_t connection_count, connection_capacity;
+    nt_dpc_t *dpcs;
+    uint32_t dpc_count, dpc_capacity;
+    uint64_t burst_time;     /* DPCs run at this time … */
+    uint32_t burst;          /* … so many */
+    bool delivering;
+    const ss_kernel_ops_t *ops[SS_ROOM_COUNT];
+
+    nt_device_t *devices;
+    uint32_t device_count, device_capacity;
+    nt_export_t *exports;
+    uint32_t export_count, export_capacity;
+    uint64_t next_export;
+} ss_nt_t;
+
+static inline ss_nt_t *nt_of(const storsim_machine_t *machine) {
+    return ss_room_state(machine, SS_ROOM_NT);
+}
+
+/* A record by id, whatever its state; the id must be in range. */
+static inline ss_block_t *block_at(const ss_nt_t *nt, ss_block_id_t id) {
+    return &nt->blocks[id - 1];
+}
+
+static inline uint64_t arena_address(uint64_t page) {
+    return STORSIM_ARENA_BASE + page * PAGE;
+}
+
+/* --- state (boot.c, walk.c, check.c) --- */
+void *nt_fresh(storsim_machine_t *machine, const void *current);
+void nt_destroy(storsim_machine_t *machine, void *state);
+void nt_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec);
+size_t nt_check(storsim_machine_t *machine, void *state, char *text, size_t capacity);
+
+/* --- interrupt.c --- */
+storsim_status_t nt_interrupt(storsim_machine_t *machine, void *state, uint32_t line);
+storsim_status_t nt_event(storsim_machine_t *machine, void *state, const ss_event_t *event);
+/* Copies the current CPU's level and context to ss_where. */
+void nt_sync(storsim_machine_t *machine);
+
+/* --- violate.c --- */
+extern const ss_rule_t ss_rules[];
+
+/* --- record.c: the table, the live and held lists, the arena, extent lists --- */
+/* Makes sure that `count` records can be taken without failing. */
+bool nt_records_reserve(ss_nt_t *nt, uint32_t count);
+ss_block_id_t nt_record_take(ss_nt_t *nt);
+void nt_record_drop(ss_nt_t *nt, ss_block_id_t id); /* back to the free ones; handles go stale */
+void nt_live_append(ss_nt_t *nt, ss_block_id_t id);
+void nt_live_remove(ss_nt_t *nt, ss_block_id_t id);
+void nt_held_append(ss_nt_t *nt, ss_block_id_t id);
+/* Pages of kernel address space of a record; 0 for slots and HMB. */
+uint64_t nt_span_pages(const ss_block_t *block);
+uint64_t nt_span_guard(const ss_block_t *block);
+/* Finds room for pages with `guard` unmapped pages on both sides. *ahead: the span that will follow. false: address space is full. */
+bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *first, uint32_t *ahead);
+/* Puts a span whose va was found at the cursor; by_va was reserved. */
+void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead);
+void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id);
+/* The same for a span that is taken back: when it was the last one put in, the cursor goes back too. */
+void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id);
+/* Takes a list of count extents; its items are uninitialised. 0: no memory. */
+uint32_t nt_extents_take(ss_nt_t *nt, uint32_t count);
+void nt_extents_drop(ss_nt_t *nt, uint32_t index);
+/* The record at a kernel page or frame, 0 for none: a span of any kind, live or quarantined. */
+static inline ss_block_id_t nt_span_at(const ss_nt_t *nt, uint64_t va) {
+    return va >= STORSIM_ARENA_BASE ? ss_pagemap_get(&nt->by_va, (va - STORSIM_ARENA_BASE) / PAGE) : 0;
+}
+/* Sets the frames of a record in by_frame to `to` where they are `from`. */
+void nt_frames_replace(ss_nt_t *nt, const ss_block_t *block, uint32_t from, uint32_t to);
+
+/* --- frames.c: taking page frames for a request --- */
+typedef struct nt_frames {
+    ss_page_extent_t one, *many; /* many: NULL when one extent was enough */
+    uint32_t count, capacity;
+} nt_frames_t;
+/* Nodes in the order a request tries them; nodes[64]. Returns their number. */
+uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, uint8_t *nodes);
+storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, nt_frames_t *frames);
+void nt_frames_give(storsim_machine_t *machine, nt_frames_t *frames);
+static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) {
+    return frames->many != NULL ? frames->many : &frames->one;
+}
+
+/* --- quarantine.c --- */
+/* Moves a record that was just freed to the quarantine and lets the oldest go. */
+void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
+
+/* --- pool.c --- */
+nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index);
+uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */
+uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
+bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);
+uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page); /* cannot fail after the reserve */
+void nt_pool_list(ss_nt_t *nt, uint32_t index);   /* at the end of its list */
+void nt_pool_unlist(ss_nt_t *nt, uint32_t index);
+void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id);
+void nt_pool_slot_expire(storsim_machine_t *machine, ss_block_id_t id);
+void nt_pool_slot_undo(storsim_machine_t *machine, ss_block_id_t id);
+void nt_pool_shape(uint64_t bytes, uint16_t *granules, uint16_t *slots, uint8_t *class_index);
+/* Adds a record's bytes to the budgets or takes them out. */
+void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add);
+bool nt_pool_allows(const ss_nt_t *nt, uint64_t bytes, uint32_t owner);
+bool nt_contig_allows(const ss_nt_t *nt, uint64_t pages, uint32_t owner);
+/* ss_pool_take with the choice whether the block counts in the budgets: what the port makes for itself does not. */
+storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
+                              bool counted, ss_block_id_t *id);
+/* The 16 bytes before a slot as a number: sizes, index and type in the low half, the tag above. */
+uint64_t nt_pool_header(const ss_nt_t *nt, const ss_block_t *block, bool allocated);
+
+/* --- access.c --- */
+storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical, size_t bytes,
+                          bool write, ss_bus_result_t result);
+/* Never mapped: 2; freed and forgotten: 0; not canonical: 4; user half: 0xF. Source: bug-check-0x50, rulings R53, R54. */
+uint64_t nt_fault_reason(const ss_nt_t *nt, uint64_t va);
+/* Stops with the page fault of rulings R53, R54. */
+storsim_status_t nt_page_fault(ss_call_t *call, uint64_t va, bool write);
+
+/* --- export.c --- */
+void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id);
+
+#endif

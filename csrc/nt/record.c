@@ -1,0 +1,237 @@
+/* nt/record.c: the table of records, its lists, the arena of kernel addresses, extent lists. See nt_i.h. */
+#include "nt/nt_i.h"
+
+/* --- records -------------------------------------------------------------------------------------------------------- */
+
+bool nt_records_reserve(ss_nt_t *nt, uint32_t count) {
+    if (nt->free_blocks >= count) {
+        return true;
+    }
+    void *array = nt->blocks;
+    if (nt->block_count > UINT32_MAX / 2 ||
+        !ss_grow(nt->host, &array, &nt->block_capacity, nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {
+        return false;
+    }
+    nt->blocks = array;
+    return true;
+}
+
+ss_block_id_t nt_record_take(ss_nt_t *nt) {
+    ss_block_id_t id = nt->free_block;
+    uint32_t generation = 1;
+    if (id != 0) {
+        nt->free_block = block_at(nt, id)->next;
+        nt->free_blocks--;
+        generation = block_at(nt, id)->generation;
+    } else {
+        id = ++nt->block_count;
+    }
+    *block_at(nt, id) = (ss_block_t){.generation = generation};
+    return id;
+}
+
+void nt_record_drop(ss_nt_t *nt, ss_block_id_t id) {
+    uint32_t generation = block_at(nt, id)->generation + 1;
+    *block_at(nt, id) = (ss_block_t){.generation = generation != 0 ? generation : 1, .next = nt->free_block};
+    nt->free_block = id;
+    nt->free_blocks++;
+}
+
+void nt_live_append(ss_nt_t *nt, ss_block_id_t id) {
+    ss_block_t *block = block_at(nt, id);
+    block->next = 0;
+    block->previous = nt->last_live;
+    if (nt->last_live != 0) {
+        block_at(nt, nt->last_live)->next = id;
+    } else {
+        nt->first_live = id;
+    }
+    nt->last_live = id;
+    nt->live_count++;
+}
+
+void nt_live_remove(ss_nt_t *nt, ss_block_id_t id) {
+    const ss_block_t *block = block_at(nt, id);
+    if (block->previous != 0) {
+        block_at(nt, block->previous)->next = block->next;
+    } else {
+        nt->first_live = block->next;
+    }
+    if (block->next != 0) {
+        block_at(nt, block->next)->previous = block->previous;
+    } else {
+        nt->last_live = block->previous;
+    }
+    nt->live_count--;
+}
+
+void nt_held_append(ss_nt_t *nt, ss_block_id_t id) {
+    ss_block_t *block = block_at(nt, id);
+    block->next = 0;
+    block->previous = nt->last_held;
+    if (nt->last_held != 0) {
+        block_at(nt, nt->last_held)->next = id;
+    } else {
+        nt->first_held = id;
+    }
+    nt->last_held = id;
+}
+
+/* --- the arena ------------------------------------------------------------------------------------------------------ */
+
+uint64_t nt_span_pages(const ss_block_t *block) {
+    if (block->pool_page != 0 && block->kind != KIND_POOL_PAGE) {
+        return 0;
+    }
+    if ((block->flags & BLOCK_NO_VA) != 0) {
+        return 0;
+    }
+    return (block->flags & BLOCK_REGISTERS) != 0 ? (block->size + PAGE - 1) / PAGE : block->pages;
+}
+
+/* Pool pages lie side by side, as they do in a real pool; everything else has an unmapped page on both sides. */
+uint64_t nt_span_guard(const ss_block_t *block) {
+    return block->kind == KIND_POOL_PAGE ? 0 : 1;
+}
+
+static uint64_t first_page(const ss_block_t *block) {
+    return (block->va - STORSIM_ARENA_BASE) / PAGE;
+}
+
+/* From 2 MiB on spans are aligned to it, so that by_va holds them in whole groups. */
+static uint64_t aligned(uint64_t page, uint64_t pages) {
+    return pages >= 512 ? (page + 511) / 512 * 512 : page;
+}
+
+bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *first, uint32_t *ahead) {
+    uint64_t at = nt->cursor;
+    uint32_t next = nt->ahead;
+    bool wrapped = false;
+    if (pages > ARENA_PAGES / 2) {
+        return false;
+    }
+    for (;;) {
+        uint64_t limit = ARENA_PAGES;
+        if (next != 0) {
+            const ss_block_t *block = block_at(nt, next);
+            limit = first_page(block) - nt_span_guard(block);
+        }
+        uint64_t start = aligned(at + guard, pages);
+        if (start + pages + guard <= limit) {
+            *first = start;
+            *ahead = next;
+            return true;
+        }
+        if (next != 0) {
+            const ss_block_t *block = block_at(nt, next);
+            at = first_page(block) + nt_span_pages(block) + nt_span_guard(block);
+            next = block->arena_next;
+        } else if (!wrapped) {
+            wrapped = true;
+            at = 1;
+            next = nt->first_span;
+        } else {
+            return false;
+        }
+    }
+}
+
+void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
+    ss_block_t *block = block_at(nt, id);
+    uint32_t behind = ahead != 0 ? block_at(nt, ahead)->arena_previous : nt->last_span;
+    block->arena_next = ahead;
+    block->arena_previous = behind;
+    if (behind != 0) {
+        block_at(nt, behind)->arena_next = id;
+    } else {
+        nt->first_span = id;
+    }
+    if (ahead != 0) {
+        block_at(nt, ahead)->arena_previous = id;
+    } else {
+        nt->last_span = id;
+    }
+    nt->before.cursor = nt->cursor;
+    nt->before.high_water = nt->high_water;
+    nt->before.ahead = nt->ahead;
+    nt->before.span = id;
+    nt->ahead = ahead;
+    nt->cursor = first_page(block) + nt_span_pages(block) + nt_span_guard(block);
+    if (nt->cursor > nt->high_water) {
+        nt->high_water = nt->cursor;
+    }
+    (void)ss_pagemap_set(&nt->by_va, first_page(block), nt_span_pages(block), id); /* reserved by the caller */
+}
+
+void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id) {
+    const ss_block_t *block = block_at(nt, id);
+    if (block->arena_previous != 0) {
+        block_at(nt, block->arena_previous)->arena_next = block->arena_next;
+    } else {
+        nt->first_span = block->arena_next;
+    }
+    if (block->arena_next != 0) {
+        block_at(nt, block->arena_next)->arena_previous = block->arena_previous;
+    } else {
+        nt->last_span = block->arena_previous;
+    }
+    if (nt->ahead == id) {
+        nt->ahead = block->arena_next;
+    }
+    if (nt->before.ahead == id) {
+        nt->before.ahead = block->arena_next;
+    }
+    (void)ss_pagemap_set(&nt->by_va, first_page(block), nt_span_pages(block), 0); /* goes as it was set: cannot fail */
+}
+
+void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id) {
+    nt_arena_remove(nt, id);
+    if (nt->before.span == id) {
+        nt->cursor = nt->before.cursor;
+        nt->high_water = nt->before.high_water;
+        nt->ahead = nt->before.ahead;
+        nt->before.span = 0;
+    }
+}
+
+/* --- extents -------------------------------------------------------------------------------------------------------- */
+
+uint32_t nt_extents_take(ss_nt_t *nt, uint32_t count) {
+    nt_extent_t *items = ss_alloc(nt->host, (size_t)count * sizeof *items);
+    if (items == NULL) {
+        return 0;
+    }
+    uint32_t index = nt->free_list;
+    if (index != 0) {
+        nt->free_list = nt->lists[index - 1].next_free;
+    } else {
+        void *array = nt->lists;
+        if (!ss_grow(nt->host, &array, &nt->list_capacity, nt->list_count + 1, sizeof(nt_extents_t))) {
+            ss_release(nt->host, items);
+            return 0;
+        }
+        nt->lists = array;
+        index = ++nt->list_count;
+    }
+    nt->lists[index - 1] = (nt_extents_t){items, count, 0};
+    return index;
+}
+
+void nt_extents_drop(ss_nt_t *nt, uint32_t index) {
+    if (index != 0) {
+        ss_release(nt->host, nt->lists[index - 1].items);
+        nt->lists[index - 1] = (nt_extents_t){NULL, 0, nt->free_list};
+        nt->free_list = index;
+    }
+}
+
+void nt_frames_replace(ss_nt_t *nt, const ss_block_t *block, uint32_t from, uint32_t to) {
+    if (block->extents == 0) {
+        ss_pagemap_replace(&nt->by_frame, block->pfn, block->pages, from, to);
+        return;
+    }
+    const nt_extents_t *list = &nt->lists[block->extents - 1];
+    for (uint32_t i = 0; i < list->count; i++) {
+        ss_pagemap_replace(&nt->by_frame, list->items[i].first_pfn, list->items[i].pages, from, to);
+    }
+}
