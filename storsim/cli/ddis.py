@@ -1,0 +1,72 @@
+"""Lists the simulated routines: first Windows version, IRQL, statuses, and the documentation page behind each.
+
+A status in (parentheses) and an IRQL with a question mark are not on the routine's page: inferred, or a model choice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import sys
+from typing import Any
+
+from storsim.cli import text
+
+NAME = "ddis"
+HELP = "the simulated routines, with what their documentation promises"
+IRQL_NAMES = {0: "PASSIVE", 1: "APC", 2: "DISPATCH", 31: "any"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``storsim ddis``."""
+    parser.add_argument("pattern", nargs="?", default="*", help="only routines whose name matches, e.g. '*Pool*'")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def rows(pattern: str) -> list[dict[str, Any]]:
+    """The rows of the table whose name matches the shell pattern; a pattern without wildcards matches anywhere."""
+    from storsim import _core
+
+    glob = pattern if any(character in pattern for character in "*?[") else f"*{pattern}*"
+    return [dict(row) for row in _core.ddi_table() if fnmatch.fnmatch(row["name"].lower(), glob.lower())]
+
+
+def os_name(number: int) -> str:
+    """The name of a Windows version, or its NTDDI number."""
+    from storsim import _core
+
+    names = {value: name for name, value in reversed(_core.OS_VERSIONS.items())}
+    return names.get(number, f"{number:#010x}")
+
+
+def irql(row: dict[str, Any]) -> str:
+    """The callable levels in words."""
+    low, high = row["irql_min"], row["irql_max"]
+    name = IRQL_NAMES.get(high, str(high))
+    if high in (0, 31):
+        words = name
+    else:
+        words = f"= {name}" if low == high else f"<= {name}"
+    return words if row["irql_documented"] else f"{words}?"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the matching rows. 0, or 1 when none matches."""
+    found = rows(arguments.pattern)
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return 0 if found else 1
+    if not found:
+        print(f"storsim: no routine matches {arguments.pattern!r}", file=sys.stderr)
+        return 1
+    for row in found:
+        print(row["name"])
+        print("\n".join(text.wrap(row["summary"], 4)))
+        print(f"    since {os_name(row['first_os'])}, IRQL {irql(row)}")
+        names = [name if documented else f"({name})" for name, _, documented in row["statuses"]]
+        if names:
+            print("\n".join(text.wrap(", ".join(names), 4)))
+        print("\n".join(text.wrap(f"Source: {row['page']}", 4)))
+    print(f"{len(found)} routines")
+    return 0
