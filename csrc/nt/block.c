@@ -148,23 +148,29 @@ storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_reque
     ss_nt_t *nt = nt_of(machine);
     draft_t draft = {.extents = extents, .extent_count = count};
     ss_block_request_t made = *request;
+    bool mapped = request->kind != STORSIM_BLOCK_HMB; /* only the device sees a host memory buffer */
+    uint64_t first = 0, va = 0;
+    uint32_t ahead = 0;
     for (uint32_t i = 0; i < count; i++) {
         draft.pages += extents[i].pages;
     }
     if (count == 0 || draft.pages == 0) {
         return STORSIM_INVALID;
     }
-    if (!nt_records_reserve(nt, 1)) {
-        return STORSIM_NO_MEMORY;
+    storsim_status_t status =
+        mapped ? reserve_span(nt, draft.pages, &first, &ahead) : nt_records_reserve(nt, 1) ? STORSIM_OK : STORSIM_NO_MEMORY;
+    if (status != STORSIM_OK) {
+        return status;
     }
+    va = mapped ? arena_address(first) : 0;
     made.zero = made.zero || (made.kind == STORSIM_BLOCK_HMB && nt->config.zero_hmb);
     /* Without an address the first frame makes the seed: no two live blocks share it. */
-    storsim_status_t status = furnish(machine, &made, extents[0].first_pfn, &draft);
+    status = furnish(machine, &made, mapped ? va : extents[0].first_pfn, &draft);
     if (status != STORSIM_OK) {
         undo(machine, &draft);
         return status;
     }
-    *id = commit(machine, &made, &draft, 0, 0);
+    *id = commit(machine, &made, &draft, va, ahead);
     return STORSIM_OK;
 }
 

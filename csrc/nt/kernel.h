@@ -126,7 +126,8 @@ ss_block_id_t ss_block_of_frame(storsim_machine_t *machine, uint64_t pfn);
 uint64_t ss_block_physical(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset);
 /* Bytes of a block that follow physically contiguously from `offset`, at most to its end rounded up to its page. */
 uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset);
-/* A block of pages without a kernel address (HMB): takes ownership of extents already taken from the page allocator. */
+/* A block of extents already taken from the page allocator, which it owns from now on. HMB gets no kernel address, every other kind
+ * (request data of a chosen number of fragments) one range of them. */
 storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request, const ss_page_extent_t *extents,
                                 uint32_t count, ss_block_id_t *id);
 uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *block);
