@@ -44,11 +44,8 @@ def irql(row: dict[str, Any]) -> str:
     """The callable levels in words."""
     low, high = row["irql_min"], row["irql_max"]
     name = IRQL_NAMES.get(high, str(high))
-    if high in (0, 31):
-        words = name
-    else:
-        words = f"= {name}" if low == high else f"<= {name}"
-    return words if row["irql_documented"] else f"{words}?"
+    relation = "" if high in (0, 31) else "= " if low == high else "<= "
+    return f"{relation}{name}{'' if row['irql_documented'] else '?'}"
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -58,8 +58,8 @@ def heading(text: str) -> list[str]:
 def strips(ranges: Sequence[MemoryRange], marks: Sequence[tuple[int, int, str]]) -> list[str]:
     """Physical memory as one strip below 4 GiB and one above, each to scale.
 
-    A column shows the first of the `marks` (first byte, bytes, one letter) that lies in it, else the node of its RAM as a
-    digit, else a dot for a hole.
+    A column shows the first of the `marks` (first byte, bytes, one letter) that lies in it, else the node of its RAM
+    as a digit, else a dot for a hole.
     """
     top = max(item.end for item in ranges)
     lines: list[str] = []
