@@ -1,0 +1,73 @@
+/* python/buffer.c: the bytes of a simulated allocation through the buffer protocol.
+ *
+ * Every export holds the machine's core alive: a machine closed under a live memoryview ends when the last one is released. Freeing the
+ * block orphans the bytes; the core looks for late writes when the export ends (DESIGN §5, bytes). */
+#include "binding.h"
+
+typedef struct export_note {
+    uint64_t token;
+} export_note_t;
+
+int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, uint64_t block, uint64_t offset, uint64_t length,
+                     Py_buffer *view, int flags) {
+    view->obj = NULL;
+    if (va == 0) {
+        PyErr_SetString(PyExc_BufferError, "a host memory buffer has no virtual address: the device alone reads and writes it; use the "
+                                           "adapter's dma_read and dma_write");
+        return -1;
+    }
+    export_note_t *note = PyMem_Malloc(sizeof *note);
+    if (note == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (ss_enter(machine) < 0) {
+        PyMem_Free(note);
+        return -1;
+    }
+    ss_here(machine);
+    uint8_t *data = NULL;
+    uint64_t size = 0;
+    storsim_status_t status = storsim_block_export(machine->core, block, true, &data, &size, &note->token);
+    if (status == STORSIM_STALE) {
+        PyMem_Free(note);
+        ss_leave(machine);
+        PyErr_SetString(PyExc_BufferError, "the block was freed: its bytes cannot be exported any more");
+        return -1;
+    }
+    bool exported = status == STORSIM_OK;
+    machine->exports += exported;
+    if (ss_finish(machine, status, NULL) < 0) {
+        if (exported) { /* a warning filter said no */
+            (void)storsim_block_unexport(machine->core, note->token);
+            machine->exports--;
+        }
+        PyMem_Free(note);
+        return -1;
+    }
+    if (offset > size || length > size - offset) {
+        length = offset > size ? 0 : size - offset;
+        offset = offset > size ? size : offset;
+    }
+    if (PyBuffer_FillInfo(view, self, data + offset, (Py_ssize_t)length, 0, flags) < 0) {
+        (void)storsim_block_unexport(machine->core, note->token);
+        machine->exports--;
+        PyMem_Free(note);
+        return -1;
+    }
+    view->internal = note;
+    return 0;
+}
+
+void ss_buffer_release(ss_machine_object_t *machine, Py_buffer *view) {
+    export_note_t *note = view->internal;
+    /* No exception can leave here. What the core finds (a late write) is recorded and told by the next call. */
+    if (machine->core != NULL) {
+        (void)storsim_block_unexport(machine->core, note->token);
+        machine->exports--;
+        if (machine->closed) {
+            ss_machine_end(machine);
+        }
+    }
+    PyMem_Free(note);
+}

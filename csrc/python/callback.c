@@ -1,0 +1,184 @@
+/* python/callback.c: tokens, and the way from the core into Python.
+ *
+ * The core keeps 64-bit tokens; the machine's dictionary says which object each stands for. Tokens count up and are part of what a
+ * snapshot restores (the number, not the objects), so that a run continued from a snapshot numbers them like one that never left. A
+ * token that only a one-shot callback uses is dropped after it ran, unless a snapshot could bring it back.
+ *
+ * The first exception of a callback, KeyboardInterrupt included, is kept; the core unwinds; the outer call raises it (outcome.c). */
+#include "binding.h"
+
+#include <string.h>
+
+uint64_t ss_token_new(ss_machine_object_t *machine, PyObject *object) {
+    PyObject *key = PyLong_FromUnsignedLongLong(machine->next_token + 1);
+    int failed = key == NULL || PyDict_SetItem(machine->tokens, key, object) < 0;
+    Py_XDECREF(key);
+    return failed ? 0 : ++machine->next_token;
+}
+
+PyObject *ss_token_object(ss_machine_object_t *machine, uint64_t token) {
+    if (token == 0) {
+        Py_RETURN_NONE;
+    }
+    PyObject *key = PyLong_FromUnsignedLongLong(token);
+    PyObject *object = key ? PyDict_GetItemWithError(machine->tokens, key) : NULL;
+    Py_XDECREF(key);
+    if (object == NULL && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_RuntimeError, "the machine refers to a callback or context that this machine object does not hold: it was "
+                                            "registered in another process, or after the snapshot that was restored; register it again");
+    }
+    return Py_XNewRef(object);
+}
+
+void ss_token_release(ss_machine_object_t *machine, uint64_t token) {
+    if (token == 0 || token <= machine->kept_token) {
+        return;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *key = PyLong_FromUnsignedLongLong(token);
+    if (key == NULL || PyDict_DelItem(machine->tokens, key) < 0) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(key);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* --- callbacks ------------------------------------------------------------------------------------------------------ */
+
+/* What the callable receives, one letter per argument, and what its result means.
+ *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data   w writable bytes
+ * result: n nothing, u number, t truth */
+typedef struct callback_form {
+    const char *arguments;
+    char result;
+    bool one_shot;
+} callback_form_t;
+
+static const callback_form_t forms[] = {
+    [STORSIM_CB_SG_EXECUTE] = {"vvst", 'n', true},
+    [STORSIM_CB_HDA_BDL_ISR] = {"tv", 'n', false},
+    [STORSIM_CB_HDA_NOTIFICATION] = {"tv", 'n', false},
+    [STORSIM_CB_HDA_TRANSFER] = {"vt", 'n', true},
+    [STORSIM_CB_HDA_UNSOLICITED] = {"vt", 'n', false},
+    [STORSIM_CB_HMB_POLICY] = {"vvv", 'u', false},
+    [STORSIM_CB_FAULT_PREDICATE] = {"rvvv", 't', false},
+    [STORSIM_CB_INTERRUPT] = {"vt", 't', false},
+    [STORSIM_CB_DPC] = {"t", 'n', true},
+    [STORSIM_CB_CODEC_SINK] = {"vvb", 'n', false},
+    [STORSIM_CB_CODEC_SOURCE] = {"vvw", 'u', false},
+    [STORSIM_CB_CODEC_VERB] = {"v", 'u', false},
+};
+
+static const callback_form_t *form_of(storsim_callback_kind_t kind) {
+    size_t index = (size_t)kind;
+    return index < sizeof forms / sizeof forms[0] && forms[index].arguments ? &forms[index] : NULL;
+}
+
+static PyObject *argument_of(ss_machine_object_t *machine, const storsim_callback_t *callback, char letter, uint64_t value) {
+    switch (letter) {
+    case 't':
+        return ss_token_object(machine, value);
+    case 's':
+        return ss_pointer_new(machine->state->ScatterGatherList, machine, value);
+    case 'r': {
+        const storsim_routine_t *row = storsim_ddi_routine((uint16_t)value);
+        return row ? PyUnicode_FromString(row->name) : Py_NewRef(Py_None);
+    }
+    case 'b':
+        return PyBytes_FromStringAndSize(callback->data, (Py_ssize_t)callback->data_bytes);
+    case 'w':
+        return PyMemoryView_FromMemory(callback->data, (Py_ssize_t)callback->data_bytes, PyBUF_WRITE);
+    default:
+        return PyLong_FromUnsignedLongLong(value);
+    }
+}
+
+static int take_result(storsim_callback_t *callback, char kind, PyObject *result) {
+    if (kind == 'n') {
+        return 0;
+    }
+    if (kind == 't') {
+        int truth = PyObject_IsTrue(result);
+        callback->result = truth > 0;
+        return truth < 0 ? -1 : 0;
+    }
+    return ss_number(result, UINT64_MAX, "what the callback returns", "number", &callback->result);
+}
+
+static int run(ss_machine_object_t *machine, storsim_callback_t *callback, const callback_form_t *form) {
+    PyObject *arguments[8] = {NULL}, *result = NULL;
+    PyObject *callable = ss_token_object(machine, callback->routine);
+    size_t count = strlen(form->arguments);
+    bool ready = callable != NULL;
+    for (size_t i = 0; ready && i < count; i++) {
+        arguments[i] = argument_of(machine, callback, form->arguments[i], callback->values[i]);
+        ready = arguments[i] != NULL;
+    }
+    if (ready) {
+        result = PyObject_Vectorcall(callable, arguments, count, NULL);
+    }
+    int failed = result == NULL || take_result(callback, form->result, result) < 0;
+    for (size_t i = 0; i < count; i++) {
+        if (arguments[i] && form->arguments[i] == 'w') { /* the memory behind it ends with the callback */
+            PyObject *type, *value, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            PyObject *released = PyObject_CallMethod(arguments[i], "release", NULL);
+            failed = failed || released == NULL;
+            if (type != NULL) {
+                PyErr_Clear();
+                PyErr_Restore(type, value, traceback);
+            }
+            Py_XDECREF(released);
+        }
+        Py_XDECREF(arguments[i]);
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(callable);
+    return failed ? -1 : 0;
+}
+
+static void keep_exception(ss_machine_object_t *machine) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL && value != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    if (machine->pending == NULL) {
+        machine->pending = Py_XNewRef(value);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
+storsim_status_t ss_trampoline(void *host, storsim_callback_t *callback) {
+    ss_machine_object_t *machine = host;
+    const callback_form_t *form = form_of(callback->kind);
+    if (machine->pending != NULL || form == NULL) {
+        return STORSIM_CALLBACK;
+    }
+    /* What nested calls change of the core's "who and where" is put back, so that the rest of the outer call is told rightly. */
+    uint32_t site = machine->site, cpu = storsim_cpu(machine->core);
+    machine->callback_depth++;
+    int failed = run(machine, callback, form);
+    machine->callback_depth--;
+    if (failed) {
+        keep_exception(machine);
+    }
+    machine->site = site;
+    storsim_set_site(machine->core, site);
+    if (storsim_cpu(machine->core) != cpu) {
+        (void)storsim_set_cpu(machine->core, cpu);
+    }
+    if (form->one_shot) {
+        ss_token_release(machine, callback->routine);
+        for (size_t i = 0; form->arguments[i]; i++) {
+            if (form->arguments[i] == 't') {
+                ss_token_release(machine, callback->values[i]);
+            }
+        }
+    }
+    return failed ? STORSIM_CALLBACK : STORSIM_OK;
+}
