@@ -211,7 +211,7 @@ DAMAGE = [
     pytest.param(E820.replace("3fffffff] usable", "3fffffff] usble"), 5, "memory type", id="e820-type"),
     pytest.param(E820.replace("3fffffff] usable", "3fffffff]"), 5, "BIOS-e820", id="e820-no-type"),
     pytest.param(E820.replace("0040000000-0x", "0030000000-0x"), 6, "line 5", id="e820-overlap"),
-    pytest.param(E820.replace("40200000-0x00000000402", "40200000-0x00000000401"), 7, "end is not below", id="e820-reversed"),
+    pytest.param(E820.replace("40200000-0x00000000402", "40200000-0x00000000401"), 7, "end is not", id="e820-reversed"),
     pytest.param(
         E820.replace("BIOS-e820: [mem 0x0000000000100000", "BIOS-e82O: [mem 0x0000000000100000"),
         5,

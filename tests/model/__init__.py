@@ -3,7 +3,9 @@
 Plain Python, sets of page numbers and exhaustive search: slow and obvious, so that it can be believed.
 """
 
-from model.memory import Memory, Request, Run
-from model.hmb import fewest_ranges, hmb_outcome, hmb_target, largest_total
+from model.hmb import fewest_ranges, hmb_outcome, hmb_target, largest_total, usable_pieces
+from model.memory import Memory, Request, Run, RunMemory
 
-__all__ = ["Memory", "Request", "Run", "fewest_ranges", "hmb_outcome", "hmb_target", "largest_total"]
+__all__ = [
+    "Memory", "Request", "Run", "RunMemory", "fewest_ranges", "hmb_outcome", "hmb_target", "largest_total", "usable_pieces",
+]

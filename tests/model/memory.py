@@ -176,3 +176,77 @@ class Memory:
         returned = set(range(first, first + pages))
         assert not returned & self.free
         self.free |= returned
+
+
+@dataclass
+class RunMemory:
+    """The same rules over lists of runs, for maps of real size: nothing is enumerated page by page."""
+
+    runs: list[Run]
+    free: list[Run] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ranges: Iterable[tuple[int, int, int]]) -> RunMemory:
+        """All pages of the ranges, free."""
+        runs = normalise(ranges)
+        return cls(runs, list(runs))
+
+    def take(self, first: int, pages: int) -> None:
+        """Marks pages as used; they must lie in one free run."""
+        index = next(i for i, run in enumerate(self.free) if run.first <= first and first + pages <= run.end)
+        run = self.free.pop(index)
+        rest = [Run(run.first, first - run.first, run.node), Run(first + pages, run.end - first - pages, run.node)]
+        self.free[index:index] = [piece for piece in rest if piece.pages]
+
+    def give(self, first: int, pages: int) -> None:
+        """Marks pages as free again and joins them with their free neighbours of the same run of the map."""
+        home = next(run for run in self.runs if run.first <= first and first + pages <= run.end)
+        self.free.append(Run(first, pages, home.node))
+        self.free.sort(key=lambda run: run.first)
+        joined: list[Run] = []
+        for run in self.free:
+            if joined and joined[-1].end == run.first and run.first not in {piece.first for piece in self.runs}:
+                joined[-1] = Run(joined[-1].first, joined[-1].pages + run.pages, run.node)
+            else:
+                joined.append(run)
+        self.free = joined
+
+    def lowest(self, run: Run, request: Request) -> int | None:
+        """Lowest first page for the request in one free run."""
+        first, last = self._span(run, request)
+        window = request.boundary // PAGE
+        if window and first % window + request.pages > window:
+            first = (first // window + 1) * window
+        return first if first <= last else None
+
+    def highest(self, run: Run, request: Request) -> int | None:
+        """Highest first page for the request in one free run."""
+        first, last = self._span(run, request)
+        window = request.boundary // PAGE
+        if window and last % window + request.pages > window:
+            last = last // window * window + window - request.pages
+        return last if first <= last else None
+
+    @staticmethod
+    def _span(run: Run, request: Request) -> tuple[int, int]:
+        low = -(-request.lowest // PAGE)
+        high = (request.highest - request.number_of_bytes + 1) // PAGE
+        return max(run.first, low), min(run.end - request.pages, high)
+
+    def fits(self, first: int, request: Request) -> bool:
+        """The placement rule for one candidate page."""
+        if not any(run.first <= first and first + request.pages <= run.end for run in self.free):
+            return False
+        if first * PAGE < request.lowest or first * PAGE + request.number_of_bytes - 1 > request.highest:
+            return False
+        return not request.boundary or first * PAGE // request.boundary == ((first + request.pages) * PAGE - 1) // request.boundary
+
+    def highest_of(self, request: Request, node: int | None = None) -> int | None:
+        """Highest first page anywhere (on one node); None: the request cannot be served."""
+        found = [self.highest(run, request) for run in self.free if node is None or run.node == node]
+        return max((page for page in found if page is not None), default=None)
+
+    def lowest_of(self, request: Request, node: int | None = None) -> int | None:
+        """Lowest first page anywhere (on one node); None: the request cannot be served."""
+        found = [self.lowest(run, request) for run in self.free if node is None or run.node == node]
+        return min((page for page in found if page is not None), default=None)

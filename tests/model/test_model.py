@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.hmb import CUT, fewest_ranges, hmb_outcome, hmb_target, largest_total, usable_pieces
-from model.memory import ALL_ONES, PAGE, Memory, Request, Run, normalise
+from model.memory import ALL_ONES, PAGE, Memory, Request, Run, RunMemory, normalise
 
 MIB = 1 << 20
 
@@ -40,6 +40,35 @@ def requests() -> st.SearchStrategy[Request]:
 def test_both_searches_agree(memory: Memory, request: Request) -> None:
     by_runs = [page for pages in memory.candidates_by_runs(request) for page in pages]
     assert by_runs == memory.candidates(request)
+
+
+@given(small_memories(), requests())
+def test_the_extremes_are_those_of_the_exhaustive_search(memory: Memory, request: Request) -> None:
+    if memory.cross_node or memory.malformed(request):
+        memory.cross_node, request = False, Request(3 * PAGE, 5 * PAGE + 1, 50 * PAGE, 4 * PAGE)
+    runs = RunMemory(memory.runs, memory.free_runs())
+    pages = memory.candidates(request)
+    assert runs.lowest_of(request) == (pages[0] if pages else None)
+    assert runs.highest_of(request) == (pages[-1] if pages else None)
+    assert all(runs.fits(page, request) == (page in pages) for page in range(80))
+
+
+@given(small_memories(), st.data())
+def test_runs_and_pages_stay_the_same(memory: Memory, data: st.DataObject) -> None:
+    memory.cross_node = False
+    runs = RunMemory(memory.runs, memory.free_runs())
+    if not memory.free:
+        return
+    run = data.draw(st.sampled_from(runs.free))
+    first = data.draw(st.integers(run.first, run.end - 1))
+    pages = data.draw(st.integers(1, run.end - first))
+    before = memory.free_runs()
+    for model in (memory, runs):
+        model.take(first, pages)
+    assert runs.free == memory.free_runs()
+    for model in (memory, runs):
+        model.give(first, pages)
+    assert runs.free == memory.free_runs() == before
 
 
 def test_ranges_are_joined_before_they_are_rounded() -> None:
