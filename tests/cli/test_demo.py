@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def check_placement(result: dict[str, Any]) -> None:
         ]
         assert homes == [block["node"]]
     big = sorted((block["pa"], block["size"]) for block in blocks if block["kind"] != "pool")
-    assert all(a + n <= b for (a, n), (b, _) in zip(big, big[1:], strict=False))
+    assert all(a + n <= b for (a, n), (b, _) in itertools.pairwise(big))
     prp = [block for block in blocks if block["kind"] == "contiguous"]
     assert len(prp) == 1
     last = prp[0]["pa"] + prp[0]["size"] - 1
