@@ -261,6 +261,19 @@ def test_friendly_host_memory_buffer() -> None:
     assert not world.kinds("hmb")
 
 
+def test_friendly_request() -> None:
+    world = World(level="strict")
+    with world.hba.srb(8192, write=True, fragments=2) as srb:
+        assert srb.size == 8192
+        assert world.pc.physical(srb.va) == srb.pa
+        with memoryview(srb) as view:
+            view[:4] = b"data"
+        assert world.pc.read_va(srb.va, 4) == b"data"
+    other = world.hba.srb(4096)
+    other.free()
+    assert not world.kinds("srb_data")
+
+
 def test_late_write_through_an_export() -> None:
     world = World()
     block = world.hba.dma(8192)

@@ -42,7 +42,7 @@ def test_uncached_extension(level: str, offset: int) -> None:
 def test_srb_extension(level: str, offset: int) -> None:
     world = World(level=level)
     srb = _with_srb(world)
-    va = int(srb.extension) + offset
+    va = int(srb.SrbExtension) + offset
     outcome = world.expect(lambda: _physical(world, None, va))
     assert outcome.result == (world.pc.physical(va), 256 - offset)
     assert sp.StorPortGetVirtualAddress(world.hba, outcome.result.PhysicalAddress) == va
@@ -51,8 +51,8 @@ def test_srb_extension(level: str, offset: int) -> None:
 def test_srb_extension_with_its_owner_is_noted_at_most(level: str) -> None:
     world = World(level=level)
     srb = _with_srb(world)
-    outcome = world.observe(lambda: _physical(world, srb, int(srb.extension)))
-    assert outcome.result[0] == world.pc.physical(int(srb.extension))
+    outcome = world.observe(lambda: _physical(world, srb, int(srb.SrbExtension)))
+    assert outcome.result[0] == world.pc.physical(int(srb.SrbExtension))
     assert outcome.raised is None and outcome.bugcheck is None
 
 
@@ -60,7 +60,7 @@ def test_srb_extension_with_its_owner_is_noted_at_most(level: str) -> None:
 def test_data_buffer(level: str, fragments: int) -> None:
     world = World(level=level)
     srb = _with_srb(world, 4 * PAGE, fragments=fragments)
-    va = int(srb.va)
+    va = int(srb.DataBuffer)
     element = 4 * PAGE // fragments
     for offset in (0, 1, element - 1, 4 * PAGE - 1):
         outcome = world.expect(lambda offset=offset: _physical(world, srb, va + offset))
@@ -71,7 +71,7 @@ def test_data_buffer(level: str, fragments: int) -> None:
 def test_sense_buffer(level: str) -> None:
     world = World(level=level)
     srb = _with_srb(world)
-    va = int(srb.sense)
+    va = int(srb.SenseInfoBuffer)
     outcome = world.expect(lambda: _physical(world, srb, va))
     assert outcome.result.PhysicalAddress == world.pc.physical(va)
     assert outcome.result.Length > 0
@@ -107,7 +107,7 @@ def test_pool_and_device_extension(level: str, kind: str) -> None:
 def test_request_memory_without_its_srb(level: str, kind: str) -> None:
     world = World(level=level)
     srb = _with_srb(world)
-    va = int(srb.va if kind == "data" else srb.sense)
+    va = int(srb.DataBuffer if kind == "data" else srb.SenseInfoBuffer)
     world.expect(lambda: _physical(world, None, va), violation="MISSING_SRB", result=(0, 0))
 
 

@@ -97,7 +97,7 @@ def test_build_over_resident_memory(level: str, what: str) -> None:
     if what == "srb":
         with world.find_adapter() as config:
             config.SrbExtensionSize = 2048
-        va, size = int(world.hba.srb(PAGE).extension), 2048
+        va, size = int(world.hba.srb(PAGE).SrbExtension), 2048
     else:
         va, size = {
             "pool": lambda: (world.pool(3 * PAGE), 3 * PAGE), "small pool": lambda: (world.pool(100), 100),

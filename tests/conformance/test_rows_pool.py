@@ -209,7 +209,7 @@ def test_memory_that_was_never_pool(level: str, what: str) -> None:
     else:
         with world.find_adapter() as config:
             config.SrbExtensionSize = 256
-        address = int(world.hba.srb(4096).extension)
+        address = int(world.hba.srb(4096).SrbExtension)
     world.expect(lambda: sp.StorPortFreePool(world.hba, address), release=(0xC2, 0x42, address, 0, 0), verifier=(0xC4, 0x10, address))
 
 

@@ -51,7 +51,7 @@ def test_srb_extension_is_not_initialised() -> None:
     with world.find_adapter() as config:
         config.SrbExtensionSize = 256
     srb = world.hba.srb(4096)
-    assert world.pc.read_va(int(srb.extension), 256) != bytes(256)
+    assert world.pc.read_va(int(srb.SrbExtension), 256) != bytes(256)
 
 
 def test_srb_extension_is_within_reach_of_the_device(level: str) -> None:
@@ -59,9 +59,9 @@ def test_srb_extension_is_within_reach_of_the_device(level: str) -> None:
     with world.find_adapter() as config:
         config.SrbExtensionSize = 256
     srb = world.hba.srb(4096)
-    address, _length = sp.StorPortGetPhysicalAddress(world.hba, None, int(srb.extension))
+    address, _length = sp.StorPortGetPhysicalAddress(world.hba, None, int(srb.SrbExtension))
     world.hba.dma_write(address, b"completion")
-    assert world.pc.read_va(int(srb.extension), 10) == b"completion"
+    assert world.pc.read_va(int(srb.SrbExtension), 10) == b"completion"
     assert world.names == []
 
 
@@ -72,7 +72,7 @@ def test_none_of_it_is_the_drivers_to_free(level: str, what: str, routine: str) 
     if what == "srb":
         with world.find_adapter() as config:
             config.SrbExtensionSize = 256
-        address = int(world.hba.srb(4096).extension)
+        address = int(world.hba.srb(4096).SrbExtension)
     else:
         address = int(world.ext) if what == "device" else world.uncached()
     if routine == "pool":

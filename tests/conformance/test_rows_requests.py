@@ -156,7 +156,7 @@ def test_original_mdl(level: str) -> None:
     result = sp.StorPortGetOriginalMdl(world.hba, srb)
     assert result.status == Status.STOR_STATUS_SUCCESS
     assert result.Mdl.byte_count == 3 * PAGE
-    assert [page - page % PAGE for page in result.Mdl.pages] == [world.pc.physical(int(srb.va) + index * PAGE) for index in range(3)]
+    assert [page - page % PAGE for page in result.Mdl.pages] == [world.pc.physical(int(srb.DataBuffer) + index * PAGE) for index in range(3)]
 
 
 def test_data_in_buffer(level: str) -> None:
@@ -213,7 +213,7 @@ def test_pointers_die_with_the_request(level: str) -> None:
     world = World(level=level)
     srb = world.hba.srb(PAGE)
     address = sp.StorPortGetSystemAddress(world.hba, srb).SystemAddress
-    srb.free()
+    srb.complete()
     outcome = world.observe(lambda: world.pc.read_va(address, 4))
     assert outcome.bugcheck is not None or outcome.names == ["USE_AFTER_FREE"]
 

@@ -300,7 +300,7 @@ def test_list_of_a_request(level: str, fragments: int) -> None:
     sg = sp.StorPortGetScatterGatherList(world.hba, srb)
     assert sg.NumberOfElements == fragments
     assert sum(element.Length for element in sg.List) == 3 * PAGE
-    assert sg.List[0].PhysicalAddress == world.pc.physical(int(srb.va))
+    assert sg.List[0].PhysicalAddress == world.pc.physical(int(srb.DataBuffer))
     assert int(sp.StorPortGetScatterGatherList(world.hba, srb)) == int(sg)
     assert world.names == []
 
@@ -334,6 +334,6 @@ def test_list_dies_with_the_request(level: str) -> None:
     srb = world.hba.srb(PAGE)
     sg = sp.StorPortGetScatterGatherList(world.hba, srb)
     address = int(sg)
-    srb.free()
+    srb.complete()
     outcome = world.observe(lambda: world.pc.read_va(address, 8))
     assert outcome.names == ["USE_AFTER_FREE"]
