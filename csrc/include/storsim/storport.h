@@ -45,6 +45,7 @@ typedef struct storsim_adapter_config {
     bool virtual_miniport;
     bool bus_master;              /* ConfigInfo->Master as found */
     bool dma_remapping, coherent, poison_length;
+    bool write_combining;         /* MmWriteCombined stores wait until a fence, a flush or an access to uncached memory */
     storsim_sg_delivery_t sg_delivery;
     uint64_t map_registers;       /* UINT64_MAX: unlimited */
     uint64_t contig_cap, pool_cap; /* per-adapter caps in bytes; UINT64_MAX: none */
@@ -59,25 +60,30 @@ typedef struct storsim_adapter_config {
 } storsim_adapter_config_t;
 
 void storsim_adapter_config_init(storsim_adapter_config_t *config); /* documented defaults, spec §9 */
-/* Adds an adapter: its device extension (zeroed), device number and configuration exist afterwards. *adapter counts from 1 and
- * is never reused. INVALID, NO_SPACE (no page for the extension), NO_MEMORY. */
+/* Adds an adapter: its device extension (zeroed), device number and configuration exist afterwards. *adapter is its owner number: from 1,
+ * drawn from one sequence with the audio controllers of the machine, never reused. INVALID, NO_SPACE (no page for the extension), NO_MEMORY. */
 storsim_status_t storsim_adapter_add(storsim_machine_t *machine, const storsim_adapter_config_t *config, uint32_t *adapter);
 /* Removes it (spec §3.13, ruling R18): every leak is recorded, then force-freed; *first_leak is the index of the first recorded
- * finding and *leaks their number. BUGCHECK / VIOLATION by level. */
+ * finding and *leaks their number. BUGCHECK / VIOLATION by level; after a bugcheck nothing was freed. REENTRY from inside a callback of the
+ * machine or of the adapter. */
 storsim_status_t storsim_adapter_remove(storsim_machine_t *machine, uint32_t adapter, size_t *first_leak, size_t *leaks);
 uint64_t storsim_adapter_extension(const storsim_machine_t *machine, uint32_t adapter); /* HwDeviceExtension; 0: no such adapter */
 uint64_t storsim_adapter_config_address(const storsim_machine_t *machine, uint32_t adapter); /* PPORT_CONFIGURATION_INFORMATION */
 bool storsim_adapter_live(const storsim_machine_t *machine, uint32_t adapter);
+uint32_t storsim_adapter_device(const storsim_machine_t *machine, uint32_t adapter); /* bus device number, for storsim_nvme_*; 0: none */
+uint32_t storsim_adapter_count(const storsim_machine_t *machine); /* adapters added so far, removed ones included */
 uint32_t storsim_adapter_at(const storsim_machine_t *machine, uint64_t extension); /* live or removed adapter with this extension, 0 none */
 const storsim_adapter_config_t *storsim_adapter_get_config(const storsim_machine_t *machine, uint32_t adapter);
 
-/* PORT_CONFIGURATION_INFORMATION members a driver sets or reads here. X(name) */
+/* PORT_CONFIGURATION_INFORMATION members a driver sets or reads here. The last three are the members of DumpRegion, a MEMORY_REGION
+ * that exists in dump mode only. X(name) */
 #define STORSIM_PORT_CONFIG_MAP(X)                                                                                        \
     X(Length) X(SystemIoBusNumber) X(MaximumTransferLength) X(NumberOfPhysicalBreaks) X(DmaWidth) X(AlignmentMask)          \
     X(NumberOfBuses) X(ScatterGather) X(Master) X(CachesData) X(NeedPhysicalAddresses) X(Dma64BitAddresses)                 \
     X(SrbExtensionSize) X(SpecificLuExtensionSize) X(DeviceExtensionSize) X(MaximumNumberOfTargets)                         \
     X(MaximumNumberOfLogicalUnits) X(SynchronizationModel) X(DumpMode) X(RequestedDumpBufferSize) X(FeatureSupport)         \
-    X(DmaAddressWidth) X(MaxNumberOfIO) X(MaxIOsPerLun) X(InitialLunQueueDepth)
+    X(DmaAddressWidth) X(MaxNumberOfIO) X(MaxIOsPerLun) X(InitialLunQueueDepth)                                              \
+    X(DumpRegionVirtualBase) X(DumpRegionPhysicalBase) X(DumpRegionLength)
 typedef enum storsim_port_config_field {
 #define STORSIM_PORT_CONFIG_ENUM(name) STORSIM_PC_##name,
     STORSIM_PORT_CONFIG_MAP(STORSIM_PORT_CONFIG_ENUM)
@@ -110,6 +116,8 @@ storsim_context_t storsim_context_find(const char *name); /* NONE when unknown *
  * documented name ("ScsiStopAdapter") or is NULL. Nests; leave restores exactly. Leaving delivers DPCs. */
 storsim_status_t storsim_callback_enter(storsim_machine_t *machine, uint32_t adapter, storsim_context_t context, const char *control);
 storsim_status_t storsim_callback_leave(storsim_machine_t *machine);
+/* The callback the current CPU is in, and (may be NULL) the adapter it runs for. O(nesting). */
+storsim_context_t storsim_callback_current(const storsim_machine_t *machine, uint32_t *adapter);
 
 /* --- calls ---------------------------------------------------------------------------------------------------------- */
 
@@ -117,6 +125,10 @@ storsim_status_t storsim_callback_leave(storsim_machine_t *machine);
  * value (status, pointer, …), also when VIOLATION is returned. For every other non-OK status *result is 0 and no argument was
  * written. */
 storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result);
+/* ULONG StorPortExtendedFunction(FunctionCode, HwDeviceExtension, …) for C callers: args are those after the function code, so args[0]
+ * is HwDeviceExtension, in the order of the routine behind the code. A code that no routine has, or that the active OS does not know
+ * yet, answers STOR_STATUS_NOT_IMPLEMENTED and touches no argument. Source: spec §2.5. */
+storsim_status_t storsim_storport_extended(storsim_machine_t *machine, int32_t function_code, storsim_arg_t *args, uint64_t *result);
 
 /* --- requests ------------------------------------------------------------------------------------------------------- */
 
@@ -126,6 +138,7 @@ typedef struct storsim_srb_config {
     uint32_t fragments;      /* physical fragments the buffer is made of; 0: by pages, as pool gives them */
     uint32_t offset;         /* byte offset of the buffer in its first page */
     uint32_t lu_extension_bytes;
+    uint32_t data_in_length; /* a bidirectional request: bytes of its separate data-in buffer, 0 = none */
 } storsim_srb_config_t;
 /* A request as the port hands it to HwStorBuildIo: SRB, SRB extension (SrbExtensionSize), sense buffer, data buffer, original MDL. */
 storsim_status_t storsim_srb_create(storsim_machine_t *machine, uint32_t adapter, const storsim_srb_config_t *config, uint64_t *srb);
@@ -135,6 +148,7 @@ typedef struct storsim_srb_info {
     uint64_t srb, data, data_length, extension, extension_length, sense, sense_length, lu_extension, mdl;
     bool write;
     uint32_t adapter;
+    uint64_t data_in, data_in_length, data_in_mdl;
 } storsim_srb_info_t;
 bool storsim_srb_get(const storsim_machine_t *machine, uint64_t srb, storsim_srb_info_t *info);
 
@@ -146,6 +160,10 @@ typedef struct storsim_mdl_info { uint64_t va, start_va, mapped_system_va; uint3
 storsim_status_t storsim_mdl_get(storsim_machine_t *machine, uint64_t mdl, storsim_mdl_info_t *info);
 storsim_status_t storsim_mdl_page(storsim_machine_t *machine, uint64_t mdl, uint32_t index, uint64_t *physical);
 
+/* Memory a driver marked for the dump file (StorPortMarkDumpMemory), in order. false beyond the last. */
+typedef struct storsim_dump_mark { uint64_t address, length; bool physical; } storsim_dump_mark_t;
+bool storsim_adapter_dump_mark(const storsim_machine_t *machine, uint32_t adapter, uint32_t index, storsim_dump_mark_t *mark);
+
 /* --- the device's side ---------------------------------------------------------------------------------------------- */
 
 /* DMA by the adapter's device (rulings R56, R57). */
@@ -153,6 +171,8 @@ storsim_status_t storsim_adapter_dma_read(storsim_machine_t *machine, uint32_t a
 storsim_status_t storsim_adapter_dma_write(storsim_machine_t *machine, uint32_t adapter, uint64_t address, const void *buffer, size_t bytes);
 /* coherent=False: writes back (invalidates) the CPU's cached stores of a mapped range. write_combined stores drain here too. */
 storsim_status_t storsim_adapter_flush(storsim_machine_t *machine, uint32_t adapter, uint64_t va, uint64_t bytes, bool to_device);
+/* A store fence on the current CPU: every delayed write-combined store becomes visible to devices. O(write-combined blocks). */
+storsim_status_t storsim_store_fence(storsim_machine_t *machine);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,180 @@
+/* storport/device.c: the adapter's device as a bus master, and the two views of memory it shares with the processor.
+ *
+ * Addresses. Without dma_remapping the device uses physical addresses. With it, every block the port hands out for DMA gets a mapping
+ * in the device's own logical space; the address a routine returns is the logical one, and everything unmapped faults in the IOMMU.
+ *
+ * Views. Three cache types meet two kinds of devices (spec §4.2):
+ *   MmNonCached      one view: a store is visible to the device at once.
+ *   MmCached         one view, unless the adapter is coherent=false: then the processor's view is a shadow that a flush writes to
+ *                    memory (to_device) or refreshes from it (from the device).
+ *   MmWriteCombined  stores collect in a shadow until a fence, a flush, or an access to uncached memory. The hardware's buffers hold a
+ *                    few lines and may drain earlier; the model never does, so that a missing fence is always seen (model choice;
+ *                    adapter knob write_combining=false turns it off).
+ * Only memory for DMA has shadows: contiguous and DMA memory. A block's shadow begins and ends with it. */
+#include "storport/room.h"
+
+enum { NONCACHED = 0, CACHED = 1, WRITE_COMBINED = 2 };
+
+static bool shadowed(const ss_adapter_t *adapter, const ss_block_t *block) {
+    if (block->kind != STORSIM_BLOCK_CONTIGUOUS && block->kind != STORSIM_BLOCK_DMA) {
+        return false;
+    }
+    return (block->cache == CACHED && !adapter->config.coherent) ||
+           (block->cache == WRITE_COMBINED && adapter->config.write_combining);
+}
+
+storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, uint64_t highest) {
+    ss_block_t *block = ss_block(machine, id);
+    uint64_t logical = 0;
+    uint64_t pages = block->pages != 0 ? block->pages : 1; /* a slot: the pool page around it */
+    storsim_status_t status = ss_bus_map(machine, adapter->device, block->pfn, pages, highest, &logical);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    if (shadowed(adapter, block)) {
+        status = ss_bus_shadow(machine, block->pfn, block->pages, true);
+        if (status != STORSIM_OK) {
+            ss_bus_unmap(machine, adapter->device, logical, pages);
+            return status;
+        }
+    }
+    uint64_t offset = ss_block_physical(machine, block, 0) - block->pfn * STORSIM_PAGE_SIZE;
+    block->device_address = logical + offset;
+    return STORSIM_OK;
+}
+
+uint64_t ss_device_address(storsim_machine_t *machine, const ss_adapter_t *adapter, const ss_block_t *block, uint64_t offset) {
+    if (adapter->config.dma_remapping && block->device_address != 0) {
+        return block->device_address + offset;
+    }
+    return ss_block_physical(machine, block, offset);
+}
+
+/* --- blocks that may go ----------------------------------------------------------------------------------------------- */
+
+void ss_watch_block(storsim_machine_t *machine, ss_block_id_t id, ss_watch_t *watch) {
+    *watch = (ss_watch_t){0};
+    const ss_block_t *block = id != 0 ? ss_block(machine, id) : NULL;
+    if (block != NULL && block->state == SS_STATE_LIVE) {
+        *watch = (ss_watch_t){.id = id, .generation = block->generation, .owner = block->owner, .site = block->site, .va = block->va,
+                              .size = block->size, .pfn = block->pfn, .pages = block->pages,
+                              .device_address = block->device_address, .kind = block->kind};
+    }
+}
+
+void ss_watch(storsim_machine_t *machine, uint64_t va, ss_watch_t *watch) {
+    ss_watch_block(machine, ss_block_around(machine, va), watch);
+}
+
+bool ss_watch_gone(storsim_machine_t *machine, const ss_watch_t *watch) {
+    const ss_block_t *block = watch->id != 0 ? ss_block(machine, watch->id) : NULL;
+    return watch->id != 0 && (block == NULL || block->generation != watch->generation || block->state != SS_STATE_LIVE);
+}
+
+void ss_release_device(storsim_machine_t *machine, ss_call_t *call, const ss_watch_t *watch) {
+    ss_adapter_t *owner = ss_adapter(machine, watch->owner);
+    if (owner == NULL) {
+        return;
+    }
+    bool contiguous = watch->kind == STORSIM_BLOCK_CONTIGUOUS || watch->kind == STORSIM_BLOCK_DMA;
+    if (contiguous) {
+        (void)ss_bus_shadow(machine, watch->pfn, watch->pages, false); /* switching off cannot fail */
+    }
+    if (owner->config.dma_remapping && watch->device_address != 0) {
+        ss_bus_unmap(machine, owner->device, watch->device_address & ~(uint64_t)(STORSIM_PAGE_SIZE - 1),
+                     watch->pages != 0 ? watch->pages : 1);
+    }
+    ss_sg_block_gone(machine, call, watch);
+}
+
+void ss_port_free(storsim_machine_t *machine, ss_block_id_t id) {
+    if (id == 0) {
+        return;
+    }
+    ss_watch_t watch;
+    ss_watch_block(machine, id, &watch);
+    ss_block_free(machine, id);
+    if (watch.id != 0) {
+        ss_release_device(machine, NULL, &watch);
+    }
+}
+
+/* --- the device's loads and stores ------------------------------------------------------------------------------------ */
+
+static storsim_status_t transfer(storsim_machine_t *machine, uint32_t number, uint64_t address, void *into, const void *from, size_t bytes) {
+    storsim_status_t status = ss_machine_alive(machine);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    const ss_adapter_t *adapter = ss_adapter_live(machine, number);
+    if (adapter == NULL) {
+        return STORSIM_STALE;
+    }
+    ss_call_t call;
+    status = ss_action_begin(&call, machine, number);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    ss_bus_result_t result = SS_BUS_OK;
+    status = into != NULL ? ss_bus_read(machine, adapter->device, address, into, bytes, &result)
+                          : ss_bus_write(machine, adapter->device, address, from, bytes, &result);
+    if (status == STORSIM_VIOLATION) {
+        call.raised = true;
+    } else {
+        call.status = status;
+    }
+    status = ss_call_end(&call);
+    return status == STORSIM_OK && result != SS_BUS_OK ? STORSIM_NOT_RAM : status;
+}
+
+storsim_status_t storsim_adapter_dma_read(storsim_machine_t *machine, uint32_t adapter, uint64_t address, void *buffer, size_t bytes) {
+    return transfer(machine, adapter, address, buffer, NULL, bytes);
+}
+
+storsim_status_t storsim_adapter_dma_write(storsim_machine_t *machine, uint32_t adapter, uint64_t address, const void *buffer,
+                                           size_t bytes) {
+    return transfer(machine, adapter, address, NULL, buffer, bytes);
+}
+
+/* --- flushes and fences ------------------------------------------------------------------------------------------------ */
+
+storsim_status_t storsim_adapter_flush(storsim_machine_t *machine, uint32_t number, uint64_t va, uint64_t bytes, bool to_device) {
+    storsim_status_t status = ss_machine_alive(machine);
+    uint64_t end;
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    if (ss_adapter_live(machine, number) == NULL) {
+        return STORSIM_STALE;
+    }
+    if (!ss_add_u64(va, bytes, &end)) {
+        return STORSIM_INVALID;
+    }
+    const ss_block_t *block = ss_block(machine, ss_block_around(machine, va));
+    if (block == NULL || block->state != SS_STATE_LIVE || end > block->va + block->size) {
+        return STORSIM_INVALID;
+    }
+    for (uint64_t offset = va - block->va; bytes > 0;) {
+        uint64_t rest = STORSIM_PAGE_SIZE - (block->va + offset) % STORSIM_PAGE_SIZE, step = rest < bytes ? rest : bytes;
+        uint64_t physical = ss_block_physical(machine, block, offset);
+        bool out = to_device || block->cache == WRITE_COMBINED; /* nothing to invalidate where nothing is cached */
+        status = out ? ss_bus_flush(machine, physical, step) : ss_bus_invalidate(machine, physical, step);
+        if (status != STORSIM_OK) {
+            return status;
+        }
+        offset += step;
+        bytes -= step;
+    }
+    return STORSIM_OK;
+}
+
+storsim_status_t storsim_store_fence(storsim_machine_t *machine) {
+    storsim_status_t status = ss_machine_alive(machine);
+    for (ss_block_id_t id = ss_block_next(machine, 0); status == STORSIM_OK && id != 0; id = ss_block_next(machine, id)) {
+        const ss_block_t *block = ss_block(machine, id);
+        if (block->cache == WRITE_COMBINED && (block->kind == STORSIM_BLOCK_CONTIGUOUS || block->kind == STORSIM_BLOCK_DMA)) {
+            status = ss_bus_flush(machine, block->pfn * STORSIM_PAGE_SIZE, block->pages * STORSIM_PAGE_SIZE);
+        }
+    }
+    return status;
+}

@@ -1,0 +1,42 @@
+/* storport/pool.c: StorPortAllocatePool and StorPortFreePool (spec §3.1). Sizes, tags, the fault plan and the
+ * pool itself are the kernel room's (ss_pool_request), and so is which free of which pointer stops the machine (ss_pool_return). */
+#include "storport/room.h"
+
+void ss_StorPortAllocatePool(ss_sp_t *sp) {
+    uint64_t bytes = sp->a[1].value;
+    uint32_t tag = (uint32_t)sp->a[2].value;
+    storsim_arg_t *pointer = &sp->a[3];
+    if (!pointer->present) {
+        ss_reply(sp, SS_STOR(INVALID_PARAMETER));
+        return;
+    }
+    ss_watch_t held;
+    ss_watch(sp->machine, pointer->value, &held);
+    if (held.id != 0 && held.va == pointer->value && held.kind == STORSIM_BLOCK_POOL) {
+        const ss_detail_t detail = {.address = held.va, .allocated_at = held.site};
+        ss_violate(&sp->call, SS_StorPortAllocatePool2, &detail);
+    }
+    ss_block_id_t id;
+    ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));
+    if (ss_pool_request(&sp->call, bytes, tag, &id) == SS_CONTIG_OK && sp->call.status == STORSIM_OK) {
+        ss_out(pointer, ss_block(sp->machine, id)->va);
+        ss_reply(sp, SS_STOR(SUCCESS));
+    }
+}
+
+void ss_StorPortFreePool(ss_sp_t *sp) {
+    uint64_t va = sp->a[1].value;
+    if (va == 0) {
+        ss_reply(sp, SS_STOR(INVALID_PARAMETER));
+        return;
+    }
+    ss_watch_t watch;
+    ss_watch(sp->machine, va, &watch);
+    if (ss_pool_return(&sp->call, STORSIM_BLOCK_POOL, va) != STORSIM_OK) {
+        return; /* the status of the call says why */
+    }
+    if (ss_watch_gone(sp->machine, &watch)) {
+        ss_release_device(sp->machine, &sp->call, &watch);
+    }
+    ss_reply(sp, SS_STOR(SUCCESS));
+}
