@@ -106,7 +106,7 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
     if (ss_segment_reserve(pages->host, segment, offset, request->pages) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
-    ss_segment_mark(segment, offset, request->pages, true);
+    ss_segment_take(segment, offset, request->pages);
     pages->free -= request->pages;
     pages->rng = placed.rng;
     pages->last_first = placed.first_pfn;
@@ -135,7 +135,7 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     part_t part;
     while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
         assert(ss_segment_all(part.segment, part.offset, part.count, true));
-        ss_segment_mark(part.segment, part.offset, part.count, false);
+        ss_segment_give(part.segment, part.offset, part.count);
         pages->free += part.count;
     }
     assert(count == 0);
@@ -155,7 +155,7 @@ storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_
         }
     }
     for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
-        ss_segment_mark(part.segment, part.offset, part.count, true);
+        ss_segment_take(part.segment, part.offset, part.count);
         pages->free -= part.count;
     }
     return STORSIM_OK;

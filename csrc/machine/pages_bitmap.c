@@ -1,15 +1,7 @@
-/* machine/pages_bitmap.c: the busy bits of a segment, their counts, and the summaries above them. See pages_i.h. */
+/* machine/pages_bitmap.c: the busy bits of a segment and their counts. See pages_i.h. */
 #include "machine/pages_i.h"
 
 #include <string.h>
-
-/* Summary of a unit [start, start + size) of which exactly the pages inside [head, end) are free. */
-static ss_summary_t untouched(uint64_t start, uint64_t size, uint64_t head, uint64_t end) {
-    uint64_t low = ss_max_u64(start, head), high = ss_min_u64(start + size, end);
-    uint32_t length = high > low ? (uint32_t)(high - low) : 0;
-    ss_summary_t summary = {low == start ? length : 0, length, high == start + size ? length : 0};
-    return summary;
-}
 
 storsim_status_t ss_segment_init(ss_host_t *host, ss_segment_t *segment, uint64_t first, uint64_t pages) {
     segment->first = first;
@@ -24,8 +16,8 @@ storsim_status_t ss_segment_init(ss_host_t *host, ss_segment_t *segment, uint64_
     }
     for (uint32_t i = 0; i < segment->mid_count; i++) {
         ss_mid_ref_t *ref = &segment->mids[i];
-        ref->summary = untouched((uint64_t)i << SS_MID_SHIFT, SS_MID_PAGES, segment->head, segment->end);
-        ref->free = ref->summary.longest;
+        ref->summary = ss_summary_untouched(segment, (uint64_t)i << SS_MID_SHIFT, SS_MID_PAGES);
+        ref->bound = SS_SMALL;
     }
     return STORSIM_OK;
 }
@@ -39,7 +31,9 @@ void ss_segment_release(ss_host_t *host, ss_segment_t *segment) {
         ss_release(host, mid);
     }
     ss_release(host, segment->mids);
+    ss_release(host, segment->front);
     segment->mids = NULL;
+    segment->front = NULL;
 }
 
 static ss_mid_t *mid_create(ss_host_t *host, const ss_segment_t *segment, uint32_t index) {
@@ -53,19 +47,18 @@ static ss_mid_t *mid_create(ss_host_t *host, const ss_segment_t *segment, uint32
     mid->count = count;
     for (uint32_t i = 0; i < count; i++) {
         ss_chunk_ref_t *ref = &mid->chunks[i];
-        ref->summary = untouched(start + ((uint64_t)i << SS_CHUNK_SHIFT), SS_CHUNK_PAGES, segment->head, segment->end);
-        ref->free = ref->summary.longest;
+        ref->summary = ss_summary_untouched(segment, start + ((uint64_t)i << SS_CHUNK_SHIFT), SS_CHUNK_PAGES);
+        mid->bound[i] = SS_SMALL;
+        mid->block_bound[i / 32] = SS_SMALL;
     }
     return mid;
 }
 
-/* Sets or clears the bits of [from, to) of a chunk; marks the groups. */
-static void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, bool busy) {
-    uint32_t groups_from = from >> SS_GROUP_SHIFT, groups_to = (to - 1) >> SS_GROUP_SHIFT;
-    chunk->stale |= (uint32_t)(ss_low_mask(groups_to + 1) & ~ss_low_mask(groups_from));
+/* Sets or clears the bits of [from, to) of a chunk. */
+static inline void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, bool busy) {
     while (from < to) {
-        uint32_t word = from >> SS_WORD_SHIFT, bit = from & 63;
-        uint32_t count = (uint32_t)ss_min_u64(64 - bit, to - from);
+        uint32_t word = from >> SS_WORD_SHIFT, bit = from & 63, room = 64 - bit;
+        uint32_t count = to - from < room ? to - from : room;
         uint64_t mask = ss_low_mask(count) << bit;
         chunk->busy[word] = busy ? chunk->busy[word] | mask : chunk->busy[word] & ~mask;
         from += count;
@@ -84,7 +77,26 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
         chunk_mark(chunk, (uint32_t)(segment->end - start), (uint32_t)SS_CHUNK_PAGES, true);
     }
     chunk->stale = UINT32_MAX;
+    chunk->free = ss_summary_untouched(segment, start, SS_CHUNK_PAGES).longest;
+    memset(chunk->bound, SS_SMALL, sizeof chunk->bound);
+    memset(chunk->group_bound, SS_SMALL, sizeof chunk->group_bound);
     return chunk;
+}
+
+/* A chunk is about to be NULL again: its bounds say so on the way up. */
+static void set_bounds_untouched(ss_mid_ref_t *ref, uint32_t chunk) {
+    ref->mid->bound[chunk] = SS_SMALL;
+    ref->mid->block_bound[chunk / 32] = SS_SMALL;
+    ref->bound = SS_SMALL;
+}
+
+/* A front that denies nothing. */
+static ss_front_t *front_create(ss_host_t *host, const ss_segment_t *segment) {
+    ss_front_t *front = ss_alloc_zeroed(host, 1, sizeof *front);
+    for (uint32_t length = 0; front != NULL && length <= SS_SMALL; length++) {
+        front->by_length[length] = (uint32_t)((segment->end - 1) >> SS_WORD_SHIFT) + 1;
+    }
+    return front;
 }
 
 /* Drops the chunks of [offset, end) that hold no busy page of the segment; the mids stay. */
@@ -95,8 +107,9 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
             continue;
         }
         ss_chunk_ref_t *ref = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
-        ss_summary_t all = untouched(at, SS_CHUNK_PAGES, segment->head, segment->end);
-        if (ref->chunk != NULL && ref->free == all.longest) {
+        ss_summary_t all = ss_summary_untouched(segment, at, SS_CHUNK_PAGES);
+        if (ref->chunk != NULL && ref->chunk->free == all.longest) {
+            set_bounds_untouched(mid, (uint32_t)(at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)));
             ss_release(host, ref->chunk);
             ref->chunk = NULL;
             ref->summary = all;
@@ -107,6 +120,9 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
 
 storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count) {
     uint64_t end = offset + count, at = offset & ~(SS_CHUNK_PAGES - 1);
+    if (segment->front == NULL && (segment->front = front_create(host, segment)) == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
     for (; at < end; at += SS_CHUNK_PAGES) {
         uint32_t index = (uint32_t)(at >> SS_MID_SHIFT);
         ss_mid_ref_t *mid = &segment->mids[index];
@@ -127,19 +143,37 @@ fail:
     return STORSIM_NO_MEMORY;
 }
 
-void ss_segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy) {
+/* Groups [from, to] of a chunk have changed. If they were stale already, so are all above. */
+static inline void mark_stale(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t from, uint32_t to) {
+    uint32_t groups = (uint32_t)(ss_low_mask(to + 1) & ~ss_low_mask(from));
+    if ((groups & ~ref->chunk->stale) != 0) {
+        ref->chunk->stale |= groups;
+        ref->stale = true;
+        mid->stale = true;
+    }
+}
+
+static inline void segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy) {
     while (count > 0) {
         ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
         ss_chunk_ref_t *ref = &mid->mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         uint32_t length = (uint32_t)ss_min_u64(SS_CHUNK_PAGES - from, count);
         chunk_mark(ref->chunk, from, from + length, busy);
-        ref->stale = mid->stale = true;
-        ref->free = busy ? ref->free - length : ref->free + length;
-        mid->free = busy ? mid->free - length : mid->free + length;
+        mark_stale(mid, ref, from >> SS_GROUP_SHIFT, (from + length - 1) >> SS_GROUP_SHIFT);
+        ref->chunk->free = busy ? ref->chunk->free - length : ref->chunk->free + length;
         offset += length;
         count -= length;
     }
+}
+
+void ss_segment_take(ss_segment_t *segment, uint64_t offset, uint64_t count) {
+    segment_mark(segment, offset, count, true);
+}
+
+void ss_segment_give(ss_segment_t *segment, uint64_t offset, uint64_t count) {
+    segment_mark(segment, offset, count, false);
+    ss_small_freed(segment, offset, count);
 }
 
 /* True when the bits of [from, to) of a chunk are all equal to `busy`. */
@@ -186,8 +220,8 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
     while (offset < end) {
         const ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
         uint64_t left = ss_min_u64(SS_MID_PAGES - (offset & (SS_MID_PAGES - 1)), end - offset);
-        if (mid->mid == NULL || left == SS_MID_PAGES) {
-            free += mid->mid == NULL ? left : mid->free;
+        if (mid->mid == NULL) {
+            free += left;
             offset += left;
             continue;
         }
@@ -197,100 +231,10 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
         if (ref->chunk == NULL) {
             free += left;
         } else {
-            free += left == SS_CHUNK_PAGES ? ref->free : chunk_count_free(ref->chunk, from, from + (uint32_t)left);
+            free += left == SS_CHUNK_PAGES ? ref->chunk->free : chunk_count_free(ref->chunk, from, from + (uint32_t)left);
         }
         offset += left;
     }
     return free;
 }
 
-/* --- summaries --------------------------------------------------------------------------------------------------------- */
-
-/* Joins units from low to high. */
-typedef struct joiner {
-    ss_summary_t summary;
-    uint32_t run; /* free pages just below */
-    bool open;    /* no busy page yet: the run is the head */
-} joiner_t;
-
-static inline void join(joiner_t *joiner, const ss_summary_t *unit, uint32_t size) {
-    joiner->run += unit->head;
-    if (unit->head == size) {
-        return;
-    }
-    if (joiner->open) {
-        joiner->summary.head = joiner->run;
-        joiner->open = false;
-    }
-    uint32_t longest = joiner->run > unit->longest ? joiner->run : unit->longest;
-    joiner->summary.longest = joiner->summary.longest > longest ? joiner->summary.longest : longest;
-    joiner->run = unit->tail;
-}
-
-static inline ss_summary_t joined(const joiner_t *joiner) {
-    ss_summary_t summary = joiner->summary;
-    summary.head = joiner->open ? joiner->run : summary.head;
-    summary.longest = summary.longest > joiner->run ? summary.longest : joiner->run;
-    summary.tail = joiner->run;
-    return summary;
-}
-
-/* Longest run of ones that touches neither end need not be told apart from one that does. */
-static inline uint32_t longest_in_word(uint64_t free, uint32_t at_least) {
-    uint64_t left = free;
-    for (uint32_t i = 0; i < at_least && left != 0; i++) {
-        left &= left >> 1;
-    }
-    uint32_t longest = left != 0 ? at_least : 0;
-    for (; left != 0; left &= left >> 1) {
-        longest++;
-    }
-    return longest;
-}
-
-const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
-    ss_summary_t *summary = &chunk->groups[group];
-    if ((chunk->stale >> group & 1) == 0) {
-        return summary;
-    }
-    chunk->stale &= ~(UINT32_C(1) << group);
-    const uint64_t *words = &chunk->busy[group * SS_GROUP_WORDS];
-    joiner_t joiner = {{0, 0, 0}, 0, true};
-    for (uint32_t i = 0; i < SS_GROUP_WORDS; i++) {
-        uint64_t busy = words[i];
-        ss_summary_t word = {ss_low_zeros(busy), 0, ss_high_zeros(busy)};
-        if (busy != 0 && busy != ~UINT64_C(0)) {
-            word.longest = longest_in_word(~busy, joiner.summary.longest < 64 ? joiner.summary.longest : 64);
-        }
-        join(&joiner, &word, 64);
-    }
-    *summary = joined(&joiner);
-    return summary;
-}
-
-const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref) {
-    if (ref->stale) {
-        ref->stale = false;
-        joiner_t joiner = {{0, 0, 0}, 0, true};
-        for (uint32_t i = 0; i < SS_CHUNK_GROUPS; i++) {
-            join(&joiner, ss_group_summary(ref->chunk, i), (uint32_t)SS_GROUP_PAGES);
-        }
-        ref->summary = joined(&joiner);
-    }
-    return &ref->summary;
-}
-
-const ss_summary_t *ss_mid_summary(ss_mid_ref_t *ref) {
-    if (ref->stale) {
-        ref->stale = false;
-        joiner_t joiner = {{0, 0, 0}, 0, true};
-        for (uint32_t i = 0; i < ref->mid->count; i++) {
-            join(&joiner, ss_chunk_summary(&ref->mid->chunks[i]), (uint32_t)SS_CHUNK_PAGES);
-        }
-        ref->summary = joined(&joiner);
-        if (ref->mid->count < SS_MID_CHUNKS) {
-            ref->summary.tail = 0; /* the unit goes on past the segment's end */
-        }
-    }
-    return &ref->summary;
-}

@@ -8,23 +8,34 @@
  *     group      32 words, 2048 pages (8 MiB)
  *     word       64 pages, one bit each, 1 = busy
  *
- * A segment counts its pages from `base`, its first page rounded down to a chunk, so that a page's place in its word and
- * its group says how it is aligned. Pages of the first and last chunk outside the segment are busy for ever.
+ * A segment counts its pages from `base`, its first page rounded down to a chunk, so that a page's place in its word
+ * and its group says how it is aligned. Pages of the first and last chunk outside the segment are busy for ever.
  *
- * Each mid, chunk and group has a summary: free pages at its low end, longest free run inside, free pages at its high end.
- * Taking and giving only mark the summaries on the way up as stale; a search refreshes those it reads. So a change costs O(1)
- * whatever the size of the map, and a search skips every unit that cannot hold what it looks for.
+ * Two records say where free pages are; both are repaired by the searches that read them, so a change costs O(1):
+ *
+ *   summaries  of each mid, chunk and group: free pages at its low end, longest free run inside, free pages at its high
+ *              end; or marked stale. They serve runs of any length and the policies that look at whole runs.
+ *   bounds     of each word, group, chunk, block of 32 chunks and mid, one byte: no stretch of more free pages than
+ *              that (counted up to 64) starts inside. Taking leaves them too high, a visit in vain lowers them, giving
+ *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
+ *
+ * On top of the bounds each segment has a front: for each length up to 64, a word above which no stretch so long starts;
+ * for each class of alignment or boundary the same for places that are legal. The highest place is then mostly the first
+ * one looked at. Below the front, groups and chunks remember per class what a search found out about them (memos).
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
  *   2. a summary that is not stale is exact; if a unit is stale so are all above it
- *   3. free counts of chunk, mid and whole are exact at all times
- *   4. where mid or chunk is NULL all its pages inside the segment are free, and its summary says so
- * Nothing here depends on history but the bits, the RANDOM generator and the last block given: a restored map places as before. */
+ *   3. no bound, front or memo denies a stretch or place that exists
+ *   4. fronts do not rise with the length
+ *   5. where mid or chunk is NULL all its pages inside the segment are free
+ * Nothing here depends on history but the bits, the RANDOM generator and the last block given: bounds, fronts and memos
+ * only shorten searches, so a restored map places as before. */
 #ifndef SS_PAGES_I_H
 #define SS_PAGES_I_H
 
 #include "machine/bits.h"
+#include "machine/bytes32.h"
 #include "machine/pages.h"
 #include "machine/rng.h"
 
@@ -39,6 +50,9 @@
 #define SS_CHUNK_GROUPS 32u
 #define SS_CHUNK_WORDS 1024u
 #define SS_MID_CHUNKS 512u
+#define SS_SMALL 64u         /* longest request served by bounds */
+#define SS_CLASSES 18u       /* alignment 2 … 512 pages, boundary 2 … 512 pages */
+#define SS_CLASS_NONE 0xFFu
 
 typedef struct ss_summary {
     uint32_t head;    /* free pages at the low end; the unit's size when all are free */
@@ -46,36 +60,61 @@ typedef struct ss_summary {
     uint32_t tail;    /* free pages at the high end */
 } ss_summary_t;
 
+/* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
+typedef struct ss_group_memo {
+    uint32_t valid;
+    uint32_t touched; /* bit i: something was freed in or just above word i */
+    uint8_t least[SS_CLASSES], limit[SS_CLASSES];
+} ss_group_memo_t;
+
 typedef struct ss_chunk {
     uint64_t busy[SS_CHUNK_WORDS];
-    ss_summary_t groups[SS_CHUNK_GROUPS];
+    uint8_t bound[SS_CHUNK_WORDS];
+    uint8_t group_bound[SS_CHUNK_GROUPS];
+    uint32_t free;
     uint32_t stale; /* bit g: groups[g] is stale */
+    ss_summary_t groups[SS_CHUNK_GROUPS];
+    ss_group_memo_t memos[SS_CHUNK_GROUPS];
+    uint32_t memo_valid; /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
+    uint8_t memo_least[SS_CLASSES];
 } ss_chunk_t;
 
 typedef struct ss_chunk_ref {
     ss_chunk_t *chunk;
     ss_summary_t summary;
-    uint32_t free;
     bool stale;
 } ss_chunk_ref_t;
 
 typedef struct ss_mid {
-    uint32_t count; /* chunks in it: 512, fewer at the end of the segment */
+    uint32_t count;                  /* chunks in it: 512, fewer at the end of the segment */
+    uint8_t block_bound[32];         /* of 32 chunks; 16 used */
+    uint8_t bound[SS_MID_CHUNKS];    /* of a chunk */
     ss_chunk_ref_t chunks[];
 } ss_mid_t;
 
 typedef struct ss_mid_ref {
     ss_mid_t *mid;
     ss_summary_t summary;
-    uint32_t free;
     bool stale;
+    uint8_t bound;
 } ss_mid_ref_t;
+
+/* Positions are word + 1 and mean "in this word or below"; 0 = nowhere. */
+typedef struct ss_front {
+    uint32_t by_length[SS_SMALL + 1]; /* where the highest stretch of so many pages may start; [0] unused */
+    uint32_t by_class[SS_CLASSES];    /* where the highest legal start for least[c] pages or more may be */
+    uint8_t least[SS_CLASSES];
+    uint32_t valid;   /* bit c: by_class[c] is known, save for what was freed since */
+    uint32_t touched; /* highest position of a free since then */
+    bool memos;       /* a class or memo is in use, so frees have to tell */
+} ss_front_t;
 
 typedef struct ss_segment {
     uint64_t first, pages; /* pfns */
     uint64_t base;         /* pfn of bit 0 */
     uint64_t head, end;    /* first - base, first + pages - base */
     ss_mid_ref_t *mids;
+    ss_front_t *front; /* NULL until a page of the segment is taken */
     uint32_t mid_count;
 } ss_segment_t;
 
@@ -98,27 +137,58 @@ struct ss_pages {
     uint64_t last_first, last_pages; /* ADVERSARIAL: the last block given by take; pages 0 = none yet */
 };
 
-/* --- pages_bitmap.c: bits, counts, summaries. Offsets count from the segment's base. --------------------------------- */
+/* --- pages_bitmap.c: bits and counts. Offsets count from the segment's base. -------------------------------------- */
 
 storsim_status_t ss_segment_init(ss_host_t *host, ss_segment_t *segment, uint64_t first, uint64_t pages);
 void ss_segment_release(ss_host_t *host, ss_segment_t *segment);
 /* Creates the mids and chunks of [offset, offset + count). NO_MEMORY: those without busy pages there are gone again. */
 storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count);
-void ss_segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy); /* reserved before */
+/* Takes or gives pages that were reserved before. */
+void ss_segment_take(ss_segment_t *segment, uint64_t offset, uint64_t count);
+void ss_segment_give(ss_segment_t *segment, uint64_t offset, uint64_t count);
 bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy);
 uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uint64_t end);
+
+/* --- pages_summary.c ------------------------------------------------------------------------------------------------ */
+
+/* Summary of a unit [start, start + size) of an untouched part of the segment. */
+ss_summary_t ss_summary_untouched(const ss_segment_t *segment, uint64_t start, uint64_t size);
 const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group);
 const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref);
 const ss_summary_t *ss_mid_summary(ss_mid_ref_t *ref);
 
-/* --- pages_search.c: free runs ----------------------------------------------------------------------------------------- */
+/* --- pages_search.c: free runs -------------------------------------------------------------------------------------- */
 
 /* The lowest (highest) run of at least `length` free pages inside [low, high), as long as it is in there: *start, *end.
  * low >= head, high <= end of the segment, length >= 1. Complexity: units on the way, 32 to 512 per level. */
-bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end);
-bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end);
+bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
+                  uint64_t *end);
+bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
+                 uint64_t *end);
 
-/* --- pages_place.c: where a request goes -------------------------------------------------------------------------------- */
+/* --- pages_small.c: the highest place for up to 64 pages ------------------------------------------------------------ */
+
+/* A request as masks over the 64 starts of a word. */
+typedef struct ss_fit {
+    uint32_t length;        /* 1 … SS_SMALL */
+    uint8_t class_index;    /* for fronts and memos, or SS_CLASS_NONE */
+    bool constrained;       /* by alignment or boundary */
+    bool proves;            /* by one of them: what fails for it fails for its class */
+    uint64_t pattern;       /* legal starts in a word that may hold one and is not the last of a window */
+    uint64_t align_words;   /* a word may hold a start only if these bits of its number are 0 */
+    uint64_t window_words;  /* … it is the last of a window if these bits of the next one's number are 0 */
+    uint64_t last_pattern;  /* legal starts there */
+} ss_fit_t;
+
+ss_fit_t ss_fit_of(const ss_page_request_t *request);
+/* Highest legal start in [low, high] (offsets of first pages, inside the segment), or false. high + length <= end. */
+bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
+/* Raises bounds and fronts for the pages [offset, offset + count), just freed. */
+void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
+/* Broken promises of bounds, fronts and memos. */
+size_t ss_small_check(const ss_segment_t *segment);
+
+/* --- pages_place.c: where a request goes ---------------------------------------------------------------------------- */
 
 /* What placement remembers after a grant; committed by the caller when nothing can fail any more. */
 typedef struct ss_placed {
@@ -128,7 +198,7 @@ typedef struct ss_placed {
 } ss_placed_t;
 bool ss_pages_place(const ss_pages_t *pages, const ss_page_request_t *request, ss_placed_t *placed);
 
-/* --- pages_query.c ----------------------------------------------------------------------------------------------------- */
+/* --- pages_query.c -------------------------------------------------------------------------------------------------- */
 
 /* Index of the segment that contains the page, else of the first one above it; segment_count when there is none. */
 uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn);
@@ -137,5 +207,10 @@ uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn);
 
 static inline uint64_t ss_min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static inline ss_chunk_t *ss_chunk_at(const ss_segment_t *segment, uint64_t chunk) {
+    const ss_mid_t *mid = segment->mids[chunk / SS_MID_CHUNKS].mid;
+    return mid == NULL ? NULL : mid->chunks[chunk % SS_MID_CHUNKS].chunk;
+}
 
 #endif

@@ -152,7 +152,7 @@ static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *exte
     }
     for (uint32_t i = 0; i < count; i++) {
         ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, extents[i].first_pfn)];
-        ss_segment_mark(segment, extents[i].first_pfn - segment->base, extents[i].pages, true);
+        ss_segment_take(segment, extents[i].first_pfn - segment->base, extents[i].pages);
         pages->free -= extents[i].pages;
     }
     return STORSIM_OK;

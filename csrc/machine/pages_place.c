@@ -77,7 +77,13 @@ typedef bool (*in_run_fn)(const ss_page_request_t *request, uint64_t start, uint
 
 static bool window_highest(const window_t *window, const ss_page_request_t *request, in_run_fn in_run, uint64_t *first) {
     uint64_t base = window->segment->base, low = window->first_min - base;
-    uint64_t high = window->first_max + request->pages - base, start, end;
+    uint64_t high = window->first_max + request->pages - base, start = 0, end;
+    if (request->pages <= SS_SMALL && in_run == highest_in) {
+        ss_fit_t fit = ss_fit_of(request);
+        bool found = ss_small_highest(window->segment, &fit, low, window->first_max - base, &start);
+        *first = base + start;
+        return found;
+    }
     while (high > low && ss_last_run(window->segment, low, high, request->pages, &start, &end)) {
         if (in_run(request, base + start, base + end, first)) {
             return true;

@@ -84,10 +84,10 @@ static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_ref_t *ref
     if (ref->chunk == NULL) {
         *free = high - low;
         broken += ref->stale || ref->summary.longest != high - low;
-        return broken + (ref->free != high - low);
+        return broken;
     }
     ss_chunk_t copy = *ref->chunk;
-    ss_chunk_ref_t fresh = {&copy, {0, 0, 0}, 0, true};
+    ss_chunk_ref_t fresh = {&copy, {0, 0, 0}, true};
     copy.stale = UINT32_MAX;
     ss_summary_t exact = *ss_chunk_summary(&fresh);
     broken += !ref->stale && !same(&exact, &ref->summary);
@@ -101,7 +101,7 @@ static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_ref_t *ref
         broken += !busy && (start + page < low || start + page >= high);
         *free += !busy;
     }
-    return broken + (*free != ref->free);
+    return broken + (*free != ref->chunk->free);
 }
 
 static size_t check_mid(const ss_segment_t *segment, ss_mid_ref_t *ref, uint64_t start, uint64_t *free) {
@@ -111,7 +111,7 @@ static size_t check_mid(const ss_segment_t *segment, ss_mid_ref_t *ref, uint64_t
     if (ref->mid == NULL) {
         *free = high - low;
         broken += ref->stale || ref->summary.longest != high - low;
-        return broken + (ref->free != high - low);
+        return broken;
     }
     for (uint32_t i = 0; i < ref->mid->count; i++) {
         uint64_t part = 0;
@@ -124,7 +124,7 @@ static size_t check_mid(const ss_segment_t *segment, ss_mid_ref_t *ref, uint64_t
         fresh.stale = true;
         broken += !same(ss_mid_summary(&fresh), &ref->summary);
     }
-    return broken + (*free != ref->free);
+    return broken;
 }
 
 size_t ss_pages_check(const ss_pages_t *pages) {
@@ -133,6 +133,7 @@ size_t ss_pages_check(const ss_pages_t *pages) {
     for (uint32_t i = 0; i < pages->segment_count; i++) {
         const ss_segment_t *segment = &pages->segments[i];
         total += segment->pages;
+        broken += ss_small_check(segment);
         for (uint32_t j = 0; j < segment->mid_count; j++) {
             uint64_t part = 0;
             broken += check_mid(segment, &segment->mids[j], (uint64_t)j << SS_MID_SHIFT, &part);

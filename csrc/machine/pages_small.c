@@ -1,0 +1,636 @@
+/* machine/pages_small.c: the highest legal place for a request of up to 64 pages, without looking at gaps one by one.
+ *
+ *     word i+1          word i
+ *     ...1101000        0000011100000000      free = ~busy; 1 = free below
+ *                       all starts of a stretch of n free pages in word i come out of log2(n) steps of shift and AND on
+ *                       the pair; alignment, boundary and the window are masks over the same 64 starts
+ *
+ *   where to start     the front: no stretch so long above it
+ *   next word down     bounds, 32 at a time, five levels up and down again (previous_word)
+ *   no start there     the bound becomes exact: each visit in vain is paid for by the take that made the bound too high
+ *   starts, none legal after a few, groups and chunks remember what was found out about the request's class (memos)
+ *
+ * Freeing raises at most three words' bounds and what lies above them (ss_small_freed).
+ * Complexity: O(1) where the front is right, else O(levels) amortised; a request that cannot fit costs one pass over the
+ * words with free stretches, then O(1) plus O(frees since). */
+#include "machine/pages_i.h"
+
+#include <string.h>
+
+#define RECORD_AFTER 4u  /* misses before a search writes memos: most requests never do */
+#define TOUCHED_MOST 4u  /* touched words of a group that are looked at again and again before its memos are dropped */
+
+/* Free pages of a word as ones; pages outside the segment are not free. */
+static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
+    uint64_t start = word << SS_WORD_SHIFT, free = ~UINT64_C(0);
+    if (start >= segment->end) {
+        return 0;
+    }
+    const ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+    if (chunk != NULL) {
+        return ~chunk->busy[word % SS_CHUNK_WORDS];
+    }
+    if (start < segment->head) {
+        free &= ~ss_low_mask((uint32_t)ss_min_u64(64, segment->head - start));
+    }
+    if (segment->end - start < 64) {
+        free &= ss_low_mask((uint32_t)(segment->end - start));
+    }
+    return free;
+}
+
+/* The word above. */
+static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word) {
+    uint32_t index = (uint32_t)(word % SS_CHUNK_WORDS);
+    return chunk != NULL && index + 1 < SS_CHUNK_WORDS ? ~chunk->busy[index + 1] : free_word(segment, word + 1);
+}
+
+/* Bit i: pages i … i + length - 1 of the pair are free. length 1 … 64. */
+static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
+    uint32_t have = 1;
+    while (have < length) {
+        uint32_t step = length - have < have ? length - have : have;
+        low &= low >> step | high << (64 - step);
+        high &= high >> step;
+        have += step;
+    }
+    return low;
+}
+
+/* Longest stretch that starts in the low word, counted up to 64. */
+static inline uint32_t longest_from(uint64_t low, uint64_t high) {
+    uint32_t length = 0;
+    for (; low != 0 && length < SS_SMALL; length++) {
+        low &= low >> 1 | high << 63;
+        high &= high >> 1;
+    }
+    return length;
+}
+
+static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
+
+/* --- requests as masks ---------------------------------------------------------------------------------------------- */
+
+/* Bits 0, period, 2 period, …; period a power of two below 64. */
+static uint64_t every(uint64_t period) {
+    uint64_t pattern = 1;
+    for (; period < 64; period <<= 1) {
+        pattern |= pattern << period;
+    }
+    return pattern;
+}
+
+ss_fit_t ss_fit_of(const ss_page_request_t *request) {
+    uint64_t align = request->align_pages, boundary = request->pages > 1 ? request->boundary_pages : 0;
+    uint32_t length = (uint32_t)request->pages;
+    ss_fit_t fit = {length, SS_CLASS_NONE, false, false, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
+    if (align == 1 && boundary == 0) {
+        return fit;
+    }
+    fit.constrained = true;
+    if (align >= 64) {
+        fit.pattern = 1;
+        fit.align_words = align / 64 - 1;
+    } else {
+        fit.pattern = every(align);
+    }
+    fit.last_pattern = fit.pattern;
+    if (boundary >= 64) {
+        fit.window_words = boundary / 64 - 1;
+        fit.last_pattern &= ss_low_mask(64 - length + 1);
+    } else if (boundary != 0) {
+        fit.pattern &= every(boundary) * ss_low_mask((uint32_t)boundary - length + 1);
+        fit.last_pattern = fit.pattern;
+    }
+    fit.proves = align == 1 || boundary == 0;
+    if (align > 1 && align <= 512) {
+        fit.class_index = (uint8_t)(ss_low_zeros(align) - 1);
+    } else if (align == 1 && boundary <= 512) {
+        fit.class_index = (uint8_t)(SS_CLASSES / 2 + ss_low_zeros(boundary) - 1);
+    }
+    return fit;
+}
+
+/* Legal starts in a word of the segment, whatever is free. */
+static inline uint64_t legal_in(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t word) {
+    uint64_t number = (segment->base >> SS_WORD_SHIFT) + word;
+    if ((number & fit->align_words) != 0) {
+        return 0;
+    }
+    return ((number + 1) & fit->window_words) != 0 ? fit->pattern : fit->last_pattern;
+}
+
+/* The starts that lie in [low, high]. */
+static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64_t high) {
+    uint64_t first = word << SS_WORD_SHIFT;
+    if (first < low) {
+        starts &= ~ss_low_mask((uint32_t)(low - first));
+    }
+    if (high - first < 63) {
+        starts &= ss_low_mask((uint32_t)(high - first) + 1);
+    }
+    return starts;
+}
+
+/* --- bounds --------------------------------------------------------------------------------------------------------- */
+
+/* Highest word <= from of a chunk with a bound >= length, or -1. Lowers group bounds found too high. */
+static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+    uint32_t group = from / 32, all = ss_bytes_at_least(&chunk->bound[group * 32], length);
+    uint32_t hits = all & UINT32_MAX >> (31 - from % 32);
+    if (hits != 0) {
+        return (int32_t)(group * 32 + highest_bit(hits));
+    }
+    if (all == 0) {
+        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+    }
+    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(group);
+    while (groups != 0) {
+        group = highest_bit(groups);
+        hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
+        if (hits != 0) {
+            return (int32_t)(group * 32 + highest_bit(hits));
+        }
+        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+        groups &= ~(UINT32_C(1) << group);
+    }
+    return -1;
+}
+
+/* Highest chunk below *chunk whose bound is >= length. */
+static bool previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
+    uint32_t index = (uint32_t)(*chunk / SS_MID_CHUNKS), below = (uint32_t)(*chunk % SS_MID_CHUNKS);
+    for (;;) {
+        ss_mid_ref_t *ref = &segment->mids[index];
+        uint32_t blocks = below == 0 ? 0 : (uint32_t)ss_low_mask((below + 31) / 32);
+        blocks &= ref->mid == NULL ? 0 : ss_bytes_at_least(ref->mid->block_bound, length);
+        for (; blocks != 0; blocks &= ~(UINT32_C(1) << highest_bit(blocks))) {
+            uint32_t block = highest_bit(blocks), all = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
+            uint32_t hits = below >= block * 32 + 32 ? all : all & (uint32_t)ss_low_mask(below - block * 32);
+            if (hits != 0) {
+                *chunk = (uint64_t)index * SS_MID_CHUNKS + block * 32 + highest_bit(hits);
+                return true;
+            }
+            if (all == 0) {
+                ref->mid->block_bound[block] = ss_bytes_max(&ref->mid->bound[block * 32]);
+            }
+        }
+        if (ref->mid != NULL) {
+            ref->bound = ss_bytes_max(ref->mid->block_bound);
+        }
+        do {
+            if (index == 0) {
+                return false;
+            }
+            index--;
+        } while (segment->mids[index].bound < length);
+        below = SS_MID_CHUNKS;
+        if (segment->mids[index].mid == NULL) {
+            *chunk = (uint64_t)index * SS_MID_CHUNKS + SS_MID_CHUNKS - 1;
+            return true;
+        }
+    }
+}
+
+/* Moves *word down to the highest word >= first, not above it, that may hold a start. */
+static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, uint32_t length, uint64_t first) {
+    while (*word >= first) {
+        uint64_t index = *word / SS_CHUNK_WORDS;
+        ss_chunk_t *chunk = ss_chunk_at(segment, index);
+        if (chunk == NULL) {
+            return true;
+        }
+        int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), length);
+        if (at >= 0) {
+            *word = index * SS_CHUNK_WORDS + (uint32_t)at;
+            return *word >= first;
+        }
+        segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
+        if (!previous_chunk(segment, &index, length)) {
+            return false;
+        }
+        *word = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
+    }
+    return false;
+}
+
+static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
+    ss_mid_t *mid = ref->mid;
+    uint8_t *group_bound = &mid->chunks[chunk].chunk->group_bound[group];
+    if (*group_bound >= length) {
+        return;
+    }
+    *group_bound = length;
+    if (mid->bound[chunk] < length) {
+        mid->bound[chunk] = length;
+        if (mid->block_bound[chunk / 32] < length) {
+            mid->block_bound[chunk / 32] = length;
+            ref->bound = ref->bound < length ? length : ref->bound;
+        }
+    }
+}
+
+/* A stretch of `length` free pages starts in the word. */
+static inline void raise_word(ss_segment_t *segment, uint64_t word, uint64_t length) {
+    uint64_t index = word / SS_CHUNK_WORDS;
+    ss_chunk_t *chunk = ss_chunk_at(segment, index);
+    uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
+    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
+    if (chunk != NULL && chunk->bound[at] < bound) {
+        chunk->bound[at] = bound;
+        raise_above(&segment->mids[index / SS_MID_CHUNKS], index % SS_MID_CHUNKS, at / 32, bound);
+    }
+}
+
+/* Words [from, to) have become free altogether. */
+static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to) {
+    while (from < to) {
+        uint64_t index = from / SS_CHUNK_WORDS, length = ss_min_u64(32 - from % 32, to - from);
+        uint32_t at = (uint32_t)(from % SS_CHUNK_WORDS);
+        memset(&ss_chunk_at(segment, index)->bound[at], SS_SMALL, (size_t)length);
+        raise_above(&segment->mids[index / SS_MID_CHUNKS], index % SS_MID_CHUNKS, at / 32, SS_SMALL);
+        from += length;
+    }
+}
+
+/* --- fronts and memos ----------------------------------------------------------------------------------------------- */
+
+static inline void lower_front(ss_front_t *front, uint32_t length, uint64_t position) {
+    for (; length <= SS_SMALL && front->by_length[length] > position; length++) {
+        front->by_length[length] = (uint32_t)position;
+    }
+}
+
+static inline void raise_front(ss_front_t *front, uint32_t length, uint64_t position) {
+    for (; length > 0 && front->by_length[length] < position; length--) {
+        front->by_length[length] = (uint32_t)position;
+    }
+}
+
+/* No legal start for the request's class and length above the position. Frees since an older proof are first charged to
+ * the classes that have not seen them. */
+static void prove_class(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
+    uint32_t class_index = fit->class_index;
+    if (front->touched > position) {
+        for (uint32_t i = 0; i < SS_CLASSES; i++) {
+            front->by_class[i] = front->by_class[i] > front->touched ? front->by_class[i] : front->touched;
+        }
+        front->touched = 0;
+    }
+    front->valid |= UINT32_C(1) << class_index;
+    front->least[class_index] = (uint8_t)fit->length;
+    front->by_class[class_index] = (uint32_t)position;
+    front->memos = true;
+}
+
+/* Does a memo of class c with this length hold for the request? */
+static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *fit) {
+    return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
+}
+
+static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fit, uint32_t limit) {
+    ss_group_memo_t *memo = &chunk->memos[group];
+    uint32_t again = memo->touched & (uint32_t)~ss_low_mask(limit);
+    if (holds(memo->valid, memo->least, fit) && memo->limit[fit->class_index] <= limit) {
+        return;
+    }
+    if (ss_ones(again) > TOUCHED_MOST) {
+        memo->touched = 0;
+        memo->valid = 0;
+    }
+    memo->valid |= UINT32_C(1) << fit->class_index;
+    memo->least[fit->class_index] = (uint8_t)fit->length;
+    memo->limit[fit->class_index] = (uint8_t)limit;
+}
+
+static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
+    if (!holds(chunk->memo_valid, chunk->memo_least, fit)) {
+        chunk->memo_valid |= UINT32_C(1) << fit->class_index;
+        chunk->memo_least[fit->class_index] = (uint8_t)fit->length;
+    }
+}
+
+/* Something in words [from, to] was freed. */
+static void touch(ss_segment_t *segment, uint64_t from, uint64_t to) {
+    segment->front->touched = segment->front->touched > to ? segment->front->touched : (uint32_t)to + 1;
+    while (from <= to) {
+        uint64_t last = ss_min_u64(from | 31, to);
+        ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
+        if (chunk != NULL) {
+            uint32_t bits = (uint32_t)(ss_low_mask((uint32_t)(last % 32) + 1) & ~ss_low_mask((uint32_t)(from % 32)));
+            chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched |= bits;
+            chunk->memo_valid = 0;
+        }
+        from = last + 1;
+    }
+}
+
+/* --- the search ------------------------------------------------------------------------------------------------------ */
+
+typedef struct scan {
+    const ss_segment_t *segment;
+    const ss_fit_t *fit;
+    uint64_t low, high;  /* starts in here */
+    uint64_t first;      /* word of low */
+    uint64_t word;       /* nothing legal above */
+    bool whole;          /* no stretch so long above word, in all of the segment */
+    bool class_whole;    /* no legal start above word, in all of the segment */
+    /* memos */
+    uint32_t misses;
+    uint64_t from;       /* everything in (word, from] is known to hold nothing legal */
+    uint64_t group, chunk;              /* where the scan is */
+    bool group_covered, chunk_covered;  /* nothing legal from the top of it down to word */
+} scan_t;
+
+static inline uint64_t starts_at(const scan_t *scan, ss_chunk_t *chunk) {
+    uint32_t index = (uint32_t)(scan->word % SS_CHUNK_WORDS);
+    uint64_t low = chunk != NULL ? ~chunk->busy[index] : free_word(scan->segment, scan->word);
+    uint64_t high = free_word_above(scan->segment, chunk, scan->word);
+    uint64_t starts = starts_in(low, high, scan->fit->length);
+    if (starts == 0 && chunk != NULL) {
+        chunk->bound[index] = (uint8_t)longest_from(low, high);
+    }
+    return starts;
+}
+
+/* Steps below the word; false at the end of the window. */
+static inline bool step_below(scan_t *scan, uint64_t word) {
+    if (word <= scan->first) {
+        return false;
+    }
+    scan->word = scan->from = word - 1;
+    return true;
+}
+
+static inline bool take_highest(const scan_t *scan, uint64_t starts, uint64_t *start) {
+    starts = clip(starts, scan->word, scan->low, scan->high);
+    if (starts == 0) {
+        return false;
+    }
+    *start = (scan->word << SS_WORD_SHIFT) + 63 - ss_high_zeros(starts);
+    return true;
+}
+
+static bool scan_plain(scan_t *scan, uint64_t *start) {
+    do {
+        if (!previous_word(scan->segment, &scan->word, scan->fit->length, scan->first)) {
+            break;
+        }
+        uint64_t starts = starts_at(scan, ss_chunk_at(scan->segment, scan->word / SS_CHUNK_WORDS));
+        if (starts != 0) {
+            if (scan->whole) {
+                lower_front(scan->segment->front, scan->fit->length, scan->word + 1);
+                scan->whole = false;
+            }
+            if (take_highest(scan, starts, start)) {
+                return true;
+            }
+        }
+    } while (step_below(scan, scan->word));
+    if (scan->whole) {
+        lower_front(scan->segment->front, scan->fit->length, scan->first);
+    }
+    return false;
+}
+
+/* The scan leaves what it covered without finding anything legal. */
+static void leave_group(scan_t *scan) {
+    if (scan->group_covered && scan->misses >= RECORD_AFTER) {
+        ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->group / SS_CHUNK_GROUPS);
+        if (chunk != NULL) {
+            remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, 0);
+            scan->segment->front->memos = true;
+        }
+    }
+}
+
+static void leave_chunk(scan_t *scan) {
+    if (scan->chunk_covered && scan->misses >= RECORD_AFTER) {
+        ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->chunk);
+        if (chunk != NULL) {
+            remember_chunk(chunk, scan->fit);
+            scan->segment->front->memos = true;
+        }
+    }
+}
+
+/* The scan has come to scan->word, having seen everything down from scan->from. */
+static void arrive(scan_t *scan) {
+    uint64_t group = scan->word / 32, chunk = scan->word / SS_CHUNK_WORDS;
+    if (group == scan->group) {
+        return;
+    }
+    leave_group(scan);
+    scan->group = group;
+    scan->group_covered = scan->fit->proves && scan->from >= (group * 32 + 31);
+    if (chunk != scan->chunk) {
+        leave_chunk(scan);
+        scan->chunk = chunk;
+        scan->chunk_covered = scan->fit->proves && scan->from >= chunk * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
+    }
+}
+
+/* A legal start, maybe outside the window: what was covered so far ends here. */
+static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
+    bool record = scan->misses >= RECORD_AFTER;
+    if (scan->class_whole && record) {
+        prove_class(scan->segment->front, scan->fit, scan->word + 1);
+    }
+    if (scan->group_covered && record && chunk != NULL) {
+        remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, (uint32_t)(scan->word % 32) + 1);
+        scan->segment->front->memos = true;
+    }
+    scan->class_whole = scan->group_covered = scan->chunk_covered = false;
+}
+
+/* Where a memo lets the scan go on: the highest word not above scan->word that it does not rule out, as a position (word +
+ * 1); 0 = below the group or chunk, whose first word goes to *ruled_out. */
+static inline uint64_t after_memos(const scan_t *scan, const ss_chunk_t *chunk, uint64_t *ruled_out) {
+    const ss_fit_t *fit = scan->fit;
+    if (fit->class_index == SS_CLASS_NONE || chunk == NULL) {
+        return scan->word + 1;
+    }
+    if (holds(chunk->memo_valid, chunk->memo_least, fit)) {
+        *ruled_out = scan->word & ~(uint64_t)(SS_CHUNK_WORDS - 1);
+        return 0;
+    }
+    const ss_group_memo_t *memo = &chunk->memos[scan->word / 32 % SS_CHUNK_GROUPS];
+    if (!holds(memo->valid, memo->least, fit)) {
+        return scan->word + 1;
+    }
+    uint32_t open = memo->touched | (uint32_t)ss_low_mask(memo->limit[fit->class_index]);
+    open &= UINT32_MAX >> (31 - scan->word % 32);
+    *ruled_out = scan->word & ~UINT64_C(31);
+    return open == 0 ? 0 : *ruled_out + highest_bit(open) + 1;
+}
+
+static bool scan_constrained(scan_t *scan, uint64_t *start) {
+    const ss_segment_t *segment = scan->segment;
+    const ss_fit_t *fit = scan->fit;
+    bool more = true;
+    while (more) {
+        uint64_t ruled_out = 0, off = ((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words;
+        if (off != 0) { /* no start in a word that is not aligned: on to the next that is */
+            if (scan->word - scan->first < off) {
+                scan->whole = false;
+                break;
+            }
+            scan->word -= off;
+            scan->whole = false; /* skipped words may hold a stretch */
+        }
+        if (!previous_word(segment, &scan->word, fit->length, scan->first)) {
+            break;
+        }
+        if ((((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words) != 0) {
+            continue;
+        }
+        arrive(scan);
+        ss_chunk_t *chunk = ss_chunk_at(segment, scan->word / SS_CHUNK_WORDS);
+        uint64_t open = after_memos(scan, chunk, &ruled_out);
+        if (open != scan->word + 1) {
+            scan->whole = false;
+            more = open != 0 ? step_below(scan, open) : step_below(scan, ruled_out);
+            continue;
+        }
+        uint64_t starts = starts_at(scan, chunk);
+        if (starts != 0) {
+            if (scan->whole) {
+                lower_front(segment->front, fit->length, scan->word + 1);
+                scan->whole = false;
+            }
+            starts &= legal_in(segment, fit, scan->word);
+            scan->misses += starts == 0;
+            if (starts != 0) {
+                found_legal(scan, chunk);
+                if (take_highest(scan, starts, start)) {
+                    return true;
+                }
+            }
+        }
+        more = step_below(scan, scan->word);
+    }
+    if (scan->whole) {
+        lower_front(segment->front, fit->length, scan->first);
+    }
+    if (scan->class_whole && fit->proves && fit->class_index != SS_CLASS_NONE && scan->misses >= RECORD_AFTER) {
+        prove_class(segment->front, fit, scan->first);
+    }
+    return false;
+}
+
+bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
+    const ss_front_t *front = segment->front;
+    scan_t scan = {.segment = segment, .fit = fit, .low = low, .high = high, .first = low >> SS_WORD_SHIFT};
+    uint64_t position = (high >> SS_WORD_SHIFT) + 1;
+    if (front != NULL) {
+        uint64_t limit = front->by_length[fit->length];
+        scan.whole = scan.class_whole = position >= limit;
+        position = scan.whole ? limit : position;
+        if (fit->class_index != SS_CLASS_NONE && holds(front->valid, front->least, fit)) {
+            limit = ss_max_u64(front->by_class[fit->class_index], front->touched);
+            scan.whole = scan.whole && position <= limit;
+            scan.class_whole = scan.class_whole || position >= limit;
+            position = ss_min_u64(position, limit);
+        }
+        if (position <= scan.first) {
+            return false;
+        }
+    }
+    scan.word = scan.from = position - 1;
+    scan.group = scan.chunk = UINT64_MAX;
+    scan.class_whole = scan.class_whole && fit->proves && fit->class_index != SS_CLASS_NONE;
+    return fit->constrained ? scan_constrained(&scan, start) : scan_plain(&scan, start);
+}
+
+void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
+    uint64_t first = offset >> SS_WORD_SHIFT, last = (offset + count - 1) >> SS_WORD_SHIFT;
+    uint32_t bit = (uint32_t)(offset & 63), last_bit = (uint32_t)((offset + count - 1) & 63);
+    /* The stretch around the freed pages: from bit `from` of the first word up to `to` pages above bit 0 of the last. */
+    uint32_t from = bit + 1 - ss_high_zeros(~(free_word(segment, first) << (63 - bit)));
+    uint32_t to = last_bit + ss_low_zeros(~(free_word(segment, last) >> last_bit)), below = 0;
+    to += to == 64 ? ss_low_zeros(~free_word(segment, last + 1)) : 0;
+    if (from == 0 && first > 0) {
+        below = ss_high_zeros(~free_word(segment, first - 1));
+    }
+    uint64_t length = 64 * (last - first) + to - from;
+    raise_word(segment, first, length);
+    if (last > first) {
+        raise_whole_words(segment, first + 1, last);
+        raise_word(segment, last, to);
+    }
+    if (below > 0) {
+        raise_word(segment, first - 1, below + length);
+    }
+    raise_front(segment->front, (uint32_t)ss_min_u64(below + length, SS_SMALL), last + 1);
+    if (segment->front->memos) {
+        touch(segment, first - (first > 0), last);
+    }
+}
+
+/* --- self-check ------------------------------------------------------------------------------------------------------- */
+
+static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
+    ss_page_request_t request = {length, 0, 0, 1, 0, NULL, 0};
+    if (class_index < SS_CLASSES / 2) {
+        request.align_pages = UINT64_C(2) << class_index;
+    } else {
+        request.boundary_pages = UINT64_C(2) << (class_index - SS_CLASSES / 2);
+    }
+    return ss_fit_of(&request);
+}
+
+/* Promises about class c of one word that holds a legal start for `length` pages. */
+static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t c) {
+    const ss_front_t *front = segment->front;
+    const ss_group_memo_t *memo = &chunk->memos[word / 32 % SS_CHUNK_GROUPS];
+    uint64_t low = free_word(segment, word), high = free_word(segment, word + 1);
+    uint32_t bit = UINT32_C(1) << c, at = (uint32_t)(word % 32);
+    size_t broken = 0;
+    if ((front->valid & bit) != 0 && word >= front->by_class[c] && word >= front->touched) {
+        ss_fit_t fit = class_fit(c, front->least[c]);
+        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+    }
+    if ((chunk->memo_valid & bit) != 0) {
+        ss_fit_t fit = class_fit(c, chunk->memo_least[c]);
+        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+    }
+    if ((memo->valid & bit) != 0 && at >= memo->limit[c] && (memo->touched >> at & 1) == 0) {
+        ss_fit_t fit = class_fit(c, memo->least[c]);
+        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+    }
+    return broken;
+}
+
+static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
+    const ss_mid_ref_t *ref = &segment->mids[index / SS_MID_CHUNKS];
+    const ss_chunk_t *chunk = ss_chunk_at(segment, index);
+    uint32_t place = (uint32_t)(index % SS_MID_CHUNKS);
+    size_t broken = ref->bound < ref->mid->block_bound[place / 32];
+    broken += ref->mid->block_bound[place / 32] < ref->mid->bound[place];
+    for (uint32_t i = 0; chunk != NULL && i < SS_CHUNK_WORDS; i++) {
+        uint64_t word = index * SS_CHUNK_WORDS + i;
+        uint32_t exact = longest_from(free_word(segment, word), free_word(segment, word + 1));
+        broken += chunk->bound[i] < exact;
+        broken += chunk->group_bound[i / 32] < chunk->bound[i];
+        broken += ref->mid->bound[place] < chunk->group_bound[i / 32];
+        broken += exact > 0 && segment->front->by_length[exact] < word + 1;
+        for (uint32_t c = 0; exact > 0 && c < SS_CLASSES; c++) {
+            broken += check_denials(segment, chunk, word, c);
+        }
+    }
+    return broken + (chunk == NULL && ref->mid->bound[place] != SS_SMALL);
+}
+
+size_t ss_small_check(const ss_segment_t *segment) {
+    size_t broken = 0;
+    for (uint32_t i = 2; segment->front != NULL && i <= SS_SMALL; i++) {
+        broken += segment->front->by_length[i] > segment->front->by_length[i - 1];
+    }
+    for (uint32_t i = 0; i < segment->mid_count; i++) {
+        const ss_mid_t *mid = segment->mids[i].mid;
+        for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
+            broken += check_chunk(segment, (uint64_t)i * SS_MID_CHUNKS + j);
+        }
+    }
+    return broken;
+}
