@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -249,7 +250,9 @@ def run_c(compiler: str, target: str) -> Callable[[TextIO], int]:
 
 def run_tidy(log: TextIO) -> int:
     """clang-tidy and cppcheck on the core."""
-    call(log, ["make", "--no-print-directory", "-C", "csrc", f"-j{JOBS}", f"BUILD={BUILD / 'tidy'}", "tidy"])
+    include = f"PYINC=-isystem {sysconfig.get_paths()['include']}"
+    make = ["make", "--no-print-directory", "-k", "-C", "csrc", f"-j{JOBS}"]
+    call(log, [*make, f"BUILD={BUILD / 'tidy'}", include, "tidy"])
     return 0
 
 
