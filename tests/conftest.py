@@ -1,8 +1,8 @@
 """Shared fixtures and Hypothesis profiles.
 
 Profiles have names of their own, because Hypothesis loads one called ``ci`` by itself. ``quick`` is what continuous
-integration runs: few test cases, the same ones every time. ``default`` explores, ``nightly`` explores for long. Choose with
-the environment variable ``STORSIM_HYPOTHESIS_PROFILE``.
+integration runs: few test cases, the same ones every time. ``default`` explores, ``nightly`` explores for long.
+Choose with the environment variable ``STORSIM_HYPOTHESIS_PROFILE``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ if str(TESTS) not in sys.path:
 
 _RELAXED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "quick", max_examples=25, stateful_step_count=25, derandomize=True, deadline=None, database=None, suppress_health_check=_RELAXED
+    "quick",
+    max_examples=25,
+    stateful_step_count=25,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=_RELAXED,
 )
 settings.register_profile(
     "default", max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=_RELAXED

@@ -1,4 +1,6 @@
-"""Every (routine, documented status) of the package's DDI table has a scenario that really returns it, and the other way round."""
+"""Every (routine, documented status) of the package's DDI table has a scenario that really returns it, and the other
+way round.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,14 @@ from kit.scenarios import SCENARIOS
 
 #: StorPort statuses that no public input of the simulated machine can lead to; each with the reason.
 UNREACHABLE = {
-    ("StorPortGetCurrentIrql", "STOR_STATUS_UNSUCCESSFUL"): "the page has it for any other failure; reading a level cannot fail",
-    ("StorPortGetNodeAffinity2", "STOR_STATUS_UNSUCCESSFUL"): "the page has it for any other failure; reading the topology cannot fail",
+    (
+        "StorPortGetCurrentIrql",
+        "STOR_STATUS_UNSUCCESSFUL",
+    ): "the page has it for any other failure; reading a level cannot fail",
+    (
+        "StorPortGetNodeAffinity2",
+        "STOR_STATUS_UNSUCCESSFUL",
+    ): "the page has it for any other failure; reading the topology cannot fail",
 }
 
 
@@ -31,7 +39,9 @@ def test_the_table_has_every_routine() -> None:
     assert set(ROUTINES) | {"StorPortGetUncachedExtension"} <= names
 
 
-@pytest.mark.parametrize(("routine", "status"), sorted(_documented()), ids=lambda text: text.removeprefix("STOR_STATUS_"))
+@pytest.mark.parametrize(
+    ("routine", "status"), sorted(_documented()), ids=lambda text: text.removeprefix("STOR_STATUS_")
+)
 def test_documented_status_is_reached(routine: str, status: str) -> None:
     if (routine, status) in UNREACHABLE:
         assert (routine, status) not in SCENARIOS
@@ -71,4 +81,6 @@ def test_rows_agree_with_the_specification(routine: Any) -> None:
 def test_the_recorder_records() -> None:
     pc = storsim.Machine("64MiB")
     outcome = observe(pc, lambda: None)
-    assert outcome.status is None and outcome.names == [] and outcome.bugcheck is None
+    assert outcome.status is None
+    assert outcome.names == []
+    assert outcome.bugcheck is None

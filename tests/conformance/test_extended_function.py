@@ -8,13 +8,31 @@ import storsim.storport as sp
 from kit import World
 
 CODES = {
-    "StorPortAllocatePool": 0, "StorPortFreePool": 1, "StorPortAllocateMdl": 2, "StorPortFreeMdl": 3, "StorPortBuildMdlForNonPagedPool": 4,
-    "StorPortGetSystemAddress": 5, "StorPortGetOriginalMdl": 6, "StorPortBuildScatterGatherList": 9, "StorPortPutScatterGatherList": 10,
-    "StorPortGetActiveNodeCount": 20, "StorPortGetNodeAffinity": 21, "StorPortGetHighestNodeNumber": 22,
-    "StorPortAllocateContiguousMemorySpecifyCacheNode": 24, "StorPortFreeContiguousMemorySpecifyCache": 25,
-    "StorPortGetDataInBufferMdl": 42, "StorPortGetDataInBufferSystemAddress": 43, "StorPortGetDataInBufferScatterGatherList": 44,
-    "StorPortMarkDumpMemory": 45, "StorPortAllocateHostMemoryBuffer": 69, "StorPortFreeHostMemoryBuffer": 70, "StorPortGetPfns": 76,
-    "StorPortAllocateDmaMemory": 82, "StorPortFreeDmaMemory": 83, "StorPortGetCurrentIrql": 109, "StorPortGetNodeAffinity2": 117,
+    "StorPortAllocatePool": 0,
+    "StorPortFreePool": 1,
+    "StorPortAllocateMdl": 2,
+    "StorPortFreeMdl": 3,
+    "StorPortBuildMdlForNonPagedPool": 4,
+    "StorPortGetSystemAddress": 5,
+    "StorPortGetOriginalMdl": 6,
+    "StorPortBuildScatterGatherList": 9,
+    "StorPortPutScatterGatherList": 10,
+    "StorPortGetActiveNodeCount": 20,
+    "StorPortGetNodeAffinity": 21,
+    "StorPortGetHighestNodeNumber": 22,
+    "StorPortAllocateContiguousMemorySpecifyCacheNode": 24,
+    "StorPortFreeContiguousMemorySpecifyCache": 25,
+    "StorPortGetDataInBufferMdl": 42,
+    "StorPortGetDataInBufferSystemAddress": 43,
+    "StorPortGetDataInBufferScatterGatherList": 44,
+    "StorPortMarkDumpMemory": 45,
+    "StorPortAllocateHostMemoryBuffer": 69,
+    "StorPortFreeHostMemoryBuffer": 70,
+    "StorPortGetPfns": 76,
+    "StorPortAllocateDmaMemory": 82,
+    "StorPortFreeDmaMemory": 83,
+    "StorPortGetCurrentIrql": 109,
+    "StorPortGetNodeAffinity2": 117,
 }
 
 

@@ -14,10 +14,12 @@ REFUSED = Status.STOR_STATUS_INSUFFICIENT_RESOURCES
 
 ALLOCATORS: dict[str, Any] = {
     "StorPortAllocatePool": lambda world: sp.StorPortAllocatePool(world.hba, 64, "Test"),
-    "StorPortAllocateContiguousMemorySpecifyCacheNode": lambda world: sp.StorPortAllocateContiguousMemorySpecifyCacheNode(
+    "StorPortAllocateContiguousMemorySpecifyCacheNode": lambda world: (
+        sp.StorPortAllocateContiguousMemorySpecifyCacheNode(world.hba, 8192, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK)
+    ),
+    "StorPortAllocateDmaMemory": lambda world: sp.StorPortAllocateDmaMemory(
         world.hba, 8192, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK
     ),
-    "StorPortAllocateDmaMemory": lambda world: sp.StorPortAllocateDmaMemory(world.hba, 8192, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK),
     "StorPortAllocateHostMemoryBuffer": lambda world: world.allocate_hmb(0, 1 << 20, 8),
     "StorPortAllocateMdl": lambda world: sp.StorPortAllocateMdl(world.hba, int(world.ext), 64),
 }
@@ -108,10 +110,18 @@ def test_fail_when_raises() -> None:
 def test_an_injected_failure_changes_nothing(routine: str) -> None:
     world = World(level="strict")
     _statuses(world, routine, 1)
-    before = world.pc.memory.free_bytes(), [(record.kind, record.va) for record in world.pc.allocations()], list(world.pc.memory.runs())
+    before = (
+        world.pc.memory.free_bytes(),
+        [(record.kind, record.va) for record in world.pc.allocations()],
+        list(world.pc.memory.runs()),
+    )
     world.pc.faults.fail_nth(routine, 1)
     assert _statuses(world, routine, 1) == [True]
-    after = world.pc.memory.free_bytes(), [(record.kind, record.va) for record in world.pc.allocations()], list(world.pc.memory.runs())
+    after = (
+        world.pc.memory.free_bytes(),
+        [(record.kind, record.va) for record in world.pc.allocations()],
+        list(world.pc.memory.runs()),
+    )
     assert before == after
     assert world.names == []
 
@@ -120,7 +130,10 @@ def test_calls_that_fail_their_checks_do_not_count() -> None:
     """§1.3, R37: n counts the calls that reach the fault injector, which comes after every check."""
     world = World(level="release")
     world.pc.faults.fail_nth("StorPortAllocatePool", 1)
-    assert sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=None).status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert (
+        sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=None).status
+        == Status.STOR_STATUS_INVALID_PARAMETER
+    )
     with world.pc.at_irql(5):
         assert sp.StorPortAllocatePool(world.hba, 64, "Test").status == Status.STOR_STATUS_INVALID_IRQL
     assert sp.StorPortAllocatePool(world.hba, 64, "Test").status == REFUSED

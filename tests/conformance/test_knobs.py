@@ -1,7 +1,10 @@
-"""Every knob of §9: its default, its values, and what each does. Machine knobs are the defaults of its devices (DESIGN §5)."""
+"""Every knob of §9: its default, its values, and what each does. Machine knobs are the defaults of its devices
+(DESIGN §5).
+"""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -16,12 +19,29 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 DEFAULTS: dict[str, Any] = {
-    "os": WindowsVersion.WIN11_24H2, "level": "verifier", "node_policy": "prefer", "allow_cross_node": False, "address_check": "doc",
-    "placement": Placement.TOP_DOWN, "contig_at_dispatch": "full", "zero_pool": False, "zero_contig": False, "zero_hmb": False,
-    "hmb_policy": 2, "hmb_utilization_divisor": 1024, "hmb_disabled_status": Status.STOR_STATUS_INSUFFICIENT_RESOURCES,
-    "hmb_second_alloc_status": Status.STOR_STATUS_INSUFFICIENT_RESOURCES, "hmb_free_match": "set", "dma_remapping": False,
-    "coherent": True, "poison_length": False, "sg_delivery": "immediate", "bypass_irql_status": False, "quarantine": 64 * MIB,
-    "seed": 0, "cpus": 1,
+    "os": WindowsVersion.WIN11_24H2,
+    "level": "verifier",
+    "node_policy": "prefer",
+    "allow_cross_node": False,
+    "address_check": "doc",
+    "placement": Placement.TOP_DOWN,
+    "contig_at_dispatch": "full",
+    "zero_pool": False,
+    "zero_contig": False,
+    "zero_hmb": False,
+    "hmb_policy": 2,
+    "hmb_utilization_divisor": 1024,
+    "hmb_disabled_status": Status.STOR_STATUS_INSUFFICIENT_RESOURCES,
+    "hmb_second_alloc_status": Status.STOR_STATUS_INSUFFICIENT_RESOURCES,
+    "hmb_free_match": "set",
+    "dma_remapping": False,
+    "coherent": True,
+    "poison_length": False,
+    "sg_delivery": "immediate",
+    "bypass_irql_status": False,
+    "quarantine": 64 * MIB,
+    "seed": 0,
+    "cpus": 1,
 }
 
 
@@ -32,7 +52,8 @@ def test_default(name: str, value: Any) -> None:
 
 def test_configuration_is_complete_and_frozen() -> None:
     config = storsim.Machine(seed=5, hmb_policy=1).config
-    assert config.seed == 5 and config.hmb_policy == 1
+    assert config.seed == 5
+    assert config.hmb_policy == 1
     with pytest.raises((AttributeError, TypeError)):
         config.seed = 6
 
@@ -47,8 +68,16 @@ def test_unknown_knobs_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("level", "paranoid"), ("node_policy", "maybe"), ("address_check", "word"), ("contig_at_dispatch", "half"), ("hmb_policy", 4),
-        ("hmb_utilization_divisor", 0), ("hmb_free_match", "almost"), ("sg_delivery", "never"), ("cpus", 0), ("os", 0x12345678),
+        ("level", "paranoid"),
+        ("node_policy", "maybe"),
+        ("address_check", "word"),
+        ("contig_at_dispatch", "half"),
+        ("hmb_policy", 4),
+        ("hmb_utilization_divisor", 0),
+        ("hmb_free_match", "almost"),
+        ("sg_delivery", "never"),
+        ("cpus", 0),
+        ("os", 0x12345678),
     ],
 )
 def test_senseless_values_are_refused(name: str, value: Any) -> None:
@@ -67,7 +96,7 @@ def test_device_knobs_given_to_the_machine_are_defaults() -> None:
     assert totals == [MIB, 4 * MIB]
 
 
-# -- placement and nodes -------------------------------------------------------------------------------------------------------
+# -- placement and nodes ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("node", "expected"), [(0, 0), (1, 1)])
@@ -95,7 +124,9 @@ def test_allow_cross_node(allowed: bool) -> None:
 def test_address_check(mode: str, granted: bool) -> None:
     """A limit in the middle of the only free page: to the byte it is too low for a page, to the page it is not."""
     world = World(memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check=mode)
-    status, va, _pa = sp.StorPortAllocateDmaMemory(world.hba, PAGE, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK)
+    status, va, _pa = sp.StorPortAllocateDmaMemory(
+        world.hba, PAGE, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK
+    )
     assert (status == Status.STOR_STATUS_SUCCESS) == granted
     assert (va != 0) == granted
 
@@ -103,7 +134,9 @@ def test_address_check(mode: str, granted: bool) -> None:
 @pytest.mark.parametrize(("size", "granted"), [(100, True), (101, True), (102, False)])
 def test_address_check_doc_counts_the_bytes_asked_for(size: int, granted: bool) -> None:
     world = World(memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check="doc")
-    status = sp.StorPortAllocateDmaMemory(world.hba, size, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK).status
+    status = sp.StorPortAllocateDmaMemory(
+        world.hba, size, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK
+    ).status
     assert (status == Status.STOR_STATUS_SUCCESS) == granted
 
 
@@ -114,8 +147,10 @@ def _addresses(placement: Placement, count: int = 12, **knobs: Any) -> list[int]
 
 def test_top_down_and_bottom_up() -> None:
     down, up = _addresses(Placement.TOP_DOWN), _addresses(Placement.BOTTOM_UP)
-    assert down == sorted(down, reverse=True) and up == sorted(up)
-    assert down[0] > 4 * GIB and up[0] < MIB
+    assert down == sorted(down, reverse=True)
+    assert up == sorted(up)
+    assert down[0] > 4 * GIB
+    assert up[0] < MIB
 
 
 def test_random_follows_the_seed() -> None:
@@ -124,7 +159,9 @@ def test_random_follows_the_seed() -> None:
 
 
 def test_best_fit_takes_the_smallest_hole() -> None:
-    world = World(memory=[MemoryRange(MIB, 16 * MIB, 0), MemoryRange(64 * MIB, 3 * PAGE, 0)], placement=Placement.BEST_FIT)
+    world = World(
+        memory=[MemoryRange(MIB, 16 * MIB, 0), MemoryRange(64 * MIB, 3 * PAGE, 0)], placement=Placement.BEST_FIT
+    )
     before = {run.start: run.length for run in world.pc.memory.runs()}
     pa = world.pc.physical(world.contiguous(3 * PAGE))
     smallest = min((length, start) for start, length in before.items() if length >= 3 * PAGE)
@@ -135,11 +172,12 @@ def test_adversarial_is_legal_and_unpleasant() -> None:
     world = World(memory="16GiB", placement=Placement.ADVERSARIAL)
     assert world.pc.physical(world.contiguous(PAGE)) > 4 * GIB
     blocks = [world.pc.physical(world.contiguous(PAGE)) for _ in range(16)]
-    assert not any(abs(first - second) == PAGE for first, second in zip(blocks, blocks[1:], strict=False))
+    assert not any(abs(first - second) == PAGE for first, second in itertools.pairwise(blocks))
     for _ in range(16):
         va = world.contiguous(2 * PAGE, highest=0xFFFFFFFF, boundary=0x10000)
         pa = world.pc.physical(va)
-        assert pa + 2 * PAGE <= 1 << 32 and pa >> 16 == (pa + 2 * PAGE - 1) >> 16
+        assert pa + 2 * PAGE <= 1 << 32
+        assert pa >> 16 == (pa + 2 * PAGE - 1) >> 16
 
 
 @pytest.mark.parametrize(("mode", "granted"), [("full", True), ("pool_only", False)])
@@ -151,7 +189,7 @@ def test_contig_at_dispatch(mode: str, granted: bool) -> None:
     assert world.contiguous(16 * MIB)
 
 
-# -- contents --------------------------------------------------------------------------------------------------------------------
+# -- contents --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("zero", [False, True])
@@ -193,24 +231,38 @@ def test_freed_pages_are_poisoned() -> None:
     assert b"secret" not in world.pc.memory.read(pa, 8192)
 
 
-# -- host memory buffer ----------------------------------------------------------------------------------------------------------
+# -- host memory buffer ----------------------------------------------------------------------------------------------
 
 
 def _hmb_bytes(world: World, minimum: int = 2 * MIB, preferred: int = 32 * MIB, utilization: int = 0) -> int:
     return sum(entry.RangeLength for entry in world.hmb(minimum, preferred, 16, utilization=utilization))
 
 
-@pytest.mark.parametrize(("policy", "minimum", "total"), [(1, 2 * MIB, 2 * MIB), (1, 0, PAGE), (2, 2 * MIB, 32 * MIB), (3, 2 * MIB, 2 * MIB)])
+@pytest.mark.parametrize(
+    ("policy", "minimum", "total"), [(1, 2 * MIB, 2 * MIB), (1, 0, PAGE), (2, 2 * MIB, 32 * MIB), (3, 2 * MIB, 2 * MIB)]
+)
 def test_hmb_policy(policy: int, minimum: int, total: int) -> None:
     assert _hmb_bytes(World(hmb_policy=policy), minimum) == total
 
 
 @pytest.mark.parametrize(
-    ("utilization", "total"), [(0, 2 * MIB), (4 * GIB, 4 * MIB), (4 * GIB + 1, 4 * MIB), (4 * GIB + 4 * MIB, 4 * MIB + PAGE), (1 << 50, 32 * MIB)]
+    ("utilization", "total"),
+    [
+        (0, 2 * MIB),
+        (4 * GIB, 4 * MIB),
+        (4 * GIB + 1, 4 * MIB),
+        (4 * GIB + 4 * MIB, 4 * MIB + PAGE),
+        (1 << 50, 32 * MIB),
+    ],
 )
 def test_hmb_policy_scaled(utilization: int, total: int) -> None:
-    """Rounded up to pages; one byte more than 4 GiB is 4 MiB and a thousandth of a byte, which an integer division drops."""
-    assert _hmb_bytes(World(hmb_policy=3), utilization=utilization) in (total, total + PAGE if utilization == 4 * GIB + 1 else total)
+    """Rounded up to pages; one byte more than 4 GiB is 4 MiB and a thousandth of a byte, which an integer division
+    drops.
+    """
+    assert _hmb_bytes(World(hmb_policy=3), utilization=utilization) in (
+        total,
+        total + PAGE if utilization == 4 * GIB + 1 else total,
+    )
 
 
 def test_hmb_policy_callable() -> None:
@@ -267,16 +319,21 @@ def test_hmb_second_alloc_status(status: Status) -> None:
     assert world.names == ["HMB_ALREADY_ALLOCATED"]
 
 
-@pytest.mark.parametrize(("match", "status"), [("set", Status.STOR_STATUS_SUCCESS), ("exact", Status.STOR_STATUS_UNSUCCESSFUL)])
+@pytest.mark.parametrize(
+    ("match", "status"), [("set", Status.STOR_STATUS_SUCCESS), ("exact", Status.STOR_STATUS_UNSUCCESSFUL)]
+)
 def test_hmb_free_match(match: str, status: Status) -> None:
-    world = World(memory=[MemoryRange(MIB, MIB, 0), MemoryRange(4 * MIB, 4 * MIB, 0), MemoryRange(16 * MIB, 4 * MIB, 0)], hmb_free_match=match)
+    world = World(
+        memory=[MemoryRange(MIB, MIB, 0), MemoryRange(4 * MIB, 4 * MIB, 0), MemoryRange(16 * MIB, 4 * MIB, 0)],
+        hmb_free_match=match,
+    )
     ranges = world.hmb(0, 8 * MIB, 2)
     assert len(ranges) == 2
     assert sp.StorPortFreeHostMemoryBuffer(world.hba, ranges[::-1]) == status
     assert bool(world.kinds("hmb")) == (match == "exact")
 
 
-# -- device ----------------------------------------------------------------------------------------------------------------------
+# -- device ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("remapping", [False, True])
@@ -325,7 +382,15 @@ def test_map_registers(registers: int) -> None:
         buffer = world.pool(512)
         with world.pc.at_irql(2):
             status = sp.StorPortBuildScatterGatherList(
-                world.hba, mdl, int(mdl.va), fragments * PAGE, lambda device, irp, sg, context: seen.append(sg), 0, True, buffer, 512
+                world.hba,
+                mdl,
+                int(mdl.va),
+                fragments * PAGE,
+                lambda device, irp, sg, context: seen.append(sg),
+                0,
+                True,
+                buffer,
+                512,
             )
             if fragments == registers:
                 assert status == Status.STOR_STATUS_SUCCESS
@@ -334,12 +399,15 @@ def test_map_registers(registers: int) -> None:
                 assert status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
 
 
-# -- pool ------------------------------------------------------------------------------------------------------------------------
+# -- pool ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("level", "allocate", "free"),
-    [("release", (0xC2, 0x08, 5, 512, 64), (0xC2, 0x09, 5, 512)), ("verifier", (0xC4, 0x02, 5, 512, 64), (0xC4, 0x12, 5, 512))],
+    [
+        ("release", (0xC2, 0x08, 5, 512, 64), (0xC2, 0x09, 5, 512)),
+        ("verifier", (0xC4, 0x02, 5, 512, 64), (0xC4, 0x12, 5, 512)),
+    ],
 )
 def test_bypass_irql_status(level: str, allocate: tuple[int, ...], free: tuple[int, ...]) -> None:
     world = World(level=level, bypass_irql_status=True)
@@ -359,7 +427,8 @@ def test_quarantine(quarantine: int) -> None:
     va = world.pool(8192)
     sp.StorPortFreePool(world.hba, va)
     outcome = world.observe(lambda: sp.StorPortFreePool(world.hba, va))
-    assert outcome.code is not None and outcome.code[:2] == ((0xC2, 0x07) if quarantine else (0xC2, 0x42))
+    assert outcome.code is not None
+    assert outcome.code[:2] == ((0xC2, 0x07) if quarantine else (0xC2, 0x42))
 
 
 def test_quarantine_is_a_number_of_bytes() -> None:
@@ -395,7 +464,10 @@ def test_irql_table() -> None:
     assert status == Status.STOR_STATUS_INVALID_IRQL
 
 
-@pytest.mark.parametrize(("os", "fails"), [(WindowsVersion.WIN10_1903, False), (WindowsVersion.WIN10_2004, True), (WindowsVersion.WIN11_24H2, True)])
+@pytest.mark.parametrize(
+    ("os", "fails"),
+    [(WindowsVersion.WIN10_1903, False), (WindowsVersion.WIN10_2004, True), (WindowsVersion.WIN11_24H2, True)],
+)
 def test_zero_tag(os: WindowsVersion, fails: bool) -> None:
     world = World(level="release", zero_tag="fail", os=os)
     status = sp.StorPortAllocatePool(world.hba, 64, 0).status
@@ -409,7 +481,7 @@ def test_not_implemented_writes(writes: bool) -> None:
     assert tuple(result[1:]) == ((0, 0) if writes else (7, 8))
 
 
-# -- budgets (§5) ----------------------------------------------------------------------------------------------------------------
+# -- budgets (§5) ----------------------------------------------------------------------------------------------------
 
 
 def test_nonpaged_budget() -> None:
@@ -429,9 +501,15 @@ def test_nonpaged_budget() -> None:
 def test_contig_budget_counts_pages() -> None:
     world = World(contig_budget=4)
     assert world.contiguous(3 * PAGE)
-    assert sp.StorPortAllocateDmaMemory(world.hba, 2 * PAGE, 0, -1, 0, 1, sp.MM_ANY_NODE_OK).status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    assert (
+        sp.StorPortAllocateDmaMemory(world.hba, 2 * PAGE, 0, -1, 0, 1, sp.MM_ANY_NODE_OK).status
+        == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    )
     va, _pa = world.dma(PAGE)
-    assert sp.StorPortAllocateDmaMemory(world.hba, 1, 0, -1, 0, 1, sp.MM_ANY_NODE_OK).status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    assert (
+        sp.StorPortAllocateDmaMemory(world.hba, 1, 0, -1, 0, 1, sp.MM_ANY_NODE_OK).status
+        == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    )
     sp.StorPortFreeDmaMemory(world.hba, va, PAGE, sp.MmCached)
     assert world.contiguous(PAGE)
 
@@ -444,12 +522,19 @@ def test_adapter_caps() -> None:
         assert sp.StorPortAllocateDmaMemory(hba, 16384, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK).status == expected
 
 
-# -- machine -----------------------------------------------------------------------------------------------------------------------
+# -- machine ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "total"),
-    [("16GiB", 16 * GIB), ("4GiB", 4 * GIB), ("64MiB", 64 * MIB), ("1TiB", 1 << 40), ("3GiB", 3 * GIB), ("64TiB", 1 << 46)],
+    [
+        ("16GiB", 16 * GIB),
+        ("4GiB", 4 * GIB),
+        ("64MiB", 64 * MIB),
+        ("1TiB", 1 << 40),
+        ("3GiB", 3 * GIB),
+        ("64TiB", 1 << 46),
+    ],
 )
 def test_memory_sizes_have_the_shape_of_a_pc(text: str, total: int) -> None:
     pc = storsim.Machine(text)

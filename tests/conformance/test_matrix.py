@@ -25,7 +25,7 @@ def _context(world: World, routine: Routine) -> contextlib.AbstractContextManage
     return world.hba.callback(routine.context) if routine.context else contextlib.nullcontext()
 
 
-# -- Windows versions --------------------------------------------------------------------------------------------------------
+# -- Windows versions ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("os", list(WindowsVersion), ids=lambda os: os.name)
@@ -52,7 +52,9 @@ def test_windows_version(routine: Routine, os: WindowsVersion) -> None:
 _STRUCTURES = {"NodeAffinityMask", "GroupAffinities", "PhysicalAddressRanges", "Mdl", "SgList", "Pfns"}
 
 
-@pytest.mark.parametrize("routine", [routine for routine in ROUTINES.values() if routine.first_os != "WS03SP2"], ids=str)
+@pytest.mark.parametrize(
+    "routine", [routine for routine in ROUTINES.values() if routine.first_os != "WS03SP2"], ids=str
+)
 def test_not_implemented_comes_before_every_other_check(routine: Routine) -> None:
     """§1.3: even a NULL extension at HIGH_LEVEL is not looked at."""
     older = max(os for os in WindowsVersion if os < WindowsVersion[routine.first_os])
@@ -65,7 +67,7 @@ def test_not_implemented_comes_before_every_other_check(routine: Routine) -> Non
         world.expect(call, Status.STOR_STATUS_NOT_IMPLEMENTED)
 
 
-# -- IRQL ------------------------------------------------------------------------------------------------------------------
+# -- IRQL ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ["release", "verifier", "strict"])
@@ -106,17 +108,24 @@ def _breach(routine: Routine, level: str, irql: int, outcome: Outcome) -> None:
     cleared = [value for value in outcome.outputs if value not in (0, [])]
     assert not any(int(value) for value in cleared), outcome
     if routine.breach != "quiet":
-        assert set(outcome.names) <= {"StorPortIrql", "BAD_IRQL"} and len(outcome.names) == 1
+        assert set(outcome.names) <= {"StorPortIrql", "BAD_IRQL"}
+        assert len(outcome.names) == 1
         assert (outcome.raised is not None) == (level == "strict")
 
 
-# -- NULL ------------------------------------------------------------------------------------------------------------------
+# -- NULL ------------------------------------------------------------------------------------------------------------
 
 NULL_OUTPUTS = [
     pytest.param(routine, name, id=f"{routine.name}-{name}")
-    for routine in ROUTINES.values() for name in routine.outputs if routine.returns == "status"
+    for routine in ROUTINES.values()
+    for name in routine.outputs
+    if routine.returns == "status"
 ]
-NULL_INPUTS = [pytest.param(routine, name, id=f"{routine.name}-{name}") for routine in ROUTINES.values() for name in routine.pointers]
+NULL_INPUTS = [
+    pytest.param(routine, name, id=f"{routine.name}-{name}")
+    for routine in ROUTINES.values()
+    for name in routine.pointers
+]
 
 
 @pytest.mark.parametrize("level", ["release", "verifier", "strict"])
@@ -148,9 +157,14 @@ def test_null_input(routine: Routine, name: str, level: str) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     {
-        "StorPortGetSystemAddress": (None,), "StorPortGetOriginalMdl": (None,), "StorPortGetDataInBufferMdl": (None,),
-        "StorPortGetDataInBufferSystemAddress": (None,), "StorPortGetDataInBufferScatterGatherList": (None,),
-        "StorPortGetPfns": (None, None), "StorPortGetScatterGatherList": (None,), "StorPortGetPhysicalAddress": (None, None),
+        "StorPortGetSystemAddress": (None,),
+        "StorPortGetOriginalMdl": (None,),
+        "StorPortGetDataInBufferMdl": (None,),
+        "StorPortGetDataInBufferSystemAddress": (None,),
+        "StorPortGetDataInBufferScatterGatherList": (None,),
+        "StorPortGetPfns": (None, None),
+        "StorPortGetScatterGatherList": (None,),
+        "StorPortGetPhysicalAddress": (None, None),
     }.items(),
 )
 @pytest.mark.parametrize("level", ["release", "verifier", "strict"])
@@ -160,33 +174,46 @@ def test_null_request_is_survived(level: str, name: str, arguments: tuple[Any, .
     assert outcome.status != Status.STOR_STATUS_SUCCESS
 
 
-# -- host-side argument checks (A24, R2–R4, R8) --------------------------------------------------------------------------------
+# -- host-side argument checks (A24, R2–R4, R8) ----------------------------------------------------------------------
 
 ULONG_PLACES = [
-    ("StorPortAllocatePool", (2**32, "Test")), ("StorPortAllocatePool", (-1, "Test")), ("StorPortAllocatePool", (64, 2**32)),
-    ("StorPortAllocateMdl", (0xFFFFA00000000000, 2**32)), ("StorPortAllocateMdl", (0xFFFFA00000000000, -1)),
-    ("StorPortGetUncachedExtension", (0, 2**32)), ("StorPortAllocateRegistryBuffer", (2**32,)),
+    ("StorPortAllocatePool", (2**32, "Test")),
+    ("StorPortAllocatePool", (-1, "Test")),
+    ("StorPortAllocatePool", (64, 2**32)),
+    ("StorPortAllocateMdl", (0xFFFFA00000000000, 2**32)),
+    ("StorPortAllocateMdl", (0xFFFFA00000000000, -1)),
+    ("StorPortGetUncachedExtension", (0, 2**32)),
+    ("StorPortAllocateRegistryBuffer", (2**32,)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (2**64, 0, 0, 0, 1, 0)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (-1, 0, 0, 0, 1, 0)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (1, -2, 0, 0, 1, 0)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (1, 0, 2**64, 0, 1, 0)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (1, 0, 0, 0, 2**31, 0)),
     ("StorPortAllocateContiguousMemorySpecifyCacheNode", (1, 0, 0, 0, 1, 2**32)),
-    ("StorPortAllocateHostMemoryBuffer", (2**64, 0, 0, 0, 0, 0, 0, 1)), ("StorPortAllocateHostMemoryBuffer", (0, 0, 2**64, 0, 0, 0, 0, 1)),
-    ("StorPortAllocateHostMemoryBuffer", (0, 0, 0, 2**32, 0, 0, 0, 1)), ("StorPortAllocateHostMemoryBuffer", (0, 0, 0, 0, 0, 0, 0, 2**32)),
-    ("StorPortMarkDumpMemory", (0xFFFFA00000000000, 0, 2**32)), ("StorPortGetNodeAffinity", (2**32,)),
-    ("StorPortGetNodeAffinity2", (0, 2**16)), ("StorPortFreePool", (2**64,)), ("StorPortFreePool", (-1,)),
-    ("StorPortPutScatterGatherList", (0xFFFFA00000000000, 256)), ("StorPortPutScatterGatherList", (0xFFFFA00000000000, -1)),
+    ("StorPortAllocateHostMemoryBuffer", (2**64, 0, 0, 0, 0, 0, 0, 1)),
+    ("StorPortAllocateHostMemoryBuffer", (0, 0, 2**64, 0, 0, 0, 0, 1)),
+    ("StorPortAllocateHostMemoryBuffer", (0, 0, 0, 2**32, 0, 0, 0, 1)),
+    ("StorPortAllocateHostMemoryBuffer", (0, 0, 0, 0, 0, 0, 0, 2**32)),
+    ("StorPortMarkDumpMemory", (0xFFFFA00000000000, 0, 2**32)),
+    ("StorPortGetNodeAffinity", (2**32,)),
+    ("StorPortGetNodeAffinity2", (0, 2**16)),
+    ("StorPortFreePool", (2**64,)),
+    ("StorPortFreePool", (-1,)),
+    ("StorPortPutScatterGatherList", (0xFFFFA00000000000, 256)),
+    ("StorPortPutScatterGatherList", (0xFFFFA00000000000, -1)),
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments"), ULONG_PLACES, ids=lambda value: value if isinstance(value, str) else repr(value))
+@pytest.mark.parametrize(
+    ("name", "arguments"), ULONG_PLACES, ids=lambda value: value if isinstance(value, str) else repr(value)
+)
 def test_numbers_outside_the_c_type(name: str, arguments: tuple[Any, ...]) -> None:
     world = World(level="strict")
     digest = world.pc.digest()
     with pytest.raises(OverflowError):
         getattr(sp, name)(world.hba, *arguments)
-    assert world.pc.digest() == digest and world.names == []
+    assert world.pc.digest() == digest
+    assert world.names == []
 
 
 @pytest.mark.parametrize("routine", ROUTINES.values(), ids=str)
@@ -208,14 +235,17 @@ def test_wrong_types(routine: Routine) -> None:
         getattr(target, routine.name)(*first, *routine.dummy, NoSuchParameter=1)
     with pytest.raises(TypeError):
         getattr(target, routine.name)(*first, *routine.dummy, *[0] * 12)
-    assert world.pc.digest() == digest and world.names == []
+    assert world.pc.digest() == digest
+    assert world.names == []
 
 
 @pytest.mark.parametrize("routine", ROUTINES.values(), ids=str)
 def test_parameters_have_their_documented_names(routine: Routine) -> None:
     import inspect
 
-    signature = inspect.signature(getattr(sp, routine.name) if routine.takes_extension else getattr(World().pc.storport, routine.name))
+    signature = inspect.signature(
+        getattr(sp, routine.name) if routine.takes_extension else getattr(World().pc.storport, routine.name)
+    )
     names = list(signature.parameters)
     if routine.takes_extension:
         assert names[0] == "HwDeviceExtension"

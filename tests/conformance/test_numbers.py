@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import storsim
@@ -26,17 +28,37 @@ STATUSES = {
 }
 
 CACHE_TYPES = {
-    "MmNonCached": 0, "MmCached": 1, "MmWriteCombined": 2, "MmHardwareCoherentCached": 3, "MmNonCachedUnordered": 4,
-    "MmUSWCCached": 5, "MmMaximumCacheType": 6, "MmNotMapped": -1,
+    "MmNonCached": 0,
+    "MmCached": 1,
+    "MmWriteCombined": 2,
+    "MmHardwareCoherentCached": 3,
+    "MmNonCachedUnordered": 4,
+    "MmUSWCCached": 5,
+    "MmMaximumCacheType": 6,
+    "MmNotMapped": -1,
 }
 
 VERSIONS = {
-    "WS03SP2": 0x05020200, "VISTA": 0x06000000, "WIN7": 0x06010000, "WIN8": 0x06020000, "WIN8_1": 0x06030000,
-    "WIN10_1507": 0x0A000000, "WIN10_1511": 0x0A000001, "WIN10_1607": 0x0A000002, "WIN10_1703": 0x0A000003,
-    "WIN10_1709": 0x0A000004, "WIN10_1803": 0x0A000005, "WIN10_1809": 0x0A000006, "WIN10_1903": 0x0A000007,
-    "WIN10_2004": 0x0A000008, "SERVER_2022": 0x0A00000A, "WIN11_21H2": 0x0A00000B, "WIN11_22H2": 0x0A00000C,
+    "WS03SP2": 0x05020200,
+    "VISTA": 0x06000000,
+    "WIN7": 0x06010000,
+    "WIN8": 0x06020000,
+    "WIN8_1": 0x06030000,
+    "WIN10_1507": 0x0A000000,
+    "WIN10_1511": 0x0A000001,
+    "WIN10_1607": 0x0A000002,
+    "WIN10_1703": 0x0A000003,
+    "WIN10_1709": 0x0A000004,
+    "WIN10_1803": 0x0A000005,
+    "WIN10_1809": 0x0A000006,
+    "WIN10_1903": 0x0A000007,
+    "WIN10_2004": 0x0A000008,
+    "SERVER_2022": 0x0A00000A,
+    "WIN11_21H2": 0x0A00000B,
+    "WIN11_22H2": 0x0A00000C,
     "WIN11_24H2": 0x0A000010,
 }
+
 
 @pytest.mark.parametrize(("name", "value"), STATUSES.items(), ids=STATUSES)
 def test_status_values(name: str, value: int) -> None:
@@ -69,7 +91,14 @@ def test_no_other_windows_versions() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    {"PASSIVE_LEVEL": 0, "APC_LEVEL": 1, "DISPATCH_LEVEL": 2, "CLOCK_LEVEL": 13, "PROFILE_LEVEL": 15, "HIGH_LEVEL": 15}.items(),
+    {
+        "PASSIVE_LEVEL": 0,
+        "APC_LEVEL": 1,
+        "DISPATCH_LEVEL": 2,
+        "CLOCK_LEVEL": 13,
+        "PROFILE_LEVEL": 15,
+        "HIGH_LEVEL": 15,
+    }.items(),
 )
 def test_irql_numbers(name: str, value: int) -> None:
     assert int(storsim.Irql[name]) == value
@@ -108,7 +137,8 @@ def test_scatter_gather_list_size(elements: int, need: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "count", "pages"), [(0, 1, 1), (0, 4096, 1), (0, 4097, 2), (4095, 1, 1), (4095, 2, 2), (0x800, 10000, 3), (1, 8192, 3)]
+    ("offset", "count", "pages"),
+    [(0, 1, 1), (0, 4096, 1), (0, 4097, 2), (4095, 1, 1), (4095, 2, 2), (0x800, 10000, 3), (1, 8192, 3)],
 )
 def test_mdl_spans_and_layout(offset: int, count: int, pages: int) -> None:
     world = World()
@@ -127,7 +157,7 @@ def test_mdl_spans_and_layout(offset: int, count: int, pages: int) -> None:
     assert [number * PAGE for number in numbers] == [page - page % PAGE for page in mdl.pages]
 
 
-# -- pool arithmetic, §2.4 -------------------------------------------------------------------------------------------------
+# -- pool arithmetic, §2.4 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [1, 8, 15, 16, 17, 100, 256, 1000, 2048, 3000, 4000, 4064, 4065, 4095])
@@ -150,7 +180,7 @@ def test_large_pool_is_page_aligned(size: int) -> None:
 def test_pool_blocks_never_overlap() -> None:
     world = World()
     spans = sorted((va, va + size) for size in range(1, 400, 7) for va in [world.pool(size)])
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
 
 
 def test_pool_need_not_be_physically_contiguous() -> None:

@@ -21,7 +21,9 @@ SEQUENCE_ERROR = 0x00C
 class Drive:
     """A controller with a live buffer of some ranges, and its descriptor list in DMA memory."""
 
-    def __init__(self, level: str = "release", ranges: int = 2, identify: dict[str, int] | None = None, **knobs: Any) -> None:
+    def __init__(
+        self, level: str = "release", ranges: int = 2, identify: dict[str, int] | None = None, **knobs: Any
+    ) -> None:
         runs = [(1, 64)] + [(4096 * (index + 1), 1024) for index in range(ranges)]
         self.world = World(level=level, memory=mem(*runs), placement=Placement.BOTTOM_UP, **knobs)
         self.hba = self.world.hba
@@ -42,14 +44,26 @@ class Drive:
         """What the list should say."""
         return [(entry.RangeStart, entry.RangeLength // PAGE) for entry in self.ranges]
 
-    def enable(self, *, mr: bool = False, hsize: int | None = None, address: int | None = None, count: int | None = None, ehm: bool = True) -> int:
+    def enable(
+        self,
+        *,
+        mr: bool = False,
+        hsize: int | None = None,
+        address: int | None = None,
+        count: int | None = None,
+        ehm: bool = True,
+    ) -> int:
         """Set Features; the completion status."""
         address = self.list_pa if address is None else address
         total = sum(pages for _, pages in self.entries)
         return int(
             self.hba.nvme.set_features(
-                FID, cdw11=int(ehm) | 2 * int(mr), cdw12=total if hsize is None else hsize, cdw13=address & 0xFFFFFFFF,
-                cdw14=address >> 32, cdw15=len(self.ranges) if count is None else count,
+                FID,
+                cdw11=int(ehm) | 2 * int(mr),
+                cdw12=total if hsize is None else hsize,
+                cdw13=address & 0xFFFFFFFF,
+                cdw14=address >> 32,
+                cdw15=len(self.ranges) if count is None else count,
             )
         )
 
@@ -58,8 +72,8 @@ class Drive:
         return int(self.hba.nvme.set_features(FID, cdw11=0))
 
 
-def test_enable_use_disable(level: str = "strict") -> None:
-    drive = Drive(level)
+def test_enable_use_disable() -> None:
+    drive = Drive("strict")
     assert drive.enable() == 0
     drive.hba.dma_write(drive.ranges[0].RangeStart, b"mapping table")
     assert drive.hba.dma_read(drive.ranges[0].RangeStart, 13) == b"mapping table"
@@ -130,7 +144,7 @@ def test_identify_data(where: str, tmp_path: Any) -> None:
     assert world.hba.nvme is not None
 
 
-# -- what the device catches -----------------------------------------------------------------------------------------------------
+# -- what the device catches -----------------------------------------------------------------------------------------
 
 
 def _caught(drive: Drive, call: Any) -> list[str]:

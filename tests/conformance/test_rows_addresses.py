@@ -34,7 +34,8 @@ def test_uncached_extension(level: str, offset: int) -> None:
     va = world.uncached(8192)
     outcome = world.expect(lambda: _physical(world, None, va + offset))
     assert outcome.result == (world.pc.physical(va) + offset, 8192 - offset)
-    assert outcome.result.PhysicalAddress == outcome.result[0] and outcome.result.Length == outcome.result[1]
+    assert outcome.result.PhysicalAddress == outcome.result[0]
+    assert outcome.result.Length == outcome.result[1]
     assert sp.StorPortGetVirtualAddress(world.hba, outcome.result.PhysicalAddress) == va + offset
 
 
@@ -53,7 +54,8 @@ def test_srb_extension_with_its_owner_is_noted_at_most(level: str) -> None:
     srb = _with_srb(world)
     outcome = world.observe(lambda: _physical(world, srb, int(srb.SrbExtension)))
     assert outcome.result[0] == world.pc.physical(int(srb.SrbExtension))
-    assert outcome.raised is None and outcome.bugcheck is None
+    assert outcome.raised is None
+    assert outcome.bugcheck is None
 
 
 @pytest.mark.parametrize("fragments", [1, 2, 4])
@@ -91,7 +93,8 @@ def test_contiguous_memory_with_poisoned_length() -> None:
     va = world.contiguous(8192)
     address, length = _physical(world, None, va)
     assert address == world.pc.physical(va)
-    assert length != PAGE and length != 8192
+    assert length != PAGE
+    assert length != 8192
 
 
 @pytest.mark.parametrize("kind", ["pool", "device"])
@@ -121,9 +124,11 @@ def test_unknown_address(level: str, kind: str) -> None:
         va = 0xFFFF_F000_0000_0000
     outcome = world.observe(lambda: _physical(world, None, va))
     if level == "release":
-        assert outcome.bugcheck is None and outcome.result == (0, 0)
+        assert outcome.bugcheck is None
+        assert outcome.result == (0, 0)
     else:
-        assert outcome.code is not None and outcome.code[:4] == (0xF1, 0x1006, int(world.ext), va)
+        assert outcome.code is not None
+        assert outcome.code[:4] == (0xF1, 0x1006, int(world.ext), va)
 
 
 def test_null_length(level: str) -> None:
@@ -143,7 +148,7 @@ def test_any_level(irql: int) -> None:
         assert sp.StorPortGetVirtualAddress(world.hba, address) == va
 
 
-# -- back ------------------------------------------------------------------------------------------------------------------
+# -- back ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["hmb", "contiguous", "dma", "pool", "nothing", "null"])

@@ -30,21 +30,40 @@ def level(request: pytest.FixtureRequest) -> str:
 
 
 def _allocate(
-    world: World, family: str, number_of_bytes: int = 8192, lowest: int = 0, highest: int = ALL_ONES, boundary: int = 0,
-    cache: Any = None, node: Any = None, **keywords: Any,
+    world: World,
+    family: str,
+    number_of_bytes: int = 8192,
+    lowest: int = 0,
+    highest: int = ALL_ONES,
+    boundary: int = 0,
+    cache: Any = None,
+    node: Any = None,
+    **keywords: Any,
 ) -> Any:
     return getattr(sp, ALLOCATE[family])(
-        world.hba, number_of_bytes, lowest, highest, boundary, sp.MmCached if cache is None else cache,
-        sp.MM_ANY_NODE_OK if node is None else node, **keywords,
+        world.hba,
+        number_of_bytes,
+        lowest,
+        highest,
+        boundary,
+        sp.MmCached if cache is None else cache,
+        sp.MM_ANY_NODE_OK if node is None else node,
+        **keywords,
     )
 
 
 def _free(world: World, family: str, va: int, number_of_bytes: int = 8192, cache: Any = None, **keywords: Any) -> Any:
-    return getattr(sp, FREE[family])(world.hba, va, number_of_bytes, sp.MmCached if cache is None else cache, **keywords)
+    return getattr(sp, FREE[family])(
+        world.hba, va, number_of_bytes, sp.MmCached if cache is None else cache, **keywords
+    )
 
 
 def _refused(
-    world: World, family: str, violation: str | None = None, status: Status = Status.STOR_STATUS_INSUFFICIENT_RESOURCES, **arguments: Any
+    world: World,
+    family: str,
+    violation: str | None = None,
+    status: Status = Status.STOR_STATUS_INSUFFICIENT_RESOURCES,
+    **arguments: Any,
 ) -> None:
     """The request fails, outputs are cleared, nothing was taken."""
     outputs = {"BufferPointer": 0xDEAD} | ({"PhysicalAddress": 0xBEEF} if family == "dma" else {})
@@ -54,7 +73,7 @@ def _refused(
     assert world.pc.memory.free_bytes() == free
 
 
-# -- allocate --------------------------------------------------------------------------------------------------------------
+# -- allocate --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 65536, 1 << 20])
@@ -66,7 +85,8 @@ def test_granted(family: str, level: str, size: int) -> None:
     record = world.record(result.BufferPointer)
     pages = -(-size // PAGE)
     assert (record.kind, record.size) == (family, size)
-    assert record.va % PAGE == 0 and record.pa % PAGE == 0
+    assert record.va % PAGE == 0
+    assert record.pa % PAGE == 0
     assert free - world.pc.memory.free_bytes() == pages * PAGE
     for offset in (0, size // 2, size - 1):  # address arithmetic is the same on both sides
         assert world.pc.physical(record.va + offset) == record.pa + offset
@@ -82,7 +102,9 @@ def test_nothing_satisfies_the_limits(family: str, level: str) -> None:
 def test_null_output(family: str, level: str) -> None:
     world = World(level=level)
     free = world.pc.memory.free_bytes()
-    world.expect(lambda: _allocate(world, family, BufferPointer=None), Status.STOR_STATUS_INVALID_PARAMETER, "NULL_OUTPUT")
+    world.expect(
+        lambda: _allocate(world, family, BufferPointer=None), Status.STOR_STATUS_INVALID_PARAMETER, "NULL_OUTPUT"
+    )
     assert world.pc.memory.free_bytes() == free
 
 
@@ -90,7 +112,9 @@ def test_null_physical_address(level: str) -> None:
     world = World(level=level)
     free = world.pc.memory.free_bytes()
     outcome = world.expect(
-        lambda: _allocate(world, "dma", PhysicalAddress=None, BufferPointer=5), Status.STOR_STATUS_INVALID_PARAMETER, "NULL_OUTPUT"
+        lambda: _allocate(world, "dma", PhysicalAddress=None, BufferPointer=5),
+        Status.STOR_STATUS_INVALID_PARAMETER,
+        "NULL_OUTPUT",
     )
     assert outcome.outputs[0] == 0
     assert world.pc.memory.free_bytes() == free
@@ -162,7 +186,10 @@ def test_allocate_above_dispatch(family: str, level: str, irql: int) -> None:
     outputs = {"BufferPointer": 0xDEAD} | ({"PhysicalAddress": 0xBEEF} if family == "dma" else {})
     with world.pc.at_irql(irql):
         outcome = world.expect(
-            lambda: _allocate(world, family, **outputs), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql", verifier=(0xC4, 0xE5, irql)
+            lambda: _allocate(world, family, **outputs),
+            Status.STOR_STATUS_INVALID_IRQL,
+            "StorPortIrql",
+            verifier=(0xC4, 0xE5, irql),
         )
         if outcome.bugcheck is None:
             assert outcome.outputs == (0,) * len(outputs)
@@ -173,11 +200,12 @@ def test_injected_failure(family: str, level: str) -> None:
     world.pc.faults.fail_nth(ALLOCATE[family], 1)
     outcome = world.observe(lambda: _allocate(world, family, BufferPointer=3))
     assert outcome.status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
-    assert set(outcome.outputs) == {0} and outcome.names == []
+    assert set(outcome.outputs) == {0}
+    assert outcome.names == []
     assert _allocate(world, family).status == Status.STOR_STATUS_SUCCESS
 
 
-# -- free ------------------------------------------------------------------------------------------------------------------
+# -- free ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("irql", [0, 1, 2])
@@ -222,7 +250,8 @@ def test_interior_pointer(family: str, level: str, offset: int) -> None:
     va = _allocate(world, family).BufferPointer
     free = world.pc.memory.free_bytes()
     world.expect(lambda: _free(world, family, va + offset, 8192 - offset), bugcheck=(0xC2, 0x60, va + offset, 0, 0))
-    assert world.live(va) and world.pc.memory.free_bytes() == free
+    assert world.live(va)
+    assert world.pc.memory.free_bytes() == free
 
 
 @pytest.mark.parametrize("what", ["uncached", "device", "registry", "unknown"])
@@ -244,13 +273,18 @@ def test_pool_block(family: str, level: str, size: int) -> None:
     world.expect(lambda: _free(world, family, va, size), release=(0xC2, 0x60, va), verifier=(0xC4, 0x16, None, va, 0))
 
 
-@pytest.mark.parametrize(("allocated", "freed"), [(8192, 4096), (8192, 0), (4096, 4095), (4095, 4096), (8192, 2**64 - 1), (1, 2)])
+@pytest.mark.parametrize(
+    ("allocated", "freed"), [(8192, 4096), (8192, 0), (4096, 4095), (4095, 4096), (8192, 2**64 - 1), (1, 2)]
+)
 def test_wrong_size(family: str, level: str, allocated: int, freed: int) -> None:
     world = World(level=level)
     free = world.pc.memory.free_bytes()
     va = _allocate(world, family, allocated).BufferPointer
     outcome = world.expect(
-        lambda: _free(world, family, va, freed), Status.STOR_STATUS_SUCCESS, "SIZE_MISMATCH", strict=(0xC4, 0x16, None, va, 0)
+        lambda: _free(world, family, va, freed),
+        Status.STOR_STATUS_SUCCESS,
+        "SIZE_MISMATCH",
+        strict=(0xC4, 0x16, None, va, 0),
     )
     if outcome.bugcheck is None:
         assert world.pc.memory.free_bytes() == free
@@ -261,7 +295,10 @@ def test_wrong_cache_type(family: str, level: str, wrong: int) -> None:
     world = World(level=level)
     va = _allocate(world, family).BufferPointer
     world.expect(
-        lambda: _free(world, family, va, cache=wrong), Status.STOR_STATUS_SUCCESS, "CACHE_MISMATCH", strict=(0xC4, 0x16, None, va, 0)
+        lambda: _free(world, family, va, cache=wrong),
+        Status.STOR_STATUS_SUCCESS,
+        "CACHE_MISMATCH",
+        strict=(0xC4, 0x16, None, va, 0),
     )
 
 
@@ -283,7 +320,10 @@ def test_free_above_dispatch(family: str, level: str, irql: int) -> None:
     va = _allocate(world, family).BufferPointer
     with world.pc.at_irql(irql):
         world.expect(
-            lambda: _free(world, family, va), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql", verifier=(0xC4, 0xE5, irql)
+            lambda: _free(world, family, va),
+            Status.STOR_STATUS_INVALID_IRQL,
+            "StorPortIrql",
+            verifier=(0xC4, 0xE5, irql),
         )
     assert world.live(va)
 
@@ -292,7 +332,9 @@ def test_wrong_physical_address(level: str) -> None:
     world = World(level=level)
     va, pa = world.dma()
     outcome = world.expect(
-        lambda: _free(world, "dma", va, PhysicalAddress=pa + 1), Status.STOR_STATUS_SUCCESS, "PA_MISMATCH",
+        lambda: _free(world, "dma", va, PhysicalAddress=pa + 1),
+        Status.STOR_STATUS_SUCCESS,
+        "PA_MISMATCH",
         strict=(0xC4, 0x16, None, va),
     )
     assert outcome.bugcheck is not None or not world.live(va)
@@ -311,7 +353,7 @@ def test_block_that_a_built_mdl_describes(family: str, level: str) -> None:
     world.expect(lambda: _free(world, family, va), Status.STOR_STATUS_SUCCESS, "FREE_WITH_LIVE_MDL")
 
 
-# -- dma_remapping (§3.3) --------------------------------------------------------------------------------------------------
+# -- dma_remapping (§3.3) --------------------------------------------------------------------------------------------
 
 
 def test_remapping_gives_logical_addresses() -> None:
@@ -331,7 +373,11 @@ def test_remapping_stops_the_device_outside_its_mappings(level: str, kind: str) 
     va, logical = world.dma()
     physical = world.pc.physical(va)
     assert physical != logical
-    call = (lambda: world.hba.dma_read(physical, 4)) if kind == "read" else (lambda: world.hba.dma_write(physical, b"1234"))
+    call = (
+        (lambda: world.hba.dma_read(physical, 4))
+        if kind == "read"
+        else (lambda: world.hba.dma_write(physical, b"1234"))
+    )
     outcome = world.expect(call, bugcheck=(0xE6, 0x26, None, physical))
     assert outcome.bugcheck is not None
 
@@ -359,5 +405,6 @@ def test_dma_before_1803_touches_nothing() -> None:
     world = World(os=WindowsVersion.WIN10_1709, level="strict")
     free = world.pc.memory.free_bytes()
     assert _allocate(world, "dma", 0, BufferPointer=None).status == Status.STOR_STATUS_NOT_IMPLEMENTED
-    assert world.pc.memory.free_bytes() == free and world.names == []
+    assert world.pc.memory.free_bytes() == free
+    assert world.names == []
     assert _free(world, "dma", 0) == Status.STOR_STATUS_NOT_IMPLEMENTED

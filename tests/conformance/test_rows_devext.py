@@ -74,7 +74,9 @@ def test_foreign_extension(routine: Routine, level: str) -> None:
 @pytest.mark.parametrize("level", ["verifier", "strict"])
 def test_foreign_extension_in_the_user_half(level: str) -> None:
     world = World(level=level)
-    world.expect(lambda: world.pc.storport.StorPortAllocatePool(0x10000, 64, "Test"), bugcheck=(0x50, 0x10000, 0, None, 0xF))
+    world.expect(
+        lambda: world.pc.storport.StorPortAllocatePool(0x10000, 64, "Test"), bugcheck=(0x50, 0x10000, 0, None, 0xF)
+    )
 
 
 def test_an_interior_pointer_is_no_extension() -> None:

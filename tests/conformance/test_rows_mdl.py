@@ -17,7 +17,7 @@ def level(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# -- allocate --------------------------------------------------------------------------------------------------------------
+# -- allocate --------------------------------------------------------------------------------------------------------
 
 
 def test_allocated(level: str) -> None:
@@ -34,7 +34,8 @@ def test_allocated(level: str) -> None:
 def test_null_buffer(level: str, buffer: object) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortAllocateMdl(world.hba, buffer, PAGE))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
     assert not world.kinds("mdl")
 
 
@@ -42,7 +43,8 @@ def test_null_output(level: str) -> None:
     world = World(level=level)
     va = world.pool(PAGE)
     outcome = world.observe(lambda: sp.StorPortAllocateMdl(world.hba, va, PAGE, Mdl=None))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
     assert not world.kinds("mdl")
 
 
@@ -61,17 +63,25 @@ def test_injected_failure(level: str) -> None:
     world.pc.faults.fail_nth("StorPortAllocateMdl", 1)
     outcome = world.observe(lambda: sp.StorPortAllocateMdl(world.hba, va, 64))
     assert outcome.status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
-    assert int(outcome.outputs[0]) == 0 and outcome.names == []
+    assert int(outcome.outputs[0]) == 0
+    assert outcome.names == []
 
 
 @pytest.mark.parametrize(
-    ("os", "limit"), [(WindowsVersion.VISTA, (2 << 30) - PAGE), (WindowsVersion.WIN7, (4 << 30) - PAGE), (WindowsVersion.WIN11_24H2, (4 << 30) - PAGE)]
+    ("os", "limit"),
+    [
+        (WindowsVersion.VISTA, (2 << 30) - PAGE),
+        (WindowsVersion.WIN7, (4 << 30) - PAGE),
+        (WindowsVersion.WIN11_24H2, (4 << 30) - PAGE),
+    ],
 )
 def test_longest_mdl(os: WindowsVersion, limit: int) -> None:
     world = World(os=os, memory="16GiB")
     va = world.pool(PAGE)
     assert sp.StorPortAllocateMdl(world.hba, va, limit).status == Status.STOR_STATUS_SUCCESS
-    outcome = world.expect(lambda: sp.StorPortAllocateMdl(world.hba, va, limit + 1), Status.STOR_STATUS_INSUFFICIENT_RESOURCES)
+    outcome = world.expect(
+        lambda: sp.StorPortAllocateMdl(world.hba, va, limit + 1), Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    )
     assert int(outcome.outputs[0]) == 0
 
 
@@ -81,14 +91,15 @@ def test_zero_bytes(level: str) -> None:
     world.expect(lambda: sp.StorPortAllocateMdl(world.hba, va, 0), Status.STOR_STATUS_SUCCESS, "ZERO_LENGTH")
 
 
-# -- build -----------------------------------------------------------------------------------------------------------------
+# -- build -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mdl", [0, None])
 def test_build_null(level: str, mdl: object) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
 
 
 @pytest.mark.parametrize("what", ["pool", "small pool", "contiguous", "dma", "uncached", "device", "srb"])
@@ -100,9 +111,12 @@ def test_build_over_resident_memory(level: str, what: str) -> None:
         va, size = int(world.hba.srb(PAGE).SrbExtension), 2048
     else:
         va, size = {
-            "pool": lambda: (world.pool(3 * PAGE), 3 * PAGE), "small pool": lambda: (world.pool(100), 100),
-            "contiguous": lambda: (world.contiguous(2 * PAGE), 2 * PAGE), "dma": lambda: (world.dma(2 * PAGE)[0], 2 * PAGE),
-            "uncached": lambda: (world.uncached(8192), 8192), "device": lambda: (int(world.ext), 64),
+            "pool": lambda: (world.pool(3 * PAGE), 3 * PAGE),
+            "small pool": lambda: (world.pool(100), 100),
+            "contiguous": lambda: (world.contiguous(2 * PAGE), 2 * PAGE),
+            "dma": lambda: (world.dma(2 * PAGE)[0], 2 * PAGE),
+            "uncached": lambda: (world.uncached(8192), 8192),
+            "device": lambda: (int(world.ext), 64),
         }[what]()
     mdl = world.mdl(va, size, built=False)
     world.expect(lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl), Status.STOR_STATUS_SUCCESS)
@@ -132,13 +146,19 @@ def test_build_past_the_end_of_the_buffer(level: str) -> None:
     va = world.pool(PAGE)
     mdl = world.mdl(va, 64 * PAGE, built=False)
     outcome = world.observe(lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl))
-    assert outcome.code is not None and outcome.code[:3] == (0x1A, 0x1240, int(mdl))
+    assert outcome.code is not None
+    assert outcome.code[:3] == (0x1A, 0x1240, int(mdl))
 
 
 def test_build_twice(level: str) -> None:
     world = World(level=level)
     mdl = world.mdl(world.pool(PAGE), PAGE)
-    world.expect(lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl), Status.STOR_STATUS_SUCCESS, "MDL_REBUILD", unchanged=True)
+    world.expect(
+        lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl),
+        Status.STOR_STATUS_SUCCESS,
+        "MDL_REBUILD",
+        unchanged=True,
+    )
 
 
 def test_build_a_requests_mdl(level: str) -> None:
@@ -153,7 +173,8 @@ def test_build_zero_bytes() -> None:
     world = World(level="release")
     _status, mdl = sp.StorPortAllocateMdl(world.hba, world.pool(PAGE), 0)
     outcome = world.observe(lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl))
-    assert outcome.bugcheck is None and len(outcome.names) == 1
+    assert outcome.bugcheck is None
+    assert len(outcome.names) == 1
 
 
 @pytest.mark.parametrize("kind", ["kernel_stack", "pageable"])
@@ -162,11 +183,13 @@ def test_build_over_stack_or_pageable_memory(level: str, kind: str) -> None:
     va = int(getattr(world.pc, kind)(PAGE))
     mdl = world.mdl(va, 64, built=False)
     world.expect(
-        lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl), violation="*", verifier=(0xC4, 0x140, 0, int(mdl), va)
+        lambda: sp.StorPortBuildMdlForNonPagedPool(world.hba, mdl),
+        violation="*",
+        verifier=(0xC4, 0x140, 0, int(mdl), va),
     )
 
 
-# -- free ------------------------------------------------------------------------------------------------------------------
+# -- free ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("built", [False, True])
@@ -183,7 +206,8 @@ def test_freed(level: str, built: bool) -> None:
 def test_free_null(level: str, mdl: object) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortFreeMdl(world.hba, mdl))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
 
 
 @pytest.mark.parametrize("by", ["object", "address"])
@@ -199,9 +223,15 @@ def test_double_free(level: str, by: str) -> None:
 @pytest.mark.parametrize("what", ["contiguous", "device", "unknown"])
 def test_free_of_something_else(level: str, what: str) -> None:
     world = World(level=level)
-    address = {"contiguous": lambda: world.contiguous(), "device": lambda: int(world.ext), "unknown": lambda: 0xFFFF_F000_0000_0000}[what]()
+    address = {
+        "contiguous": lambda: world.contiguous(),
+        "device": lambda: int(world.ext),
+        "unknown": lambda: 0xFFFF_F000_0000_0000,
+    }[what]()
     world.expect(
-        lambda: sp.StorPortFreeMdl(world.hba, address), release=(0xC2, 0x42, address, 0, 0), verifier=(0xC4, 0x10, address)
+        lambda: sp.StorPortFreeMdl(world.hba, address),
+        release=(0xC2, 0x42, address, 0, 0),
+        verifier=(0xC4, 0x10, address),
     )
 
 
@@ -209,7 +239,8 @@ def test_free_of_a_pool_block_as_mdl(level: str) -> None:
     world = World(level=level)
     address = world.pool(64)
     outcome = world.observe(lambda: sp.StorPortFreeMdl(world.hba, address))
-    assert outcome.code is not None and outcome.code[0] in ((0xC2,) if level == "release" else (0xC4, 0xC2))
+    assert outcome.code is not None
+    assert outcome.code[0] in ((0xC2,) if level == "release" else (0xC4, 0xC2))
 
 
 def test_mdl_left_at_removal(level: str) -> None:

@@ -1,4 +1,6 @@
-"""§3.1: StorPortAllocatePool and StorPortFreePool, row by row. The overrun row belongs to the verifier's own machinery."""
+"""§3.1: StorPortAllocatePool and StorPortFreePool, row by row. The overrun row belongs to the verifier's own
+machinery.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ def test_injected_failure(level: str) -> None:
     world.pc.faults.fail_nth("StorPortAllocatePool", 1)
     outcome = world.observe(lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=7))
     assert outcome.status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
-    assert outcome.outputs == (0,) and outcome.names == []
+    assert outcome.outputs == (0,)
+    assert outcome.names == []
     assert sp.StorPortAllocatePool(world.hba, 64, "Test").status == Status.STOR_STATUS_SUCCESS
 
 
@@ -80,7 +83,9 @@ def test_zero_bytes(level: str, os: WindowsVersion) -> None:
     pool_type = POOL_TYPE_NX if os >= WindowsVersion.WIN8 else 0
     with world.pc.at_irql(Irql.DISPATCH_LEVEL):
         world.expect(
-            lambda: sp.StorPortAllocatePool(world.hba, 0, "Test"), Status.STOR_STATUS_SUCCESS, "ZERO_LENGTH",
+            lambda: sp.StorPortAllocatePool(world.hba, 0, "Test"),
+            Status.STOR_STATUS_SUCCESS,
+            "ZERO_LENGTH",
             verifier=(0xC4, 0x00, 2, pool_type, 0),
         )
 
@@ -88,7 +93,8 @@ def test_zero_bytes(level: str, os: WindowsVersion) -> None:
 def test_zero_length_blocks_are_unique() -> None:
     world = World(level="release")
     blocks = {sp.StorPortAllocatePool(world.hba, 0, "Test").BufferPointer for _ in range(16)}
-    assert len(blocks) == 16 and 0 not in blocks
+    assert len(blocks) == 16
+    assert 0 not in blocks
     for va in blocks:
         assert sp.StorPortFreePool(world.hba, va) == Status.STOR_STATUS_SUCCESS
 
@@ -97,7 +103,9 @@ def test_zero_length_blocks_are_unique() -> None:
 def test_tag_zero(level: str) -> None:
     world = World(level=level)
     world.expect(
-        lambda: sp.StorPortAllocatePool(world.hba, 64, 0), Status.STOR_STATUS_SUCCESS, "BAD_TAG",
+        lambda: sp.StorPortAllocatePool(world.hba, 64, 0),
+        Status.STOR_STATUS_SUCCESS,
+        "BAD_TAG",
         verifier=(0xC2, 0x9B, POOL_TYPE_NX, 64),
     )
 
@@ -113,7 +121,11 @@ def test_tag_that_spells_big(level: str, tag: object) -> None:
 @pytest.mark.parametrize("tag", ["----", "!?", b"    ", 0x2D2D2D2D])
 def test_tag_without_letter_or_digit(level: str, tag: object) -> None:
     world = World(level=level)
-    value = tag if isinstance(tag, int) else int.from_bytes((tag if isinstance(tag, bytes) else str(tag).encode()).ljust(4), "little")
+    value = (
+        tag
+        if isinstance(tag, int)
+        else int.from_bytes((tag if isinstance(tag, bytes) else str(tag).encode()).ljust(4), "little")
+    )
     world.expect(lambda: sp.StorPortAllocatePool(world.hba, 64, tag), bugcheck=(0xC2, 0x9D, value, POOL_TYPE_NX))
 
 
@@ -139,7 +151,9 @@ def test_output_that_holds_a_live_block(level: str) -> None:
     world = World(level=level)
     va = world.pool(64)
     outcome = world.expect(
-        lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=va), Status.STOR_STATUS_SUCCESS, "StorPortAllocatePool2"
+        lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=va),
+        Status.STOR_STATUS_SUCCESS,
+        "StorPortAllocatePool2",
     )
     assert outcome.outputs[0] != va
     assert world.live(va)
@@ -151,10 +165,12 @@ def test_output_that_holds_something_else(level: str) -> None:
     va = world.pool(64)
     sp.StorPortFreePool(world.hba, va)
     world.expect(lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=va), Status.STOR_STATUS_SUCCESS)
-    world.expect(lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=0xDEAD), Status.STOR_STATUS_SUCCESS)
+    world.expect(
+        lambda: sp.StorPortAllocatePool(world.hba, 64, "Test", BufferPointer=0xDEAD), Status.STOR_STATUS_SUCCESS
+    )
 
 
-# -- free ------------------------------------------------------------------------------------------------------------------
+# -- free ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -174,7 +190,9 @@ def test_double_free(level: str, size: int) -> None:
     world = World(level=level)
     va = world.pool(size)
     sp.StorPortFreePool(world.hba, va)
-    outcome = world.expect(lambda: sp.StorPortFreePool(world.hba, va), release=(0xC2, 0x07, None, None, va), verifier=(0xC4, 0x13))
+    outcome = world.expect(
+        lambda: sp.StorPortFreePool(world.hba, va), release=(0xC2, 0x07, None, None, va), verifier=(0xC4, 0x13)
+    )
     assert outcome.bugcheck.record.related_sites
     assert "StorPortAllocatePool" in outcome.names or "StorPortFreePool" in str(outcome.bugcheck)
 
@@ -185,7 +203,8 @@ def test_interior_pointer(level: str, inside: int) -> None:
     world = World(level=level)
     va = world.pool(256)
     world.expect(
-        lambda: sp.StorPortFreePool(world.hba, va + inside), release=(0xC2, 0x99, va + inside, 0, 0),
+        lambda: sp.StorPortFreePool(world.hba, va + inside),
+        release=(0xC2, 0x99, va + inside, 0, 0),
         verifier=(0xC4, 0x10, va + inside, 0, 0),
     )
     assert world.live(va)
@@ -195,7 +214,9 @@ def test_interior_pointer(level: str, inside: int) -> None:
 @pytest.mark.parametrize("address", [1, 0x10000, 0x7FFF_FFFF_FFFF])
 def test_user_address(level: str, address: int) -> None:
     world = World(level=level)
-    world.expect(lambda: sp.StorPortFreePool(world.hba, address), bugcheck=(0xC2, 0x40, address, 0xFFFF_8000_0000_0000, 0))
+    world.expect(
+        lambda: sp.StorPortFreePool(world.hba, address), bugcheck=(0xC2, 0x40, address, 0xFFFF_8000_0000_0000, 0)
+    )
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -210,14 +231,22 @@ def test_memory_that_was_never_pool(level: str, what: str) -> None:
         with world.find_adapter() as config:
             config.SrbExtensionSize = 256
         address = int(world.hba.srb(4096).SrbExtension)
-    world.expect(lambda: sp.StorPortFreePool(world.hba, address), release=(0xC2, 0x42, address, 0, 0), verifier=(0xC4, 0x10, address))
+    world.expect(
+        lambda: sp.StorPortFreePool(world.hba, address),
+        release=(0xC2, 0x42, address, 0, 0),
+        verifier=(0xC4, 0x10, address),
+    )
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
 def test_kernel_address_never_handed_out(level: str) -> None:
     world = World(level=level)
     address = 0xFFFF_F000_0000_0000
-    world.expect(lambda: sp.StorPortFreePool(world.hba, address), release=(0xC2, 0x42, address, 0, 0), verifier=(0xC4, 0x10, address))
+    world.expect(
+        lambda: sp.StorPortFreePool(world.hba, address),
+        release=(0xC2, 0x42, address, 0, 0),
+        verifier=(0xC4, 0x10, address),
+    )
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)

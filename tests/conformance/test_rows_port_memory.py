@@ -11,11 +11,19 @@ Status = sp.StorStatus
 
 PASSIVE = ["HwStorPassiveInitializeRoutine", "HwStorWorkItem", "HwStorFreeAdapterResources"]
 CONTROLS = {
-    "ScsiStopAdapter": "dirql", "ScsiRestartAdapter": "dirql",
-    "ScsiAdapterPower": "dispatch", "ScsiAdapterPoFxPowerRequired": "dispatch", "ScsiAdapterPoFxPowerActive": "dispatch",
-    "ScsiAdapterPoFxPowerSetFState": "dispatch", "ScsiAdapterPoFxPowerControl": "dispatch", "ScsiAdapterPoFxSetPerfState": "dispatch",
-    "ScsiAdapterSurpriseRemoval": "below", "ScsiAdapterSerialNumber": "below", "ScsiAdapterFilterResourceRequirements": "below",
-    "ScsiPowerSettingNotification": "passive", "ScsiAdapterSystemPowerHints": "passive",
+    "ScsiStopAdapter": "dirql",
+    "ScsiRestartAdapter": "dirql",
+    "ScsiAdapterPower": "dispatch",
+    "ScsiAdapterPoFxPowerRequired": "dispatch",
+    "ScsiAdapterPoFxPowerActive": "dispatch",
+    "ScsiAdapterPoFxPowerSetFState": "dispatch",
+    "ScsiAdapterPoFxPowerControl": "dispatch",
+    "ScsiAdapterPoFxSetPerfState": "dispatch",
+    "ScsiAdapterSurpriseRemoval": "below",
+    "ScsiAdapterSerialNumber": "below",
+    "ScsiAdapterFilterResourceRequirements": "below",
+    "ScsiPowerSettingNotification": "passive",
+    "ScsiAdapterSystemPowerHints": "passive",
     "ScsiAdapterPoFxMaxOperationalPower": "passive",
 }
 
@@ -77,7 +85,9 @@ def test_none_of_it_is_the_drivers_to_free(level: str, what: str, routine: str) 
         address = int(world.ext) if what == "device" else world.uncached()
     if routine == "pool":
         world.expect(
-            lambda: sp.StorPortFreePool(world.hba, address), release=(0xC2, 0x42, address, 0, 0), verifier=(0xC4, 0x10, address)
+            lambda: sp.StorPortFreePool(world.hba, address),
+            release=(0xC2, 0x42, address, 0, 0),
+            verifier=(0xC4, 0x10, address),
         )
     else:
         world.expect(
@@ -86,7 +96,7 @@ def test_none_of_it_is_the_drivers_to_free(level: str, what: str, routine: str) 
         )
 
 
-# -- callbacks ---------------------------------------------------------------------------------------------------------------
+# -- callbacks -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("callback", PASSIVE)
@@ -142,7 +152,10 @@ def test_adapter_control(control: str, expected: str) -> None:
     world = World(dirql=7)
     with world.hba.callback("HwStorAdapterControl", control):
         irql = world.pc.irql
-    assert {"dirql": irql == 7, "dispatch": irql <= 2, "below": irql < 2, "passive": irql == 0}[expected], (control, irql)
+    assert {"dirql": irql == 7, "dispatch": irql <= 2, "below": irql < 2, "passive": irql == 0}[expected], (
+        control,
+        irql,
+    )
 
 
 def test_callbacks_nest_and_restore_the_level() -> None:

@@ -21,14 +21,15 @@ def level(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# -- registry buffer -------------------------------------------------------------------------------------------------------
+# -- registry buffer -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [1, 64, 4096, 10000])
 def test_registry_buffer(level: str, length: int) -> None:
     world = World(level=level)
     result = sp.StorPortAllocateRegistryBuffer(world.hba, length)
-    assert result.Buffer and result.Length >= length
+    assert result.Buffer
+    assert result.Length >= length
     assert world.record(result.Buffer).kind == "registry"
     world.pc.write_va(result.Buffer, b"x" * result.Length)
     sp.StorPortFreeRegistryBuffer(world.hba, result.Buffer)
@@ -61,7 +62,9 @@ def test_registry_free_above_passive(level: str, irql: int) -> None:
     world = World(level=level)
     buffer = sp.StorPortAllocateRegistryBuffer(world.hba, 64).Buffer
     with world.pc.at_irql(irql):
-        world.expect(lambda: sp.StorPortFreeRegistryBuffer(world.hba, buffer), violation="*", verifier=(0xC4, 0xE5, irql))
+        world.expect(
+            lambda: sp.StorPortFreeRegistryBuffer(world.hba, buffer), violation="*", verifier=(0xC4, 0xE5, irql)
+        )
     assert world.live(buffer)
 
 
@@ -90,11 +93,12 @@ def test_registry_buffer_left_at_removal(level: str) -> None:
     world = World(level=level)
     sp.StorPortAllocateRegistryBuffer(world.hba, 64)
     outcome = world.observe(world.hba.remove)
-    assert outcome.names == ["REGISTRY_LEAK"] and outcome.bugcheck is None
+    assert outcome.names == ["REGISTRY_LEAK"]
+    assert outcome.bugcheck is None
     assert (outcome.raised is not None) == (level == "strict")
 
 
-# -- memory of requests ----------------------------------------------------------------------------------------------------
+# -- memory of requests ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("irql", [0, 1, 2])
@@ -113,14 +117,18 @@ def test_system_address(level: str, irql: int) -> None:
 def test_system_address_without_data(level: str) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortGetSystemAddress(world.hba, world.hba.srb(0)))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 @pytest.mark.parametrize(
     "routine",
     [
-        ("StorPortGetSystemAddress", "SystemAddress"), ("StorPortGetOriginalMdl", "Mdl"), ("StorPortGetDataInBufferMdl", "Mdl"),
-        ("StorPortGetDataInBufferScatterGatherList", "SgList"), ("StorPortGetDataInBufferSystemAddress", "SystemAddress"),
+        ("StorPortGetSystemAddress", "SystemAddress"),
+        ("StorPortGetOriginalMdl", "Mdl"),
+        ("StorPortGetDataInBufferMdl", "Mdl"),
+        ("StorPortGetDataInBufferScatterGatherList", "SgList"),
+        ("StorPortGetDataInBufferSystemAddress", "SystemAddress"),
     ],
     ids=lambda pair: pair[0],
 )
@@ -128,7 +136,8 @@ def test_null_output(level: str, routine: tuple[str, str]) -> None:
     world = World(level=level)
     srb = world.hba.srb(4096, write=False)
     outcome = world.observe(lambda: getattr(sp, routine[0])(world.hba, srb, **{routine[1]: None}))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 @pytest.mark.parametrize("routine", ["StorPortGetSystemAddress", "StorPortGetDataInBufferSystemAddress"])
@@ -137,7 +146,9 @@ def test_system_address_above_dispatch(level: str, routine: str, irql: int) -> N
     world = World(level=level)
     srb = world.hba.srb(4096, write=False)
     with world.pc.at_irql(irql):
-        world.expect(lambda: getattr(sp, routine)(world.hba, srb), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL")
+        world.expect(
+            lambda: getattr(sp, routine)(world.hba, srb), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL"
+        )
 
 
 @pytest.mark.parametrize("routine", ["StorPortGetSystemAddress", "StorPortGetDataInBufferSystemAddress"])
@@ -147,7 +158,8 @@ def test_system_address_without_resources(level: str, routine: str) -> None:
     world.pc.faults.fail_nth(routine, 1)
     outcome = world.observe(lambda: getattr(sp, routine)(world.hba, srb))
     assert outcome.status == Status.STOR_STATUS_INSUFFICIENT_RESOURCES
-    assert outcome.outputs == (0,) and outcome.names == []
+    assert outcome.outputs == (0,)
+    assert outcome.names == []
 
 
 def test_original_mdl(level: str) -> None:
@@ -156,7 +168,9 @@ def test_original_mdl(level: str) -> None:
     result = sp.StorPortGetOriginalMdl(world.hba, srb)
     assert result.status == Status.STOR_STATUS_SUCCESS
     assert result.Mdl.byte_count == 3 * PAGE
-    assert [page - page % PAGE for page in result.Mdl.pages] == [world.pc.physical(int(srb.DataBuffer) + index * PAGE) for index in range(3)]
+    assert [page - page % PAGE for page in result.Mdl.pages] == [
+        world.pc.physical(int(srb.DataBuffer) + index * PAGE) for index in range(3)
+    ]
 
 
 def test_data_in_buffer(level: str) -> None:
@@ -177,7 +191,8 @@ def test_page_frame_numbers(level: str) -> None:
     mdl = sp.StorPortGetOriginalMdl(world.hba, srb).Mdl
     result = sp.StorPortGetPfns(world.hba, srb, mdl)
     assert result.status == Status.STOR_STATUS_SUCCESS
-    assert result.PfnCount == 3 and result.StartingOffset == mdl.byte_offset
+    assert result.PfnCount == 3
+    assert result.StartingOffset == mdl.byte_offset
     raw = world.pc.read_va(int(result.Pfns), 24)
     numbers = [int.from_bytes(raw[8 * index : 8 * index + 8], "little") for index in range(3)]
     assert [number * PAGE for number in numbers] == [page - page % PAGE for page in mdl.pages]
@@ -189,7 +204,8 @@ def test_page_frame_numbers_null(level: str, missing: str) -> None:
     srb = world.hba.srb(PAGE)
     arguments: dict[str, Any] = {"Srb": srb, "Mdl": sp.StorPortGetOriginalMdl(world.hba, srb).Mdl} | {missing: None}
     outcome = world.observe(lambda: sp.StorPortGetPfns(world.hba, **arguments))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 def test_page_frame_numbers_of_another_mdl(level: str) -> None:
@@ -197,7 +213,8 @@ def test_page_frame_numbers_of_another_mdl(level: str) -> None:
     srb = world.hba.srb(PAGE)
     own = world.mdl(world.pool(PAGE), PAGE)
     outcome = world.observe(lambda: sp.StorPortGetPfns(world.hba, srb, own))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 def test_page_frame_numbers_are_read_only(level: str) -> None:
@@ -218,7 +235,7 @@ def test_pointers_die_with_the_request(level: str) -> None:
     assert outcome.bugcheck is not None or outcome.names == ["USE_AFTER_FREE"]
 
 
-# -- topology --------------------------------------------------------------------------------------------------------------
+# -- topology --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("memory", "nodes"), [(None, 1), (TWO_NODES, 2), ("16GiB", 1)])
@@ -245,13 +262,15 @@ def test_node_count_null(level: str, routine: str) -> None:
     world = World(level=level)
     name = "HighestNode" if "Highest" in routine else "NumberNodes"
     outcome = world.observe(lambda: getattr(sp, routine)(world.hba, **{name: None}))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 def test_affinity_covers_the_processors_of_a_node() -> None:
     world = World(memory=TWO_NODES, cpus=4)
     masks = [sp.StorPortGetNodeAffinity(world.hba, node).NodeAffinityMask.Mask for node in (0, 1)]
-    assert masks[0] | masks[1] == 0b1111 and masks[0] & masks[1] == 0
+    assert masks[0] | masks[1] == 0b1111
+    assert masks[0] & masks[1] == 0
     assert all(masks)
 
 
@@ -259,20 +278,23 @@ def test_affinity_covers_the_processors_of_a_node() -> None:
 def test_affinity_of_an_absent_node(level: str, node: int) -> None:
     world = World(level=level)
     result = sp.StorPortGetNodeAffinity(world.hba, node)
-    assert result.status == Status.STOR_STATUS_SUCCESS and result.NodeAffinityMask.Mask == 0
+    assert result.status == Status.STOR_STATUS_SUCCESS
+    assert result.NodeAffinityMask.Mask == 0
 
 
 @pytest.mark.parametrize("node", [65536, 70000, 0xFFFFFFFF])
 def test_affinity_of_an_impossible_node(level: str, node: int) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortGetNodeAffinity(world.hba, node))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 def test_affinity_null(level: str) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortGetNodeAffinity(world.hba, 0, NodeAffinityMask=None))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 def test_affinity2(level: str) -> None:
@@ -294,14 +316,18 @@ def test_affinity2_too_small(level: str) -> None:
 def test_affinity2_of_a_memory_only_node() -> None:
     world = World(memory=mem((256, 1024, 0), (2048, 1024, 1)), cpus=1)
     result = sp.StorPortGetNodeAffinity2(world.hba, 1, GroupAffinitiesCount=4)
-    assert result.status == Status.STOR_STATUS_SUCCESS and result.GroupAffinitiesCountRequired == 0
+    assert result.status == Status.STOR_STATUS_SUCCESS
+    assert result.GroupAffinitiesCountRequired == 0
 
 
 @pytest.mark.parametrize("missing", ["GroupAffinitiesCountRequired"])
 def test_affinity2_null(level: str, missing: str) -> None:
     world = World(level=level)
-    outcome = world.observe(lambda: sp.StorPortGetNodeAffinity2(world.hba, 0, GroupAffinitiesCount=1, **{missing: None}))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    outcome = world.observe(
+        lambda: sp.StorPortGetNodeAffinity2(world.hba, 0, GroupAffinitiesCount=1, **{missing: None})
+    )
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 @pytest.mark.parametrize("irql", range(16))
@@ -316,10 +342,11 @@ def test_current_irql(level: str, irql: int) -> None:
 def test_current_irql_null(level: str) -> None:
     world = World(level=level)
     outcome = world.observe(lambda: sp.StorPortGetCurrentIrql(world.hba, Irql=None))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
-# -- dump marking ----------------------------------------------------------------------------------------------------------
+# -- dump marking ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("flags", [0, 1])
@@ -329,7 +356,9 @@ def test_mark_dump_memory(level: str, length: int, flags: int) -> None:
     va = world.pool(4096)
     address = world.pc.physical(va) if flags else va
     with world.find_adapter():
-        outcome = world.expect(lambda: sp.StorPortMarkDumpMemory(world.hba, address, length, flags), Status.STOR_STATUS_SUCCESS)
+        outcome = world.expect(
+            lambda: sp.StorPortMarkDumpMemory(world.hba, address, length, flags), Status.STOR_STATUS_SUCCESS
+        )
     assert outcome.raised is None
 
 
@@ -343,7 +372,8 @@ def test_mark_dump_memory_unknown_flag(level: str, flags: int) -> None:
     va = world.pool(4096)
     with world.find_adapter():
         outcome = world.observe(lambda: sp.StorPortMarkDumpMemory(world.hba, va, 4096, flags))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 @pytest.mark.parametrize("callback", [None, "HwStorStartIo", "HwStorInterrupt"])
@@ -358,7 +388,7 @@ def test_mark_dump_memory_elsewhere(callback: str | None) -> None:
     assert outcome.names == ["BAD_CONTEXT"]
 
 
-# -- copies ----------------------------------------------------------------------------------------------------------------
+# -- copies ----------------------------------------------------------------------------------------------------------
 
 
 def test_secure_copy(level: str) -> None:
@@ -375,7 +405,8 @@ def test_secure_copy_too_small(level: str) -> None:
     source, target = world.pool(64), world.pool(64)
     before = world.pc.read_va(target, 64)
     outcome = world.observe(lambda: world.pc.storport.StorPortSecureCopyMemory(target, 31, source, 32))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_BUFFER_TOO_SMALL
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_BUFFER_TOO_SMALL
     assert world.pc.read_va(target, 64) == before
 
 
@@ -385,7 +416,8 @@ def test_secure_copy_null(level: str, which: str) -> None:
     other = world.pool(64)
     arguments = (0, 64, other, 32) if which == "Dest" else (other, 64, 0, 32)
     outcome = world.observe(lambda: world.pc.storport.StorPortSecureCopyMemory(*arguments))
-    assert outcome.bugcheck is None and outcome.status == INVALID
+    assert outcome.bugcheck is None
+    assert outcome.status == INVALID
 
 
 @pytest.mark.parametrize("shift", [-16, 0, 16])

@@ -48,8 +48,14 @@ class Transfer:
     def build(self, **changes: Any) -> Any:
         """StorPortBuildScatterGatherList at the current level."""
         arguments: dict[str, Any] = {
-            "Mdl": self.mdl, "CurrentVa": self.va, "Length": self.length, "ExecutionRoutine": self.ran, "Context": 0,
-            "WriteToDevice": True, "ScatterGatherBuffer": self.buffer, "ScatterGatherBufferLength": 1024,
+            "Mdl": self.mdl,
+            "CurrentVa": self.va,
+            "Length": self.length,
+            "ExecutionRoutine": self.ran,
+            "Context": 0,
+            "WriteToDevice": True,
+            "ScatterGatherBuffer": self.buffer,
+            "ScatterGatherBufferLength": 1024,
         } | changes
         return sp.StorPortBuildScatterGatherList(self.world.hba, **arguments)
 
@@ -133,7 +139,8 @@ def test_null_extension(level: str, routine: str, number: Any) -> None:
             )
         else:
             outcome = world.observe(lambda: world.pc.storport.StorPortPutScatterGatherList(number, sg, True))
-    assert outcome.bugcheck is None and outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
+    assert outcome.bugcheck is None
+    assert outcome.status == Status.STOR_STATUS_INVALID_PARAMETER
 
 
 def test_map_registers_short(level: str) -> None:
@@ -200,17 +207,19 @@ def test_random_delivery_follows_the_seed() -> None:
         return result
 
     assert pattern(1) == pattern(1)
-    assert any(True in pattern(seed) for seed in range(4)) and any(False in pattern(seed) for seed in range(4))
+    assert any(True in pattern(seed) for seed in range(4))
+    assert any(False in pattern(seed) for seed in range(4))
 
 
-# -- misuse ----------------------------------------------------------------------------------------------------------------
+# -- misuse ----------------------------------------------------------------------------------------------------------
 
 
 def test_put_once(level: str) -> None:
     world = World(level=level)
     transfer = Transfer(world)
     outcome = transfer.put(transfer.built())
-    assert outcome.status == Status.STOR_STATUS_SUCCESS and outcome.names == []
+    assert outcome.status == Status.STOR_STATUS_SUCCESS
+    assert outcome.names == []
     assert world.live(transfer.va), "put never frees the buffer"
 
 
@@ -229,7 +238,8 @@ def test_buffer_freed_before_the_put(level: str) -> None:
     transfer = Transfer(world)
     sg = transfer.built()
     outcome = world.observe(lambda: sp.StorPortFreePool(world.hba, transfer.va))
-    assert outcome.status == Status.STOR_STATUS_SUCCESS and outcome.names
+    assert outcome.status == Status.STOR_STATUS_SUCCESS
+    assert outcome.names
     with world.pc.at_irql(2):
         world.expect(lambda: sp.StorPortPutScatterGatherList(world.hba, sg, True), bugcheck=(0xE6, 0x06))
 
@@ -253,7 +263,8 @@ def test_current_va_outside_the_mdl(level: str, where: str) -> None:
     va = transfer.va - PAGE if where == "before" else transfer.va + transfer.length
     with world.pc.at_irql(2):
         outcome = world.observe(lambda: transfer.build(CurrentVa=va, Length=64))
-    assert outcome.code is not None and outcome.code[0] == 0xE6
+    assert outcome.code is not None
+    assert outcome.code[0] == 0xE6
     assert outcome.code[1] == 0x1B or (outcome.code[1] == 0x1F and outcome.code[2] in (1, 2) and outcome.code[3] == va)
 
 
@@ -290,7 +301,7 @@ def test_put_with_the_opposite_direction(level: str) -> None:
         )
 
 
-# -- the port's own list -----------------------------------------------------------------------------------------------------
+# -- the port's own list ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fragments", [1, 3])
@@ -326,7 +337,8 @@ def test_writing_into_the_ports_list(level: str) -> None:
     world = World(level=level)
     sg = sp.StorPortGetScatterGatherList(world.hba, world.hba.srb(PAGE))
     outcome = world.observe(lambda: world.pc.write_va(int(sg) + 16, bytes(8)))
-    assert outcome.bugcheck is None and len(outcome.names) == 1
+    assert outcome.bugcheck is None
+    assert len(outcome.names) == 1
 
 
 def test_list_dies_with_the_request(level: str) -> None:

@@ -19,7 +19,7 @@ GIB = 1 << 30
 Status = sp.StorStatus
 
 
-# -- pool ---------------------------------------------------------------------------------------------------------------
+# -- pool ------------------------------------------------------------------------------------------------------------
 
 
 def test_C01_pool_at_dispatch() -> None:
@@ -51,7 +51,9 @@ def test_C04_pool_at_dirql(level: str) -> None:
     world = World(level=level)
     with world.pc.at_irql(5):
         outcome = world.expect(
-            lambda: sp.StorPortAllocatePool(world.hba, 64, "Test"), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL"
+            lambda: sp.StorPortAllocatePool(world.hba, 64, "Test"),
+            Status.STOR_STATUS_INVALID_IRQL,
+            "StorPortIrql|BAD_IRQL",
         )
     assert outcome.outputs == (0,)
 
@@ -59,7 +61,9 @@ def test_C04_pool_at_dirql(level: str) -> None:
 @pytest.mark.parametrize("level", ALL_LEVELS)
 def test_C05_pool_without_budget(level: str) -> None:
     world = World(level=level, nonpaged_budget=0)
-    outcome = world.expect(lambda: sp.StorPortAllocatePool(world.hba, 64, "Test"), Status.STOR_STATUS_INSUFFICIENT_RESOURCES)
+    outcome = world.expect(
+        lambda: sp.StorPortAllocatePool(world.hba, 64, "Test"), Status.STOR_STATUS_INSUFFICIENT_RESOURCES
+    )
     assert outcome.outputs == (0,)
 
 
@@ -82,7 +86,9 @@ def test_C08_free_at_dirql_keeps_the_block(level: str) -> None:
     world = World(level=level)
     va = world.pool(64)
     with world.pc.at_irql(5):
-        world.expect(lambda: sp.StorPortFreePool(world.hba, va), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL")
+        world.expect(
+            lambda: sp.StorPortFreePool(world.hba, va), Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL"
+        )
     assert world.live(va)
     assert sp.StorPortFreePool(world.hba, va) == Status.STOR_STATUS_SUCCESS
     assert not world.live(va)
@@ -95,7 +101,8 @@ def test_C09_double_free_of_pool(level: str) -> None:
     sp.StorPortFreePool(world.hba, va)
     outcome = world.expect(lambda: sp.StorPortFreePool(world.hba, va), release=(0xC2, 0x07), verifier=(0xC4, 0x13))
     if level == "release":
-        assert outcome.code is not None and outcome.code[4] == va
+        assert outcome.code is not None
+        assert outcome.code[4] == va
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -103,7 +110,9 @@ def test_C10_free_of_an_interior_pool_pointer(level: str) -> None:
     world = World(level=level)
     va = world.pool(256)
     world.expect(
-        lambda: sp.StorPortFreePool(world.hba, va + 16), release=(0xC2, 0x99, va + 16, 0, 0), verifier=(0xC4, 0x10, va + 16, 0, 0)
+        lambda: sp.StorPortFreePool(world.hba, va + 16),
+        release=(0xC2, 0x99, va + 16, 0, 0),
+        verifier=(0xC4, 0x10, va + 16, 0, 0),
     )
 
 
@@ -131,12 +140,14 @@ def test_C13_zero_length_pool(level: str) -> None:
     world = World(level=level)
     with world.pc.at_irql(Irql.APC_LEVEL):
         world.expect(
-            lambda: sp.StorPortAllocatePool(world.hba, 0, "Test"), Status.STOR_STATUS_SUCCESS, "ZERO_LENGTH",
+            lambda: sp.StorPortAllocatePool(world.hba, 0, "Test"),
+            Status.STOR_STATUS_SUCCESS,
+            "ZERO_LENGTH",
             verifier=(0xC4, 0x00, 1, 512, 0),
         )
 
 
-# -- DMA and contiguous memory ------------------------------------------------------------------------------------------
+# -- DMA and contiguous memory ---------------------------------------------------------------------------------------
 
 
 def test_C14_dma_memory_before_1803() -> None:
@@ -147,14 +158,16 @@ def test_C14_dma_memory_before_1803() -> None:
     assert (va, pa) == (0xDEAD, 0xBEEF)
     status, va, pa = sp.StorPortAllocateDmaMemory(world.hba, *arguments)
     assert status == Status.STOR_STATUS_NOT_IMPLEMENTED
-    assert va is None and pa is None
+    assert va is None
+    assert pa is None
 
 
 def test_C15_dma_memory_on_1803_below_16_mib() -> None:
     world = World(os=WindowsVersion.WIN10_1803)
     status, va, pa = sp.StorPortAllocateDmaMemory(world.hba, 8192, 0, 0xFFFFFF, 0, sp.MmCached, sp.MM_ANY_NODE_OK)
     assert status == Status.STOR_STATUS_SUCCESS
-    assert va % PAGE == 0 and pa % PAGE == 0
+    assert va % PAGE == 0
+    assert pa % PAGE == 0
     assert pa + 8191 <= 0xFFFFFF
     assert world.pc.physical(va) == pa
 
@@ -187,7 +200,8 @@ def test_C18_one_byte_takes_a_page() -> None:
     assert va % PAGE == 0
     assert world.record(va).size == 1
     others = {world.pc.physical(world.contiguous(1)) // PAGE for _ in range(4)}
-    assert world.pc.physical(va) // PAGE not in others and len(others) == 4
+    assert world.pc.physical(va) // PAGE not in others
+    assert len(others) == 4
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -216,7 +230,9 @@ def test_C21_size_above_the_boundary(level: str) -> None:
 @pytest.mark.parametrize("level", ALL_LEVELS)
 def test_C22_boundary_that_is_no_power_of_two(level: str) -> None:
     world = World(level=level)
-    world.expect(lambda: _contiguous(world, 0x1000, boundary=0x3000), Status.STOR_STATUS_INSUFFICIENT_RESOURCES, "BAD_BOUNDARY")
+    world.expect(
+        lambda: _contiguous(world, 0x1000, boundary=0x3000), Status.STOR_STATUS_INSUFFICIENT_RESOURCES, "BAD_BOUNDARY"
+    )
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -273,7 +289,9 @@ def test_C29_wrong_size_at_free(level: str) -> None:
     before = world.pc.memory.free_bytes()
     va, pa = world.dma(8192)
     outcome = world.expect(
-        lambda: sp.StorPortFreeDmaMemory(world.hba, va, 4096, sp.MmCached, pa), Status.STOR_STATUS_SUCCESS, "SIZE_MISMATCH",
+        lambda: sp.StorPortFreeDmaMemory(world.hba, va, 4096, sp.MmCached, pa),
+        Status.STOR_STATUS_SUCCESS,
+        "SIZE_MISMATCH",
         strict=(0xC4, 0x16, None, va, 0),
     )
     if outcome.bugcheck is None:
@@ -286,8 +304,10 @@ def test_C30_wrong_cache_type_at_free(level: str) -> None:
     world = World(level=level)
     va = world.contiguous(8192, cache=sp.MmCached)
     world.expect(
-        lambda: sp.StorPortFreeContiguousMemorySpecifyCache(world.hba, va, 8192, sp.MmNonCached), Status.STOR_STATUS_SUCCESS,
-        "CACHE_MISMATCH", strict=(0xC4, 0x16),
+        lambda: sp.StorPortFreeContiguousMemorySpecifyCache(world.hba, va, 8192, sp.MmNonCached),
+        Status.STOR_STATUS_SUCCESS,
+        "CACHE_MISMATCH",
+        strict=(0xC4, 0x16),
     )
 
 
@@ -305,7 +325,9 @@ def test_C32_wrong_physical_address_at_free(level: str) -> None:
     world = World(level=level)
     va, pa = world.dma(8192)
     world.expect(
-        lambda: sp.StorPortFreeDmaMemory(world.hba, va, 8192, sp.MmCached, pa + 4096), Status.STOR_STATUS_SUCCESS, "PA_MISMATCH",
+        lambda: sp.StorPortFreeDmaMemory(world.hba, va, 8192, sp.MmCached, pa + 4096),
+        Status.STOR_STATUS_SUCCESS,
+        "PA_MISMATCH",
         strict=(0xC4, 0x16),
     )
 
@@ -316,7 +338,8 @@ def test_C33_double_free_of_contiguous_memory(level: str) -> None:
     va = world.contiguous(8192)
     sp.StorPortFreeContiguousMemorySpecifyCache(world.hba, va, 8192, sp.MmCached)
     world.expect(
-        lambda: sp.StorPortFreeContiguousMemorySpecifyCache(world.hba, va, 8192, sp.MmCached), bugcheck=(0xC2, 0x60, va, 0, 0)
+        lambda: sp.StorPortFreeContiguousMemorySpecifyCache(world.hba, va, 8192, sp.MmCached),
+        bugcheck=(0xC2, 0x60, va, 0, 0),
     )
 
 
@@ -337,11 +360,12 @@ def test_C35_contiguous_memory_freed_as_pool(level: str) -> None:
     va = world.contiguous(8192)
     pfn = world.pc.physical(va) // PAGE
     outcome = world.expect(lambda: sp.StorPortFreePool(world.hba, va), bugcheck=(0xC2, 0x41, va, pfn))
-    assert outcome.code is not None and outcome.code[4] == (4 * GIB + 64 * MIB) // PAGE - 1
+    assert outcome.code is not None
+    assert outcome.code[4] == (4 * GIB + 64 * MIB) // PAGE - 1
     assert world.live(va)
 
 
-# -- Host Memory Buffer -------------------------------------------------------------------------------------------------
+# -- Host Memory Buffer ----------------------------------------------------------------------------------------------
 
 
 def _hmb_world(*megabytes: int, **knobs: Any) -> World:
@@ -397,7 +421,9 @@ def test_C39_no_minimum_takes_what_there_is() -> None:
     ],
 )
 @pytest.mark.parametrize("level", ALL_LEVELS)
-def test_C40_to_C43_host_memory_buffer_parameters(level: str, minimum: int, preferred: int, count: int, boundary: int) -> None:
+def test_C40_to_C43_host_memory_buffer_parameters(
+    level: str, minimum: int, preferred: int, count: int, boundary: int
+) -> None:
     world = World(level=level)
     outcome = world.expect(
         lambda: world.allocate_hmb(minimum, preferred, count, boundary=boundary), Status.STOR_STATUS_INVALID_PARAMETER
@@ -454,23 +480,32 @@ def test_C49_changed_length(level: str) -> None:
     world = _hmb_world(20, 10, level=level)
     ranges = world.hmb(0, 30 * MIB, 2)
     ranges[1].RangeLength -= PAGE
-    world.expect(lambda: sp.StorPortFreeHostMemoryBuffer(world.hba, ranges), Status.STOR_STATUS_UNSUCCESSFUL, "HMB_MODIFIED")
+    world.expect(
+        lambda: sp.StorPortFreeHostMemoryBuffer(world.hba, ranges), Status.STOR_STATUS_UNSUCCESSFUL, "HMB_MODIFIED"
+    )
     assert world.kinds("hmb")
 
 
 def _enable(world: World, ranges: list[Any], *, memory_return: bool = False, list_at: int | None = None) -> Any:
-    """Writes the descriptor list as a driver does and enables the buffer; returns (virtual address of the list, completion)."""
+    """Writes the descriptor list as a driver does and enables the buffer; returns (virtual address of the list,
+    completion).
+    """
     if list_at is None:
         list_at = world.dma(PAGE)[0]
     device_address = next(record for record in world.pc.allocations() if record.va == list_at)
     address = getattr(device_address, "device_address", device_address.pa)
     entries = b"".join(
-        entry.RangeStart.to_bytes(8, "little") + (entry.RangeLength // PAGE).to_bytes(4, "little") + bytes(4) for entry in ranges
+        entry.RangeStart.to_bytes(8, "little") + (entry.RangeLength // PAGE).to_bytes(4, "little") + bytes(4)
+        for entry in ranges
     )
     world.pc.write_va(list_at, entries)
     completion = world.hba.nvme.set_features(
-        0x0D, cdw11=1 | (2 if memory_return else 0), cdw12=sum(entry.RangeLength for entry in ranges) // PAGE,
-        cdw13=address & 0xFFFFFFFF, cdw14=address >> 32, cdw15=len(ranges),
+        0x0D,
+        cdw11=1 | (2 if memory_return else 0),
+        cdw12=sum(entry.RangeLength for entry in ranges) // PAGE,
+        cdw13=address & 0xFFFFFFFF,
+        cdw14=address >> 32,
+        cdw15=len(ranges),
     )
     return list_at, completion
 
@@ -486,10 +521,13 @@ def test_C50_freed_while_enabled(level: str) -> None:
     _enable(world, ranges)
     start = ranges[0].RangeStart
     world.expect(
-        lambda: sp.StorPortFreeHostMemoryBuffer(world.hba, ranges), Status.STOR_STATUS_SUCCESS, "HMB_FREED_WHILE_ENABLED"
+        lambda: sp.StorPortFreeHostMemoryBuffer(world.hba, ranges),
+        Status.STOR_STATUS_SUCCESS,
+        "HMB_FREED_WHILE_ENABLED",
     )
     outcome = world.expect(lambda: world.hba.dma_write(start, b"map"), bugcheck=(0xE6, 0x26))
-    assert outcome.code is not None and start in outcome.code
+    assert outcome.code is not None
+    assert start in outcome.code
 
 
 def test_C51_returned_after_reset() -> None:
@@ -518,7 +556,7 @@ def test_C51_returned_with_a_changed_list() -> None:
     assert "HMB_RETURN_CHANGED" in world.names
 
 
-# -- uncached extension, addresses --------------------------------------------------------------------------------------
+# -- uncached extension, addresses -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -530,7 +568,8 @@ def test_C52_second_uncached_extension(level: str) -> None:
         first = sp.StorPortGetUncachedExtension(world.hba, config, 8192)
         assert first
         same = sp.StorPortGetUncachedExtension(world.hba, config, 8192)
-        assert same == first and world.names == []
+        assert same == first
+        assert world.names == []
         world.expect(
             lambda: sp.StorPortGetUncachedExtension(world.hba, config, 65536), violation="UNCACHED_SHORT", result=first
         )
@@ -544,7 +583,9 @@ def test_C53_uncached_extension_outside_find_adapter(level: str) -> None:
         config.SrbExtensionSize = 512
     with world.hba.callback("HwStorPassiveInitializeRoutine"):
         world.expect(
-            lambda: sp.StorPortGetUncachedExtension(world.hba, config, 8192), violation="*", result=0,
+            lambda: sp.StorPortGetUncachedExtension(world.hba, config, 8192),
+            violation="*",
+            result=0,
             verifier=(0xF1, 0x2002, 0, 0, 0),
         )
 
@@ -568,7 +609,8 @@ def test_C55_no_virtual_address_of_a_host_memory_buffer(level: str) -> None:
 def test_C56_one_registry_buffer() -> None:
     world = World()
     first, length = sp.StorPortAllocateRegistryBuffer(world.hba, 64)
-    assert first and length >= 64
+    assert first
+    assert length >= 64
     second, _length = sp.StorPortAllocateRegistryBuffer(world.hba, 64)
     assert second == 0
     sp.StorPortFreeRegistryBuffer(world.hba, first)
@@ -576,7 +618,7 @@ def test_C56_one_registry_buffer() -> None:
     assert third
 
 
-# -- scatter/gather, MDLs, removal, nodes -------------------------------------------------------------------------------
+# -- scatter/gather, MDLs, removal, nodes ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -587,7 +629,8 @@ def test_C57_scatter_gather_below_dispatch(level: str) -> None:
     with world.pc.at_irql(Irql.APC_LEVEL):
         world.expect(
             lambda: sp.StorPortBuildScatterGatherList(world.hba, mdl, va, 4096, lambda *_: None, 0, True, buffer, 256),
-            Status.STOR_STATUS_INVALID_IRQL, "StorPortIrql|BAD_IRQL",
+            Status.STOR_STATUS_INVALID_IRQL,
+            "StorPortIrql|BAD_IRQL",
         )
 
 
@@ -599,7 +642,8 @@ def test_C58_scatter_gather_buffer_too_small() -> None:
     with world.pc.at_irql(Irql.DISPATCH_LEVEL):
         arguments = (mdl, mdl.va, 3 * PAGE, lambda device, irp, sg, context: seen.append(sg), 0, True, buffer)
         world.expect(
-            lambda: sp.StorPortBuildScatterGatherList(world.hba, *arguments, 16 + 24 * 2), Status.STOR_STATUS_BUFFER_TOO_SMALL
+            lambda: sp.StorPortBuildScatterGatherList(world.hba, *arguments, 16 + 24 * 2),
+            Status.STOR_STATUS_BUFFER_TOO_SMALL,
         )
         assert seen == []
         status = sp.StorPortBuildScatterGatherList(world.hba, *arguments, 16 + 24 * 3)
@@ -629,7 +673,8 @@ def test_C60_mdl_over_three_pages() -> None:
     mdl = world.mdl(va + 0x800, 10000)
     assert len(mdl.pages) == 3
     assert mdl.flags & 0x4
-    assert mdl.byte_offset == 0x800 and mdl.byte_count == 10000
+    assert mdl.byte_offset == 0x800
+    assert mdl.byte_count == 10000
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -643,7 +688,9 @@ def test_C61_pool_left_at_removal(level: str) -> None:
         assert outcome.bugcheck is None
     else:
         assert outcome.code is not None
-        assert outcome.code[0] == 0xC4 and outcome.code[1] == 0x62 and outcome.code[4] == 3
+        assert outcome.code[0] == 0xC4
+        assert outcome.code[1] == 0x62
+        assert outcome.code[4] == 3
 
 
 @pytest.mark.parametrize("level", ALL_LEVELS)
@@ -662,9 +709,9 @@ def test_every_case_of_the_list_is_here() -> None:
     assert seen == set(range(1, 65)) - {62, 63}
 
 
-def _contiguous(world: World, number_of_bytes: int, lowest: int = 0, highest: int = ALL_ONES, *, boundary: int = 0, node: Any = None) -> Any:
+def _contiguous(
+    world: World, number_of_bytes: int, lowest: int = 0, highest: int = ALL_ONES, *, boundary: int = 0, node: Any = None
+) -> Any:
     return sp.StorPortAllocateContiguousMemorySpecifyCacheNode(
         world.hba, number_of_bytes, lowest, highest, boundary, sp.MmCached, sp.MM_ANY_NODE_OK if node is None else node
     )
-
-

@@ -6,6 +6,22 @@ from kit.routines import ROUTINES, Routine
 from kit.world import ALL_LEVELS, BIG, EXT, HIGH, LOW, TWO_NODES, World, mem, sp
 
 __all__ = [
-    "ALL_LEVELS", "BIG", "EXT", "HIGH", "LOW", "Outcome", "PAGE", "ROUTINES", "Routine", "TWO_NODES", "World", "free_pages",
-    "in_pages", "mem", "owned_pages", "page_census", "sp", "status_of",
+    "ALL_LEVELS",
+    "BIG",
+    "EXT",
+    "HIGH",
+    "LOW",
+    "PAGE",
+    "ROUTINES",
+    "TWO_NODES",
+    "Outcome",
+    "Routine",
+    "World",
+    "free_pages",
+    "in_pages",
+    "mem",
+    "owned_pages",
+    "page_census",
+    "sp",
+    "status_of",
 ]

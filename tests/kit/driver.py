@@ -30,7 +30,9 @@ class Driver:
         answer = getattr(self, step[0])(*step[1:])
         return answer, tuple(record.name for record in list(self.pc.violations)[before:])
 
-    def allocate(self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int) -> tuple[int, int, int]:
+    def allocate(
+        self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int
+    ) -> tuple[int, int, int]:
         """(status, virtual address, physical address)."""
         result = getattr(sp, ALLOCATE[family])(self.hba, size, lowest, highest, boundary, cache, node)
         return int(result[0]), int(result[1]), int(self.pc.physical(result[1])) if result[1] else 0
@@ -52,12 +54,16 @@ class Driver:
         self, minimum: int, preferred: int, alignment: int, lowest: int, highest: int, count: int
     ) -> tuple[int, tuple[tuple[int, int], ...]]:
         """(status, ranges as start and length)."""
-        result = sp.StorPortAllocateHostMemoryBuffer(self.hba, minimum, preferred, 0, alignment, lowest, highest, 0, count)
+        result = sp.StorPortAllocateHostMemoryBuffer(
+            self.hba, minimum, preferred, 0, alignment, lowest, highest, 0, count
+        )
         return int(result[0]), tuple((int(entry.RangeStart), int(entry.RangeLength)) for entry in result[1])
 
     def free_hmb(self, ranges: tuple[tuple[int, int], ...]) -> int:
         """Status."""
-        return int(sp.StorPortFreeHostMemoryBuffer(self.hba, [sp.ACCESS_RANGE(start, length, 1) for start, length in ranges]))
+        return int(
+            sp.StorPortFreeHostMemoryBuffer(self.hba, [sp.ACCESS_RANGE(start, length, 1) for start, length in ranges])
+        )
 
     def mdl(self, va: int, size: int) -> tuple[int, int, tuple[int, ...]]:
         """Allocates and builds: (status, address, pages)."""

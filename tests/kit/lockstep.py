@@ -1,4 +1,6 @@
-"""The state machine that runs the core and the naive model side by side (global invariants 1–7 of the specification, §9)."""
+"""The state machine that runs the core and the naive model side by side (global invariants 1–7 of the specification,
+§9).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ from typing import Any
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from kit.driver import ALLOCATE, Driver
 from kit.pages import PAGE, free_pages, pages_of
@@ -60,14 +71,23 @@ class Lockstep(RuleBasedStateMachine):
     # -- beginning and end -------------------------------------------------------------------------------------------
 
     @initialize(
-        ranges=maps(), placement=st.sampled_from(list(Placement)), seed=st.integers(0, 3), policy=st.sampled_from(["prefer", "strict"]),
+        ranges=maps(),
+        placement=st.sampled_from(list(Placement)),
+        seed=st.integers(0, 3),
+        policy=st.sampled_from(["prefer", "strict"]),
         cross_node=st.booleans(),
     )
-    def begin(self, ranges: list[tuple[int, int, int]], placement: Placement, seed: int, policy: str, cross_node: bool) -> None:
+    def begin(
+        self, ranges: list[tuple[int, int, int]], placement: Placement, seed: int, policy: str, cross_node: bool
+    ) -> None:
         """A machine, its model, and what the port took for itself."""
         self.knobs: dict[str, Any] = {
-            "placement": self.placement or placement, "seed": seed, "node_policy": policy, "allow_cross_node": cross_node,
-            "level": "release", "hmb_cap": None,
+            "placement": self.placement or placement,
+            "seed": seed,
+            "node_policy": policy,
+            "allow_cross_node": cross_node,
+            "level": "release",
+            "hmb_cap": None,
         }
         self.ranges = ranges
         self.model = Memory.of(ranges, cross_node=cross_node)
@@ -104,8 +124,13 @@ class Lockstep(RuleBasedStateMachine):
     # -- contiguous and DMA memory -----------------------------------------------------------------------------------
 
     @rule(
-        target=blocks, family=st.sampled_from(["contiguous", "dma"]), size=SIZES, lowest=st.one_of(st.just(0), addresses()),
-        highest=st.one_of(st.just(ALL_ONES), addresses()), boundary=BOUNDARIES, cache=st.integers(0, 2),
+        target=blocks,
+        family=st.sampled_from(["contiguous", "dma"]),
+        size=SIZES,
+        lowest=st.one_of(st.just(0), addresses()),
+        highest=st.one_of(st.just(ALL_ONES), addresses()),
+        boundary=BOUNDARIES,
+        cache=st.integers(0, 2),
         node=st.sampled_from([ANY_NODE, ANY_NODE, 0, 1]),
     )
     def allocate(self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int) -> Any:
@@ -118,7 +143,8 @@ class Lockstep(RuleBasedStateMachine):
             return multiple()
         assert status == SUCCESS, f"refused although {len(allowed)} places fit: {request}"
         first = pa // PAGE
-        assert pa % PAGE == 0 and va % PAGE == 0 and first in allowed, f"page {first:#x} is not one of {allowed}"
+        assert (pa % PAGE, va % PAGE) == (0, 0)
+        assert first in allowed, f"page {first:#x} is not one of {allowed}"
         self.check_policy(request, first, allowed)
         self.model.take(first, request.pages)
         block = (family, va, size, cache, first)
@@ -180,7 +206,7 @@ class Lockstep(RuleBasedStateMachine):
         assert self.do("allocate", routine, size, 0, ALL_ONES, 0, 1, ANY_NODE) == (REFUSED, 0, 0)
         assert self.driver.pc.memory.runs() == before
 
-    # -- pool and MDLs -------------------------------------------------------------------------------------------------
+    # -- pool and MDLs -----------------------------------------------------------------------------------------------
 
     @rule(target=pools, size=st.one_of(st.integers(1, PAGE), st.integers(1, 6 * PAGE)))
     def pool(self, size: int) -> Any:
@@ -190,7 +216,8 @@ class Lockstep(RuleBasedStateMachine):
         taken = self.model.free - after
         assert after <= self.model.free
         if status != SUCCESS:
-            assert (status, va) == (REFUSED, 0) and not taken
+            assert (status, va) == (REFUSED, 0)
+            assert not taken
             assert len(self.model.free) < -(-size // PAGE), "refused although enough pages are free"
             return multiple()
         assert len(taken) <= -(-size // PAGE)
@@ -235,12 +262,16 @@ class Lockstep(RuleBasedStateMachine):
         self.model.free = free_pages(self.driver.pc)
         assert self.model.free == before
 
-    # -- Host Memory Buffer ----------------------------------------------------------------------------------------------
+    # -- Host Memory Buffer ------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.ranges_of_hmb is None)
     @rule(
-        minimum=st.integers(0, 80), preferred=st.integers(1, 120), alignment=st.sampled_from([0, 0, PAGE, 4 * PAGE]),
-        lowest=st.one_of(st.just(0), addresses()), highest=st.one_of(st.just(ALL_ONES), addresses()), count=st.integers(1, 6),
+        minimum=st.integers(0, 80),
+        preferred=st.integers(1, 120),
+        alignment=st.sampled_from([0, 0, PAGE, 4 * PAGE]),
+        lowest=st.one_of(st.just(0), addresses()),
+        highest=st.one_of(st.just(ALL_ONES), addresses()),
+        count=st.integers(1, 6),
     )
     def hmb(self, minimum: int, preferred: int, alignment: int, lowest: int, highest: int, count: int) -> None:
         """As many bytes as possible up to the preferred size, in as few ranges as possible: against brute force."""
@@ -258,8 +289,11 @@ class Lockstep(RuleBasedStateMachine):
         assert (sum(length for _, length in ranges), len(ranges)) == expected
         assert list(ranges) == sorted(ranges)
         for start, length in ranges:
-            assert start % max(PAGE, alignment) == 0 and length % PAGE == 0 and length > 0
-            assert lowest <= start and start + length - 1 <= highest
+            assert start % max(PAGE, alignment) == 0
+            assert length % PAGE == 0
+            assert length > 0
+            assert lowest <= start
+            assert start + length - 1 <= highest
             self.model.take(start // PAGE, length // PAGE)
         self.ranges_of_hmb = ranges
 
@@ -276,11 +310,13 @@ class Lockstep(RuleBasedStateMachine):
             self.ranges_of_hmb = None
             return
         wrong = {
-            "partial": ranges[:-1], "shorter": ((ranges[0][0], ranges[0][1] + PAGE), *ranges[1:]), "foreign": (*ranges, (1 << 40, PAGE)),
+            "partial": ranges[:-1],
+            "shorter": ((ranges[0][0], ranges[0][1] + PAGE), *ranges[1:]),
+            "foreign": (*ranges, (1 << 40, PAGE)),
         }[how]
         assert self.do("free_hmb", wrong) == 0xC1000001
 
-    # -- the tester's own hand -------------------------------------------------------------------------------------------
+    # -- the tester's own hand ---------------------------------------------------------------------------------------
 
     @rule(page=st.integers(0, 260), pages=st.integers(1, 6), inside=st.integers(0, PAGE - 1))
     def reserve(self, page: int, pages: int, inside: int) -> None:
@@ -310,11 +346,13 @@ class Lockstep(RuleBasedStateMachine):
         assert self.do("restore", key) == digest
         self.model.free, self.ranges_of_hmb, self.live, self.pool_blocks = copy.deepcopy(state)
 
-    # -- always ----------------------------------------------------------------------------------------------------------
+    # -- always ------------------------------------------------------------------------------------------------------
 
     @invariant()
     def pages_are_conserved(self) -> None:
-        """The machine's free pages are the model's, counted and listed; and the machine finds nothing wrong with itself."""
+        """The machine's free pages are the model's, counted and listed; and the machine finds nothing wrong with
+        itself.
+        """
         if not hasattr(self, "driver"):
             return
         pc = self.driver.pc

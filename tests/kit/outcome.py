@@ -11,7 +11,9 @@ from storsim.storport import StorStatus
 
 
 def status_of(result: Any) -> Any:
-    """The STOR_STATUS in a result: the result itself, or the first member of a result with outputs; None without one."""
+    """The STOR_STATUS in a result: the result itself, or the first member of a result with outputs; None without
+    one.
+    """
     if isinstance(result, StorStatus):
         return result
     if isinstance(result, tuple) and result and isinstance(result[0], StorStatus):
@@ -66,7 +68,9 @@ def observe(pc: storsim.Machine, call: Callable[[], Any]) -> Outcome:
 
 
 def code_matches(got: tuple[int, ...] | None, expected: tuple[int | None, ...]) -> bool:
-    """Compares bugcheck code and parameters; None in the expectation stands for any value, a shorter one for a prefix."""
+    """Compares bugcheck code and parameters; None in the expectation stands for any value, a shorter one for a
+    prefix.
+    """
     if got is None or len(expected) > len(got):
         return False
     return all(want is None or want == have for want, have in zip(expected, got, strict=False))

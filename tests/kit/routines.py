@@ -1,6 +1,7 @@
 """One valid call of every routine: what the tables over IRQL, Windows version and NULL are run on.
 
-Written from the parameter lists of the specification, not from the package's own table, so that the two check each other.
+Written from the parameter lists of the specification, not from the package's own table, so that the two check each
+other.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Routine:
     dummy: tuple[Any, ...]
     #: Levels at which the call is fine; None where the specification says nothing.
     irql: tuple[int, int] | None
-    #: What a breach leads to: "status" (INVALID_IRQL and a violation), "stop" (that at release, 0xC4/0xE5 with the verifier),
+    #: What a breach leads to: "status" (INVALID_IRQL and a violation), "stop" (that at release, 0xC4/0xE5 with the
+    #: verifier),
     #: "quiet" (INVALID_IRQL), "null" (NULL and a violation, 0xC4/0xE5 with the verifier), or "" for none.
     breach: str = ""
     returns: str = "status"
@@ -113,52 +115,176 @@ def _move(world: World) -> tuple[Any, ...]:
 
 
 _LIST: tuple[Routine, ...] = (
-    Routine("StorPortAllocatePool", "WS03SP2", lambda w: (64, "Test"), (64, "Test"), (0, 2), "status", outputs=("BufferPointer",)),
-    Routine("StorPortFreePool", "WS03SP2", lambda w: (w.pool(64),), (0,), (0, 2), "status", pointers=("BufferPointer",)),
-    Routine("StorPortAllocateMdl", "WS03SP2", lambda w: (w.pool(4096), 4096), (0, 4096), (0, 2), "status", outputs=("Mdl",),
-            pointers=("BufferPointer",)),
-    Routine("StorPortFreeMdl", "WS03SP2", lambda w: (w.mdl(w.pool(4096), 4096),), (0,), (0, 2), "status", pointers=("Mdl",)),
-    Routine("StorPortBuildMdlForNonPagedPool", "WS03SP2", lambda w: (w.mdl(w.pool(4096), 4096, built=False),), (0,), (0, 2),
-            "status", pointers=("Mdl",)),
-    Routine("StorPortGetSystemAddress", "WS03SP2", lambda w: (w.hba.srb(4096),), (0,), (0, 2), "status", outputs=("SystemAddress",)),
+    Routine(
+        "StorPortAllocatePool",
+        "WS03SP2",
+        lambda w: (64, "Test"),
+        (64, "Test"),
+        (0, 2),
+        "status",
+        outputs=("BufferPointer",),
+    ),
+    Routine(
+        "StorPortFreePool", "WS03SP2", lambda w: (w.pool(64),), (0,), (0, 2), "status", pointers=("BufferPointer",)
+    ),
+    Routine(
+        "StorPortAllocateMdl",
+        "WS03SP2",
+        lambda w: (w.pool(4096), 4096),
+        (0, 4096),
+        (0, 2),
+        "status",
+        outputs=("Mdl",),
+        pointers=("BufferPointer",),
+    ),
+    Routine(
+        "StorPortFreeMdl", "WS03SP2", lambda w: (w.mdl(w.pool(4096), 4096),), (0,), (0, 2), "status", pointers=("Mdl",)
+    ),
+    Routine(
+        "StorPortBuildMdlForNonPagedPool",
+        "WS03SP2",
+        lambda w: (w.mdl(w.pool(4096), 4096, built=False),),
+        (0,),
+        (0, 2),
+        "status",
+        pointers=("Mdl",),
+    ),
+    Routine(
+        "StorPortGetSystemAddress",
+        "WS03SP2",
+        lambda w: (w.hba.srb(4096),),
+        (0,),
+        (0, 2),
+        "status",
+        outputs=("SystemAddress",),
+    ),
     Routine("StorPortGetOriginalMdl", "WS03SP2", lambda w: (w.hba.srb(4096),), (0,), ANY_IRQL, outputs=("Mdl",)),
     Routine("StorPortBuildScatterGatherList", "WS03SP2", _sg_build, (0, 0, 4096, 0, 0, True, 0, 256), (2, 2), "status"),
     Routine("StorPortPutScatterGatherList", "WS03SP2", _sg_put, (0, True), (2, 2), "status"),
     Routine("StorPortGetActiveNodeCount", "WIN7", lambda w: (), (), (0, 2), outputs=("NumberNodes",)),
     Routine("StorPortGetNodeAffinity", "WIN7", lambda w: (0,), (0,), None, outputs=("NodeAffinityMask",)),
     Routine("StorPortGetHighestNodeNumber", "WIN7", lambda w: (), (), (0, 2), outputs=("HighestNode",)),
-    Routine("StorPortAllocateContiguousMemorySpecifyCacheNode", "WIN7", _contiguous, (8192, 0, ALL_ONES, 0, 1, 0), (0, 2), "stop",
-            outputs=("BufferPointer",)),
-    Routine("StorPortFreeContiguousMemorySpecifyCache", "WIN7", lambda w: (w.contiguous(8192), 8192, sp.MmCached), (0, 8192, 1),
-            (0, 2), "stop"),
-    Routine("StorPortGetDataInBufferMdl", "WIN8", lambda w: (w.hba.srb(4096, write=False),), (0,), ANY_IRQL, outputs=("Mdl",)),
-    Routine("StorPortGetDataInBufferSystemAddress", "WIN8", lambda w: (w.hba.srb(4096, write=False),), (0,), (0, 2), "status",
-            outputs=("SystemAddress",)),
-    Routine("StorPortGetDataInBufferScatterGatherList", "WIN8", lambda w: (w.hba.srb(4096, write=False),), (0,), ANY_IRQL,
-            outputs=("SgList",)),
-    Routine("StorPortMarkDumpMemory", "WIN8", lambda w: (w.pool(4096), 4096, 0), (0, 4096, 0), ANY_IRQL,
-            context="HwStorFindAdapter"),
-    Routine("StorPortAllocateHostMemoryBuffer", "WIN10_1607", _hmb, (0, 1 << 20, 0, 0, 0, ALL_ONES, 0, 8), (0, 2), "quiet",
-            outputs=("PhysicalAddressRanges",)),
+    Routine(
+        "StorPortAllocateContiguousMemorySpecifyCacheNode",
+        "WIN7",
+        _contiguous,
+        (8192, 0, ALL_ONES, 0, 1, 0),
+        (0, 2),
+        "stop",
+        outputs=("BufferPointer",),
+    ),
+    Routine(
+        "StorPortFreeContiguousMemorySpecifyCache",
+        "WIN7",
+        lambda w: (w.contiguous(8192), 8192, sp.MmCached),
+        (0, 8192, 1),
+        (0, 2),
+        "stop",
+    ),
+    Routine(
+        "StorPortGetDataInBufferMdl",
+        "WIN8",
+        lambda w: (w.hba.srb(4096, write=False),),
+        (0,),
+        ANY_IRQL,
+        outputs=("Mdl",),
+    ),
+    Routine(
+        "StorPortGetDataInBufferSystemAddress",
+        "WIN8",
+        lambda w: (w.hba.srb(4096, write=False),),
+        (0,),
+        (0, 2),
+        "status",
+        outputs=("SystemAddress",),
+    ),
+    Routine(
+        "StorPortGetDataInBufferScatterGatherList",
+        "WIN8",
+        lambda w: (w.hba.srb(4096, write=False),),
+        (0,),
+        ANY_IRQL,
+        outputs=("SgList",),
+    ),
+    Routine(
+        "StorPortMarkDumpMemory",
+        "WIN8",
+        lambda w: (w.pool(4096), 4096, 0),
+        (0, 4096, 0),
+        ANY_IRQL,
+        context="HwStorFindAdapter",
+    ),
+    Routine(
+        "StorPortAllocateHostMemoryBuffer",
+        "WIN10_1607",
+        _hmb,
+        (0, 1 << 20, 0, 0, 0, ALL_ONES, 0, 8),
+        (0, 2),
+        "quiet",
+        outputs=("PhysicalAddressRanges",),
+    ),
     Routine("StorPortFreeHostMemoryBuffer", "WIN10_1607", lambda w: (w.hmb(),), ([],), (0, 2), "quiet"),
-    Routine("StorPortGetPfns", "WIN10_1709", _get_pfns, (0, 0), ANY_IRQL, outputs=("Pfns", "PfnCount", "StartingOffset"),
-            pointers=("Srb", "Mdl")),
-    Routine("StorPortAllocateDmaMemory", "WIN10_1803", _contiguous, (8192, 0, ALL_ONES, 0, 1, 0), (0, 2), "stop",
-            outputs=("BufferPointer", "PhysicalAddress")),
+    Routine(
+        "StorPortGetPfns",
+        "WIN10_1709",
+        _get_pfns,
+        (0, 0),
+        ANY_IRQL,
+        outputs=("Pfns", "PfnCount", "StartingOffset"),
+        pointers=("Srb", "Mdl"),
+    ),
+    Routine(
+        "StorPortAllocateDmaMemory",
+        "WIN10_1803",
+        _contiguous,
+        (8192, 0, ALL_ONES, 0, 1, 0),
+        (0, 2),
+        "stop",
+        outputs=("BufferPointer", "PhysicalAddress"),
+    ),
     Routine("StorPortFreeDmaMemory", "WIN10_1803", _dma_free, (0, 8192, 1, 0), (0, 2), "stop"),
     Routine("StorPortGetCurrentIrql", "SERVER_2022", lambda w: (), (), ANY_IRQL, outputs=("Irql",)),
     Routine("StorPortSecureCopyMemory", "SERVER_2022", _copy, (0, 64, 0, 64), None, takes_extension=False),
-    Routine("StorPortGetNodeAffinity2", "WIN11_22H2", lambda w: (0, 1), (0, 1), None,
-            outputs=("GroupAffinities", "GroupAffinitiesCountRequired")),
-    Routine("StorPortGetPhysicalAddress", "WS03SP2", _uncached_physical, (0, 0), ANY_IRQL, returns="physical", outputs=("Length",)),
+    Routine(
+        "StorPortGetNodeAffinity2",
+        "WIN11_22H2",
+        lambda w: (0, 1),
+        (0, 1),
+        None,
+        outputs=("GroupAffinities", "GroupAffinitiesCountRequired"),
+    ),
+    Routine(
+        "StorPortGetPhysicalAddress",
+        "WS03SP2",
+        _uncached_physical,
+        (0, 0),
+        ANY_IRQL,
+        returns="physical",
+        outputs=("Length",),
+    ),
     Routine("StorPortGetVirtualAddress", "WS03SP2", _uncached_virtual, (0,), ANY_IRQL, returns="pointer"),
     Routine("StorPortGetScatterGatherList", "WS03SP2", lambda w: (w.hba.srb(4096),), (0,), None, returns="pointer"),
-    Routine("StorPortAllocateRegistryBuffer", "WS03SP2", lambda w: (64,), (64,), (0, 0), "null", returns="pointer",
-            outputs=("Length",)),
+    Routine(
+        "StorPortAllocateRegistryBuffer",
+        "WS03SP2",
+        lambda w: (64,),
+        (64,),
+        (0, 0),
+        "null",
+        returns="pointer",
+        outputs=("Length",),
+    ),
     Routine("StorPortFreeRegistryBuffer", "WS03SP2", _registry_buffer, (0,), (0, 0), "null", returns="void"),
     Routine("StorPortMoveMemory", "WS03SP2", _move, (0, 0, 64), None, returns="void", takes_extension=False),
-    Routine("StorPortConvertUlongToPhysicalAddress", "WS03SP2", lambda w: (0x1234,), (0x1234,), None, returns="physical",
-            takes_extension=False),
+    Routine(
+        "StorPortConvertUlongToPhysicalAddress",
+        "WS03SP2",
+        lambda w: (0x1234,),
+        (0x1234,),
+        None,
+        returns="physical",
+        takes_extension=False,
+    ),
 )
 
 #: Every routine by its documented name. GetUncachedExtension lives in its callback and has rows of its own.

@@ -1,7 +1,8 @@
 """For every status a routine is documented to return, one way to get it.
 
-``@covers(routine, status)`` registers a function that makes the call on a fresh world and returns the result. The completeness
-test runs every one of them and compares the registry with the package's own table, so that neither can have a gap.
+``@covers(routine, status)`` registers a function that makes the call on a fresh world and returns the result. The
+completeness test runs every one of them and compares the registry with the package's own table, so that neither can
+have a gap.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def _removed(name: str) -> Scenario:
         other.remove()
         routine = ROUTINES[name]
         arguments = routine.prepare(world)
-        with world.pc.at_irql(2 if "ScatterGatherList" in name and name.startswith(("StorPortBuild", "StorPortPut")) else 0):
+        with world.pc.at_irql(
+            2 if "ScatterGatherList" in name and name.startswith(("StorPortBuild", "StorPortPut")) else 0
+        ):
             return getattr(world.pc.storport, name)(number, *arguments)
 
     return run
@@ -114,8 +117,13 @@ for _name, _routine in ROUTINES.items():
         SCENARIOS[(_name, "STOR_STATUS_INVALID_IRQL")] = _wrong_level(_name)
 
 for _name in (
-    "StorPortAllocatePool", "StorPortAllocateMdl", "StorPortGetSystemAddress", "StorPortGetDataInBufferSystemAddress",
-    "StorPortBuildScatterGatherList", "StorPortAllocateContiguousMemorySpecifyCacheNode", "StorPortAllocateDmaMemory",
+    "StorPortAllocatePool",
+    "StorPortAllocateMdl",
+    "StorPortGetSystemAddress",
+    "StorPortGetDataInBufferSystemAddress",
+    "StorPortBuildScatterGatherList",
+    "StorPortAllocateContiguousMemorySpecifyCacheNode",
+    "StorPortAllocateDmaMemory",
     "StorPortAllocateHostMemoryBuffer",
 ):
     SCENARIOS[(_name, "STOR_STATUS_INSUFFICIENT_RESOURCES")] = _injected(_name)

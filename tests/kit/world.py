@@ -16,7 +16,11 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 #: 640 KiB less page 0, 63 MiB below 64 MiB, 64 MiB above 4 GiB: room for every limit a device may have.
-LOW: list[MemoryRange] = [MemoryRange(0x1000, 0x9F000, 0), MemoryRange(MIB, 63 * MIB, 0), MemoryRange(4 * GIB, 64 * MIB, 0)]
+LOW: list[MemoryRange] = [
+    MemoryRange(0x1000, 0x9F000, 0),
+    MemoryRange(MIB, 63 * MIB, 0),
+    MemoryRange(4 * GIB, 64 * MIB, 0),
+]
 #: RAM above 4 GiB only.
 HIGH: list[MemoryRange] = [MemoryRange(4 * GIB, 64 * MIB, 0)]
 #: One plain run of 256 MiB.
@@ -68,9 +72,10 @@ class World:
     ) -> Outcome:
         """One row of a misuse table at this world's level.
 
-        ``bugcheck`` holds at every level, ``release`` at release only, ``verifier`` at verifier and strict, ``strict`` at
-        strict only. Without one of them the status is returned; a violation (a name, alternatives "A|B", or "*" where the
-        row has no name) is recorded, and raised at strict with the result it would have had. A call that fails must leave the machine as it was (``unchanged``).
+        ``bugcheck`` holds at every level, ``release`` at release only, ``verifier`` at verifier and strict,
+        ``strict`` at strict only. Without one of them the status is returned; a violation (a name, alternatives
+        "A|B", or "*" where the row has no name) is recorded, and raised at strict with the result it would have
+        had. A call that fails must leave the machine as it was (``unchanged``).
         """
         stop = bugcheck
         if self.level == "release" and release is not None:
@@ -111,22 +116,44 @@ class World:
         return int(va)
 
     def contiguous(
-        self, number_of_bytes: int = 8192, lowest: int = 0, highest: int = 2**64 - 1, boundary: int = 0, cache: Any = None, node: Any = None
+        self,
+        number_of_bytes: int = 8192,
+        lowest: int = 0,
+        highest: int = 2**64 - 1,
+        boundary: int = 0,
+        cache: Any = None,
+        node: Any = None,
     ) -> int:
         """A live block of contiguous memory."""
         status, va = sp.StorPortAllocateContiguousMemorySpecifyCacheNode(
-            self.hba, number_of_bytes, lowest, highest, boundary, sp.MmCached if cache is None else cache,
+            self.hba,
+            number_of_bytes,
+            lowest,
+            highest,
+            boundary,
+            sp.MmCached if cache is None else cache,
             sp.MM_ANY_NODE_OK if node is None else node,
         )
         assert status == sp.STOR_STATUS_SUCCESS
         return int(va)
 
     def dma(
-        self, number_of_bytes: int = 8192, lowest: int = 0, highest: int = 2**64 - 1, boundary: int = 0, cache: Any = None, node: Any = None
+        self,
+        number_of_bytes: int = 8192,
+        lowest: int = 0,
+        highest: int = 2**64 - 1,
+        boundary: int = 0,
+        cache: Any = None,
+        node: Any = None,
     ) -> tuple[int, int]:
         """A live block of DMA memory: virtual and device address."""
         status, va, pa = sp.StorPortAllocateDmaMemory(
-            self.hba, number_of_bytes, lowest, highest, boundary, sp.MmCached if cache is None else cache,
+            self.hba,
+            number_of_bytes,
+            lowest,
+            highest,
+            boundary,
+            sp.MmCached if cache is None else cache,
             sp.MM_ANY_NODE_OK if node is None else node,
         )
         assert status == sp.STOR_STATUS_SUCCESS
@@ -139,8 +166,17 @@ class World:
         return list(ranges)
 
     def allocate_hmb(
-        self, minimum: int, preferred: int, count: Any, *, utilization: int = 0, alignment: int = 0, lowest: int = 0,
-        highest: int = 2**64 - 1, boundary: int = 0, **keywords: Any,
+        self,
+        minimum: int,
+        preferred: int,
+        count: Any,
+        *,
+        utilization: int = 0,
+        alignment: int = 0,
+        lowest: int = 0,
+        highest: int = 2**64 - 1,
+        boundary: int = 0,
+        **keywords: Any,
     ) -> Any:
         """StorPortAllocateHostMemoryBuffer with the uninteresting parameters left at their plain values."""
         return sp.StorPortAllocateHostMemoryBuffer(
@@ -189,7 +225,9 @@ class World:
 
 
 def names_match(got: list[str], patterns: tuple[str, ...]) -> bool:
-    """One name per pattern; a pattern is a name, alternatives joined by a bar, or a star where the rule has no fixed name."""
+    """One name per pattern; a pattern is a name, alternatives joined by a bar, or a star where the rule has no fixed
+    name.
+    """
     left = list(got)
     for pattern in sorted(patterns, key=lambda text: text == "*"):
         found = next((name for name in left if pattern == "*" or name in pattern.split("|")), None)

@@ -41,7 +41,9 @@ def test_public_functions_and_classes_have_docstrings(path: Path) -> None:
 
     def visit(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not child.name.startswith("_"):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not child.name.startswith(
+                "_"
+            ):
                 if not ast.get_docstring(child) and not _is_overload(child):
                     missing.append(prefix + child.name)
                 if isinstance(child, ast.ClassDef):
@@ -52,10 +54,15 @@ def test_public_functions_and_classes_have_docstrings(path: Path) -> None:
 
 
 def _is_overload(node: ast.AST) -> bool:
-    return any("overload" in ast.unparse(decorator) or "setter" in ast.unparse(decorator) for decorator in getattr(node, "decorator_list", []))
+    return any(
+        "overload" in ast.unparse(decorator) or "setter" in ast.unparse(decorator)
+        for decorator in getattr(node, "decorator_list", [])
+    )
 
 
-@pytest.mark.parametrize("name", sorted(name for name in getattr(storsim, "__all__", dir(storsim)) if not name.startswith("_")))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in getattr(storsim, "__all__", dir(storsim)) if not name.startswith("_"))
+)
 def test_public_names_are_documented(name: str) -> None:
     value = getattr(storsim, name)
     if callable(value) or inspect.ismodule(value):
@@ -64,10 +71,28 @@ def test_public_names_are_documented(name: str) -> None:
 
 def test_the_names_of_the_contract_are_there() -> None:
     for name in (
-        "Machine", "MemoryRange", "WindowsVersion", "Placement", "Irql", "BugCheck", "Violation", "ViolationWarning", "MachineStopped",
-        "StatusError", "StorStatusError", "NtStatusError",
+        "Machine",
+        "MemoryRange",
+        "WindowsVersion",
+        "Placement",
+        "Irql",
+        "BugCheck",
+        "Violation",
+        "ViolationWarning",
+        "MachineStopped",
+        "StatusError",
+        "StorStatusError",
+        "NtStatusError",
     ):
         assert hasattr(storsim, name), name
-    for name in ("StorStatus", "ACCESS_RANGE", "MmCached", "MmNonCached", "MmWriteCombined", "MM_ANY_NODE_OK", "STOR_STATUS_SUCCESS"):
+    for name in (
+        "StorStatus",
+        "ACCESS_RANGE",
+        "MmCached",
+        "MmNonCached",
+        "MmWriteCombined",
+        "MM_ANY_NODE_OK",
+        "STOR_STATUS_SUCCESS",
+    ):
         assert hasattr(sp, name), name
     assert storsim.__version__

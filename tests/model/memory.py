@@ -41,7 +41,9 @@ class Request:
 
 
 def normalise(ranges: Iterable[tuple[int, int, int]]) -> list[Run]:
-    """Byte ranges (start, length, node) as whole pages: touching ranges of one node joined, then rounded inward, without page 0."""
+    """Byte ranges (start, length, node) as whole pages: touching ranges of one node joined, then rounded inward,
+    without page 0.
+    """
     joined: list[list[int]] = []
     for start, length, node in sorted(ranges):
         if joined and joined[-1][1] == start and joined[-1][2] == node:
@@ -78,7 +80,9 @@ class Memory:
         return next(run.node for run in self.runs if run.first <= page < run.end)
 
     def free_runs(self) -> list[Run]:
-        """Maximal runs of free pages; split where the map's runs end, and at node borders unless blocks may cross them."""
+        """Maximal runs of free pages; split where the map's runs end, and at node borders unless blocks may cross
+        them.
+        """
         found: list[Run] = []
         for run in sorted(self.runs, key=lambda run: run.first):
             start: int | None = None
@@ -103,7 +107,9 @@ class Memory:
         pages = range(first, first + request.pages)
         if first == 0 or not all(page in self.free for page in pages):
             return False
-        if not self.cross_node and not any(run.first <= first and first + request.pages <= run.end for run in self.runs):
+        if not self.cross_node and not any(
+            run.first <= first and first + request.pages <= run.end for run in self.runs
+        ):
             return False
         if first * PAGE < request.lowest or first * PAGE + request.number_of_bytes - 1 > request.highest:
             return False
@@ -158,7 +164,9 @@ class Memory:
             start = edge
 
     def preferred(self, request: Request, pages: list[int], *, home: int = 0) -> list[int]:
-        """The candidates that node order allows: the preferred node if it has any, else all others (they are equally far)."""
+        """The candidates that node order allows: the preferred node if it has any, else all others (they are equally
+        far).
+        """
         if self.nodes == 1:
             return pages
         node = home if request.node == ANY_NODE else request.node
@@ -239,7 +247,10 @@ class RunMemory:
             return False
         if first * PAGE < request.lowest or first * PAGE + request.number_of_bytes - 1 > request.highest:
             return False
-        return not request.boundary or first * PAGE // request.boundary == ((first + request.pages) * PAGE - 1) // request.boundary
+        return (
+            not request.boundary
+            or first * PAGE // request.boundary == ((first + request.pages) * PAGE - 1) // request.boundary
+        )
 
     def highest_of(self, request: Request, node: int | None = None) -> int | None:
         """Highest first page anywhere (on one node); None: the request cannot be served."""

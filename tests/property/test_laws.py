@@ -1,4 +1,6 @@
-"""Laws that hold whatever the driver does: order of outputs, inverse operations, faults without traces, same seed same world."""
+"""Laws that hold whatever the driver does: order of outputs, inverse operations, faults without traces, same seed
+same world.
+"""
 
 from __future__ import annotations
 
@@ -20,38 +22,62 @@ RANGES = [(0x1000, 0x9F000, 0), (MIB, 2 * MIB, 0), (4 * MIB, 2 * MIB, 1)]
 NUMBERS = st.one_of(st.integers(0, 2**64 - 1), addresses(), st.sampled_from([0, 1, 2**32, 2**63, ALL_ONES]))
 
 
-@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.integers(-(2**31), 2**31 - 1), st.integers(0, 2**32 - 1), st.sampled_from(["contiguous", "dma"]))
-def test_success_exactly_with_a_pointer(size: int, lowest: int, highest: int, boundary: int, cache: int, node: int, family: str) -> None:
+@given(
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.integers(-(2**31), 2**31 - 1),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["contiguous", "dma"]),
+)
+def test_success_exactly_with_a_pointer(
+    size: int, lowest: int, highest: int, boundary: int, cache: int, node: int, family: str
+) -> None:
     driver = Driver(RANGES, level="release")
     free = driver.pc.memory.free_bytes()
     status, va, pa = driver.allocate(family, size, lowest, highest, boundary, cache, node)
     assert (status == 0) == (va != 0)
     taken = free - driver.pc.memory.free_bytes()
     if status:
-        assert taken == 0 and status == 0xC1000003
+        assert taken == 0
+        assert status == 0xC1000003
     else:
-        assert taken == -(-size // PAGE) * PAGE and lowest <= pa and pa + size - 1 <= highest
+        assert taken == -(-size // PAGE) * PAGE
+        assert lowest <= pa
+        assert pa + size - 1 <= highest
 
 
 @given(NUMBERS, NUMBERS, st.integers(0, 2**32 - 1), NUMBERS, NUMBERS, NUMBERS, st.integers(0, 64))
-def test_host_memory_buffer_never_half_done(minimum: int, preferred: int, alignment: int, lowest: int, highest: int, boundary: int, count: int) -> None:
+def test_host_memory_buffer_never_half_done(
+    minimum: int, preferred: int, alignment: int, lowest: int, highest: int, boundary: int, count: int
+) -> None:
     world = World(level="release")
     free = world.pc.memory.free_bytes()
-    status, ranges = world.allocate_hmb(minimum, preferred, count, alignment=alignment, lowest=lowest, highest=highest, boundary=boundary)
+    status, ranges = world.allocate_hmb(
+        minimum, preferred, count, alignment=alignment, lowest=lowest, highest=highest, boundary=boundary
+    )
     total = sum(entry.RangeLength for entry in ranges)
     assert free - world.pc.memory.free_bytes() == total
     assert (status == sp.STOR_STATUS_SUCCESS) == bool(ranges)
     if ranges:
-        assert max(minimum, PAGE) <= total <= preferred and len(ranges) <= count and boundary == 0
+        assert max(minimum, PAGE) <= total <= preferred
+        assert len(ranges) <= count
+        assert boundary == 0
 
 
-@given(st.lists(st.tuples(st.sampled_from(["pool", "dma", "contiguous"]), SIZES), min_size=1, max_size=8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.sampled_from(["pool", "dma", "contiguous"]), SIZES), min_size=1, max_size=8),
+    st.randoms(use_true_random=False),
+)
 def test_allocate_and_free_are_inverse(requests: list[tuple[str, int]], order: Any) -> None:
     driver = Driver(RANGES, level="strict")
     before = driver.pc.memory.runs(), len(driver.pc.allocations())
     blocks = []
     for kind, size in requests:
-        answer = driver.pool(size, "Laws") if kind == "pool" else driver.allocate(kind, size, 0, ALL_ONES, 0, 1, 0x80000000)
+        answer = (
+            driver.pool(size, "Laws") if kind == "pool" else driver.allocate(kind, size, 0, ALL_ONES, 0, 1, 0x80000000)
+        )
         if answer[0] == 0:
             blocks.append((kind, answer[1], size))
     order.shuffle(blocks)
@@ -74,7 +100,9 @@ def test_same_seed_same_digest(seed: int, placement: Placement) -> None:
     assert run() == run()
 
 
-@pytest.mark.parametrize("routine", ["StorPortAllocatePool", "StorPortAllocateDmaMemory", "StorPortAllocateHostMemoryBuffer"])
+@pytest.mark.parametrize(
+    "routine", ["StorPortAllocatePool", "StorPortAllocateDmaMemory", "StorPortAllocateHostMemoryBuffer"]
+)
 @given(nth=st.integers(1, 6), size=SIZES)
 def test_every_injected_failure_is_without_a_trace(routine: str, nth: int, size: int) -> None:
     driver = Driver(RANGES, level="strict")
@@ -88,7 +116,9 @@ def test_every_injected_failure_is_without_a_trace(routine: str, nth: int, size:
             assert (driver.pc.memory.runs(), [record.va for record in driver.pc.allocations()]) == before
         else:
             assert status == _call(plain, routine, size)
-    assert [(run.start, run.length) for run in driver.pc.memory.runs()] == [(run.start, run.length) for run in plain.pc.memory.runs()]
+    assert [(run.start, run.length) for run in driver.pc.memory.runs()] == [
+        (run.start, run.length) for run in plain.pc.memory.runs()
+    ]
 
 
 def _call(driver: Driver, routine: str, size: int) -> int:
@@ -134,5 +164,6 @@ def test_adversarial_placement_never_touches_the_last_block(sizes: list[int], se
         assert status == 0
         span = (pa, pa + -(-size // PAGE) * PAGE)
         if last is not None:
-            assert span[1] != last[0] and span[0] != last[1]
+            assert span[1] != last[0]
+            assert span[0] != last[1]
         last = span
