@@ -209,17 +209,6 @@ def test_files_are_short(folder: str) -> None:
     assert not long
 
 
-@pytest.mark.parametrize("folder", ["csrc", "storsim", "tests"])
-def test_lines_are_at_most_a_little_long(folder: str) -> None:
-    long = [
-        f"{path.relative_to(ROOT)}:{number}"
-        for path in _files(ROOT / folder, ".c", ".h")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if len(line) > 150
-    ]
-    assert not long
-
-
 #: Built from pieces, so that this file does not contain what it looks for.
 PRIVATE = re.compile(
     "|".join(["/" + "work/", "/" + "tmp/", "/" + "home/", "/" + "root/", "pypi" + "-more", r"\b" + "C:" + r"\\Users"])
