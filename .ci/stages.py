@@ -168,10 +168,16 @@ def run_sdist(log: TextIO) -> int:
     return 0
 
 
-def run_main(log: TextIO) -> int:
-    """The Python suite on an ordinary build."""
+def run_build(log: TextIO) -> int:
+    """An ordinary build, and the tools that look at it."""
     bin_folder = environment(log, "main", sys.executable, "test", "typing", "lint")
     install(log, bin_folder, {"STORSIM_WERROR": "1", "CC": os.environ.get("CC", "gcc")})
+    return 0
+
+
+def run_suite(log: TextIO) -> int:
+    """The Python suite on the ordinary build."""
+    bin_folder = BUILD / "venv" / "main" / "bin"
     digests(log, bin_folder, "main")
     return pytest(log, bin_folder)
 
@@ -259,16 +265,17 @@ def run_tidy(log: TextIO) -> int:
 def all_stages() -> list[Stage]:
     """The stages in an order in which what a stage needs comes before it. Longest chains first."""
     others = [item for item in interpreters() if item.version[:2] != sys.version_info[:2]]
-    builds = ["main", "sanitized", "clang", *(item.name for item in others)]
+    builds = ["suite", "sanitized", "clang", *(item.name for item in others)]
     return [
         Stage("sdist", "source distribution", run_sdist),
         Stage("c-gcc", "C tests, gcc", run_c("gcc", "check")),
-        Stage("main", "Python suite on the installed package", run_main, ("sdist",)),
+        Stage("build", "build and install with warnings as errors", run_build, ("sdist",)),
+        Stage("suite", "Python suite on the installed package", run_suite, ("build",)),
         Stage("sanitized", "Python suite under ASan and UBSan", run_sanitized, ("sdist",)),
         Stage("c-gcc-sanitized", "C tests, gcc, sanitized", run_c("gcc", "check-asan")),
         Stage("c-clang", "C tests, clang", run_c("clang", "check")),
         Stage("c-clang-sanitized", "C tests, clang, sanitized", run_c("clang", "check-asan")),
-        Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("main",)),
+        Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("build",)),
         Stage("tidy", "clang-tidy, cppcheck", run_tidy),
         Stage("clang", "Python suite on a clang build", run_clang_build, ("sdist",)),
         *(Stage(item.name, f"Python suite on {item.path}", run_interpreter(item), ("sdist",)) for item in others),
