@@ -32,12 +32,16 @@ static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t 
         if (ss_segment_init(pages->host, segment, first, end - first) != STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
+        pages->segment_ends[pages->segment_count - 1] = end;
         pages->total += end - first;
     }
     for (uint32_t node = 0; node < pages->node_count; node++) {
         pages->node_first[node] = slot;
         for (uint32_t i = 0; i < count; i++) {
             if (pages->runs[i].node == node) {
+                const ss_map_run_t *run = &pages->runs[i];
+                ss_site_t site = {run->first, run->first + run->pages - 1, &pages->segments[run->segment]};
+                pages->sites[slot] = site;
                 pages->by_node[slot++] = i;
             }
         }
@@ -64,9 +68,11 @@ storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *ru
     created->segments = ss_alloc_zeroed(host, run_count, sizeof *created->segments);
     created->runs = ss_alloc_zeroed(host, run_count, sizeof *created->runs);
     created->by_node = ss_alloc_zeroed(host, run_count, sizeof *created->by_node);
+    created->sites = ss_alloc_zeroed(host, run_count, sizeof *created->sites);
+    created->segment_ends = ss_alloc_zeroed(host, run_count, sizeof *created->segment_ends);
     created->node_first = ss_alloc_zeroed(host, node_count + 1, sizeof *created->node_first);
-    if (created->segments == NULL || created->runs == NULL || created->by_node == NULL || created->node_first == NULL ||
-        build_map(created, runs, allow_cross_node) != STORSIM_OK) {
+    if (created->segments == NULL || created->runs == NULL || created->by_node == NULL || created->sites == NULL ||
+        created->segment_ends == NULL || created->node_first == NULL || build_map(created, runs, allow_cross_node) != STORSIM_OK) {
         goto fail;
     }
     *pages = created;
@@ -84,33 +90,92 @@ void ss_pages_destroy(ss_pages_t *pages) {
         ss_segment_release(pages->host, &pages->segments[i]);
     }
     ss_release(pages->host, pages->node_first);
+    ss_release(pages->host, pages->segment_ends);
+    ss_release(pages->host, pages->sites);
     ss_release(pages->host, pages->by_node);
     ss_release(pages->host, pages->runs);
     ss_release(pages->host, pages->segments);
     ss_release(pages->host, pages);
 }
 
-static bool power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+static inline bool power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+/* Takes what was found. */
+static storsim_status_t commit(ss_pages_t *pages, ss_segment_t *segment, uint64_t first_pfn, uint64_t count) {
+    uint64_t offset = first_pfn - segment->base;
+    if (ss_segment_reserve(pages->host, segment, offset, count) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
+    ss_segment_take(segment, offset, count);
+    pages->free -= count;
+    return STORSIM_OK;
+}
+
+/* TOP_DOWN for up to 64 pages: the answer of ss_pages_place by the shortest way. */
+static storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
+    uint64_t count = request->pages, boundary = request->boundary_pages, start;
+    bool plain = request->align_pages == 1 && (boundary == 0 || count == 1);
+    ss_fit_t fit;
+    if (!plain) {
+        if (boundary != 0 && count > boundary) {
+            return STORSIM_NO_SPACE;
+        }
+        fit = ss_fit_of(request);
+    }
+    for (uint32_t i = 0; i < nodes; i++) {
+        uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
+        const ss_site_t *lowest = node < pages->node_count ? &pages->sites[pages->node_first[node]] : NULL;
+        const ss_site_t *site = node < pages->node_count ? &pages->sites[pages->node_first[node + 1]] : NULL;
+        while (site != lowest) {
+            ss_segment_t *segment = (--site)->segment;
+            uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
+            if (segment->pages < count) {
+                continue;
+            }
+            high = ss_min_u64(high, segment->base + segment->end - count);
+            if (low > high) {
+                continue;
+            }
+            ss_small_t found;
+            if (plain) {
+                found = ss_small_take(segment, (uint32_t)count, low - segment->base, high - segment->base, &start);
+            } else {
+                bool there = ss_small_highest(segment, &fit, low - segment->base, high - segment->base, &start);
+                found = there ? SS_SMALL_FOUND : SS_SMALL_NOT_HERE;
+            }
+            if (found == SS_SMALL_FOUND && commit(pages, segment, segment->base + start, count) != STORSIM_OK) {
+                return STORSIM_NO_MEMORY;
+            }
+            if (found != SS_SMALL_NOT_HERE) {
+                pages->free -= found == SS_SMALL_TAKEN ? count : 0;
+                *first_pfn = segment->base + start;
+                return STORSIM_OK;
+            }
+        }
+    }
+    return STORSIM_NO_SPACE;
+}
 
 storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     ss_placed_t placed = {0, 0, {0}};
-    if (request->pages == 0 || !power_of_two(request->align_pages) ||
+    uint64_t count = request->pages;
+    if (count == 0 || !power_of_two(request->align_pages) ||
         (request->boundary_pages != 0 && !power_of_two(request->boundary_pages))) {
         return STORSIM_INVALID;
+    }
+    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
+        return take_small(pages, request, first_pfn);
     }
     if (!ss_pages_place(pages, request, &placed)) {
         return STORSIM_NO_SPACE;
     }
-    ss_segment_t *segment = &pages->segments[placed.segment];
-    uint64_t offset = placed.first_pfn - segment->base;
-    if (ss_segment_reserve(pages->host, segment, offset, request->pages) != STORSIM_OK) {
+    if (commit(pages, &pages->segments[placed.segment], placed.first_pfn, count) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
-    ss_segment_take(segment, offset, request->pages);
-    pages->free -= request->pages;
     pages->rng = placed.rng;
     pages->last_first = placed.first_pfn;
-    pages->last_pages = request->pages;
+    pages->last_pages = count;
     *first_pfn = placed.first_pfn;
     return STORSIM_OK;
 }
@@ -133,6 +198,15 @@ static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count,
 
 void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     part_t part;
+    if (count <= SS_SMALL) {
+        uint32_t index = ss_pages_segment_at(pages, first_pfn);
+        ss_segment_t *segment = &pages->segments[index];
+        if (index < pages->segment_count && first_pfn + count <= segment->base + segment->end &&
+            ss_small_give(segment, first_pfn - segment->base, (uint32_t)count)) {
+            pages->free += count;
+            return;
+        }
+    }
     while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
         assert(ss_segment_all(part.segment, part.offset, part.count, true));
         ss_segment_give(part.segment, part.offset, part.count);

@@ -123,13 +123,21 @@ typedef struct ss_map_run {
     uint32_t node, segment;
 } ss_map_run_t;
 
+/* A run and its segment, as a search for a node wants them. */
+typedef struct ss_site {
+    uint64_t first, last; /* pfns of the run, inclusive */
+    ss_segment_t *segment;
+} ss_site_t;
+
 struct ss_pages {
     ss_host_t *host;
     storsim_placement_t placement;
     ss_segment_t *segments; /* in address order */
     ss_map_run_t *runs;     /* in address order */
     uint32_t *by_node;      /* indices into runs: node 0's in address order, then node 1's, … */
-    uint32_t *node_first;   /* node_count + 1 indices into by_node */
+    ss_site_t *sites;       /* the same runs in the same order */
+    uint64_t *segment_ends; /* pfn after each segment */
+    uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
     uint32_t segment_count, run_count, node_count;
     uint64_t total, free;   /* pages */
     /* what placement remembers */
@@ -185,6 +193,12 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request);
 bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
 /* Raises bounds and fronts for the pages [offset, offset + count), just freed. */
 void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
+/* The same for a request without alignment or boundary, and takes the pages at once where that needs no host memory and
+ * no second chunk. NOT_HERE: no place. FOUND: *start, to be reserved and taken by the caller. */
+typedef enum ss_small { SS_SMALL_NOT_HERE, SS_SMALL_FOUND, SS_SMALL_TAKEN } ss_small_t;
+ss_small_t ss_small_take(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start);
+/* Gives up to 64 pages; false when they lie at the edge of a chunk and ss_segment_give has to do it. */
+bool ss_small_give(ss_segment_t *segment, uint64_t offset, uint32_t length);
 /* Broken promises of bounds, fronts and memos. */
 size_t ss_small_check(const ss_segment_t *segment);
 
@@ -201,7 +215,19 @@ bool ss_pages_place(const ss_pages_t *pages, const ss_page_request_t *request, s
 /* --- pages_query.c -------------------------------------------------------------------------------------------------- */
 
 /* Index of the segment that contains the page, else of the first one above it; segment_count when there is none. */
-uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn);
+static inline uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn) {
+    uint32_t low = 0, count = pages->segment_count;
+    while (count > 8) { /* halves without a branch to mispredict, then a short count */
+        uint32_t half = count / 2;
+        low += pages->segment_ends[low + half - 1] <= pfn ? half : 0;
+        count -= half;
+    }
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        below += pages->segment_ends[low + i] <= pfn;
+    }
+    return low + below;
+}
 /* Likewise for runs of the map. */
 uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn);
 

@@ -1,19 +1,6 @@
 /* machine/pages_query.c: questions about what is free and what is RAM. Nothing here changes an answer of another call. */
 #include "machine/pages_i.h"
 
-uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn) {
-    uint32_t low = 0, high = pages->segment_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (pages->segments[middle].first + pages->segments[middle].pages > pfn) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
-}
-
 uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn) {
     uint32_t low = 0, high = pages->run_count;
     while (low < high) {

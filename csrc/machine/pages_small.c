@@ -567,6 +567,158 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     }
 }
 
+/* --- the short way ----------------------------------------------------------------------------------------------------
+ *
+ * Most requests are free of constraints and lie inside one chunk; they need no masks and no tree walk beyond the bounds. */
+
+/* starts_in without a word above. No branch below 17 pages: their lengths are hard to predict. */
+static inline uint64_t starts_in_word(uint64_t free, uint32_t length) {
+    uint32_t left = length - 1, step = left < 1 ? left : 1;
+    free &= free >> step;
+    left -= step;
+    step = left < 2 ? left : 2;
+    free &= free >> step;
+    left -= step;
+    step = left < 4 ? left : 4;
+    free &= free >> step;
+    left -= step;
+    step = left < 8 ? left : 8;
+    free &= free >> step;
+    left -= step;
+    if (left > 0) {
+        step = left < 16 ? left : 16;
+        free &= free >> step;
+        left -= step;
+        free &= free >> left; /* 0 … 32 */
+    }
+    return free;
+}
+
+/* The groups of words `at` and `at + spill` of a chunk have changed. */
+static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
+    ss_chunk_t *chunk = ref->chunk;
+    uint32_t groups = UINT32_C(1) << at / 32 | UINT32_C(1) << (at + spill) / 32;
+    if ((groups & ~chunk->stale) != 0) {
+        chunk->stale |= groups;
+        ref->stale = true;
+        mid->stale = true;
+    }
+}
+
+ss_small_t ss_small_take(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
+    ss_front_t *front = segment->front;
+    uint64_t limit = front != NULL ? front->by_length[length] : 0, position = (high >> SS_WORD_SHIFT) + 1;
+    bool whole = position >= limit;
+    uint64_t first = low >> SS_WORD_SHIFT, word = (whole ? limit : position) - 1;
+    if (front == NULL) {
+        goto slow;
+    }
+    if (word + 1 <= first) {
+        return SS_SMALL_NOT_HERE;
+    }
+    for (;;) {
+        ss_mid_ref_t *mid = &segment->mids[word / (SS_CHUNK_WORDS * SS_MID_CHUNKS)];
+        if (mid->mid == NULL) {
+            goto slow;
+        }
+        ss_chunk_ref_t *ref = &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS];
+        ss_chunk_t *chunk = ref->chunk;
+        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS), bit;
+        if (chunk == NULL || at == SS_CHUNK_WORDS - 1) {
+            goto slow;
+        }
+        if (chunk->bound[at] < length) {
+            int32_t before = previous_in_chunk(chunk, at, length);
+            if (before < 0) {
+                goto slow;
+            }
+            at = (uint32_t)before;
+            word = (word & ~(uint64_t)(SS_CHUNK_WORDS - 1)) + at;
+            if (word < first) {
+                goto slow;
+            }
+        }
+        uint64_t free = ~chunk->busy[at], starts;
+        uint32_t tail = ss_high_zeros(~free), above = tail > 0 ? ss_low_zeros(chunk->busy[at + 1]) : 0;
+        if (tail > 0 && tail + above >= length) {
+            bit = above >= length ? 63 : 64 + above - length;
+        } else if ((starts = starts_in_word(free, length)) != 0) {
+            bit = 63 - ss_high_zeros(starts);
+        } else {
+            chunk->bound[at] = (uint8_t)longest_from(free, ~chunk->busy[at + 1]);
+            if (word == first) {
+                goto slow;
+            }
+            word--;
+            continue;
+        }
+        *start = (word << SS_WORD_SHIFT) + bit;
+        if (*start > high || *start < low) {
+            goto slow;
+        }
+        uint32_t inside = bit + length <= 64 ? length : 64 - bit, spill = length - inside;
+        free &= ~(ss_low_mask(inside) << bit);
+        chunk->busy[at] = ~free;
+        chunk->busy[at + 1] |= ss_low_mask(spill);
+        chunk->bound[at] = (uint8_t)longest_from(free, ~chunk->busy[at + 1]);
+        chunk->free -= length;
+        changed(mid, ref, at, spill > 0);
+        if (whole) {
+            lower_front(front, length, word + 1);
+        }
+        return SS_SMALL_TAKEN;
+    }
+slow:;
+    ss_page_request_t request = {length, 0, 0, 1, 0, NULL, 0};
+    ss_fit_t fit = ss_fit_of(&request);
+    return ss_small_highest(segment, &fit, low, high, start) ? SS_SMALL_FOUND : SS_SMALL_NOT_HERE;
+}
+
+/* A stretch of so many pages starts in word `at` of the chunk. */
+static inline void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
+    uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
+    if (chunk->bound[at] < bound) {
+        chunk->bound[at] = bound;
+        raise_above(mid, index, at / 32, bound);
+    }
+}
+
+bool ss_small_give(ss_segment_t *segment, uint64_t offset, uint32_t length) {
+    ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
+    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
+    ss_chunk_ref_t *ref = &mid->mid->chunks[index];
+    ss_chunk_t *chunk = ref->chunk;
+    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63);
+    uint32_t inside = bit + length <= 64 ? length : 64 - bit, spill = length - inside, to, below = 0;
+    if (at == 0 || at >= SS_CHUNK_WORDS - 2) {
+        return false;
+    }
+    uint64_t busy = chunk->busy[at] &= ~(ss_low_mask(inside) << bit);
+    uint32_t from = 64 - ss_high_zeros(busy & ss_low_mask(bit));
+    if (spill == 0) {
+        to = bit + ss_low_zeros(busy >> bit);
+        to = to >= 64 ? 64 + ss_low_zeros(chunk->busy[at + 1]) : to;
+    } else {
+        uint64_t next = chunk->busy[at + 1] &= ~ss_low_mask(spill);
+        to = ss_low_zeros(next);
+        to += to == 64 ? ss_low_zeros(chunk->busy[at + 2]) : 0;
+        raise_at(mid, index, chunk, at + 1, to);
+        to += 64;
+    }
+    raise_at(mid, index, chunk, at, to - from);
+    if (from == 0 && (below = ss_high_zeros(chunk->busy[at - 1])) > 0) {
+        raise_at(mid, index, chunk, at - 1, below + to);
+    }
+    chunk->free += length;
+    changed(mid, ref, at, spill > 0);
+    uint64_t word = (offset >> SS_WORD_SHIFT) + (spill > 0);
+    raise_front(segment->front, below + to - from < SS_SMALL ? below + to - from : SS_SMALL, word + 1);
+    if (segment->front->memos) {
+        touch(segment, word - 1 - (spill > 0), word);
+    }
+    return true;
+}
+
 /* --- self-check ------------------------------------------------------------------------------------------------------- */
 
 static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
