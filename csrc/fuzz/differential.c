@@ -38,6 +38,13 @@ static bool chance(unsigned percent) {
     return below(100) < percent;
 }
 
+/* Misuse mostly ends a machine, so most machines see little of it: their states get deep, the others' misuses many. */
+static bool polite;
+
+static bool mischief(unsigned percent) {
+    return chance(percent) && (!polite || chance(4));
+}
+
 /* --- behaviours ------------------------------------------------------------------------------------------------------- */
 
 typedef struct behaviour {
@@ -139,6 +146,7 @@ static bool bench_open(bench_t *bench, uint64_t seed) {
     nt.os = bench->oracle.os;
     nt.level = (storsim_level_t)bench->oracle.level;
     nt.node_strict = bench->oracle.node_strict = chance(30);
+    polite = chance(70);
     bool ready = storsim_machine_create(&config, &bench->machine) == STORSIM_OK &&
                  storsim_nt_boot(bench->machine, &nt) == STORSIM_OK && storsim_storport_attach(bench->machine) == STORSIM_OK;
     for (unsigned i = 0; ready && i < ORACLE_ADAPTERS; i++) {
@@ -176,7 +184,7 @@ static void compare_violations(bench_t *bench, const expect_t *expect, char *tex
         }
         size_t length = strlen(text);
         (void)snprintf(text + length, capacity - length, "+%s", finding->name);
-        bool expected = expect->lenient;
+        bool expected = expect->lenient || expect->stops; /* a stop may come with the rule event behind it */
         for (unsigned j = 0; j < expect->violation_count; j++) {
             expected = expected || strcmp(expect->violations[j], finding->name) == 0;
         }
@@ -297,8 +305,21 @@ static void note_slot(bench_t *bench, kind_t kind, uint32_t adapter, uint64_t va
     }
     block_t block = {.kind = kind, .va = va, .size = kind == KIND_MDL ? allocation.size : size, .pa = allocation.pa,
                      .first = allocation.pa / 4096, .pages = allocation.pages, .adapter = adapter, .described = described};
+    block.scattered = block.pages != 0;
+    if (block.pages > ORACLE_FRAMES) {
+        fail(bench, "%" PRIu64 " pages for a pool block", block.pages);
+    }
+    for (uint32_t index = 0, done = 0; done < block.pages; index++) {
+        uint64_t pa, bytes;
+        if (!storsim_allocation_extent(bench->machine, allocation.block, index, &pa, &bytes)) {
+            break;
+        }
+        for (uint64_t i = 0; i < (bytes + 4095) / 4096 && done < block.pages; i++) {
+            block.frames[done++] = (uint16_t)(pa / 4096 + i);
+        }
+    }
     for (uint64_t i = 0; i < (block.pages != 0 ? block.pages : 1); i++) {
-        uint64_t page = block.first + i;
+        uint64_t page = block.pages != 0 ? block.frames[i] : block.first;
         if (page >= ORACLE_PAGES || (bench->oracle.page[page] != PAGE_FREE && (block.pages != 0 || bench->oracle.slots[page] == 0))) {
             fail(bench, "frame %" PRIu64 " was not free", page);
         }
@@ -315,13 +336,13 @@ static void pool_allocate(bench_t *bench) {
     uint64_t bytes = chance(70) ? 1 + below(600) : 1 + below(20000), before = 0;
     uint32_t tag = 0x74736554;
     bool null = false;
-    if (chance(6)) {
+    if (mischief(6)) {
         bytes = 0;
-    } else if (chance(5)) {
+    } else if (mischief(5)) {
         tag = odd_tags[below(4)];
-    } else if (chance(4)) {
+    } else if (mischief(4)) {
         null = true;
-    } else if (chance(8)) {
+    } else if (mischief(8)) {
         const block_t *old = pick(bench, 1u << KIND_POOL, true);
         before = old != NULL ? old->va : 0xDEAD;
     }
@@ -336,9 +357,12 @@ static void pool_allocate(bench_t *bench) {
 }
 
 static void pool_free(bench_t *bench) {
-    block_t *block = chance(93) ? pick(bench, 1u << KIND_POOL, true) : NULL;
+    block_t *block = !mischief(7) ? pick(bench, 1u << KIND_POOL, true) : NULL;
+    if (block == NULL && polite && !mischief(50)) {
+        return;
+    }
     uint64_t va = block != NULL ? block->va : wild_address(bench, KIND_POOL);
-    uint32_t adapter = block != NULL && chance(95) ? block->adapter : (uint32_t)below(ORACLE_ADAPTERS);
+    uint32_t adapter = block != NULL && !mischief(5) ? block->adapter : (uint32_t)below(ORACLE_ADAPTERS);
     expect_t expect = oracle_pool_free(&bench->oracle, adapter, va);
     storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va)};
     (void)snprintf(bench->call, sizeof bench->call, "FreePool(0x%" PRIx64 ")", va);
@@ -363,7 +387,11 @@ static contig_call_t contig_request(const bench_t *bench) {
     if (chance(40)) {
         call.node = (uint32_t)below(bench->oracle.nodes);
     }
-    switch (below(40)) { /* one misuse at a time: the rules do not order several */
+    uint64_t misuse = mischief(18) ? below(7) : 99;
+    if (misuse < 7) { /* one misuse at a time: the rules do not order several */
+        call = (contig_call_t){.bytes = 1 + below(8192), .high = UINT64_MAX, .cache = 1, .node = 0x80000000u};
+    }
+    switch (misuse) {
     case 0: call.bytes = 0; break;
     case 1: call.boundary = 0x3000; break;
     case 2: call.cache = (int)below(4) + 3; break;
@@ -379,7 +407,7 @@ static contig_call_t contig_request(const bench_t *bench) {
 static void contig_allocate(bench_t *bench, kind_t kind) {
     uint32_t adapter = (uint32_t)below(ORACLE_ADAPTERS);
     contig_call_t call = contig_request(bench);
-    call.no_address = kind == KIND_DMA && !call.no_buffer && chance(1);
+    call.no_address = kind == KIND_DMA && !call.no_buffer && mischief(2);
     uint64_t place;
     expect_t expect = oracle_contig_allocate(&bench->oracle, kind, &call, &place);
     storsim_arg_t args[] = {in(bench->extensions[adapter]), in(call.bytes), in(call.low), in(call.high), in(call.boundary),
@@ -406,7 +434,10 @@ static void contig_allocate(bench_t *bench, kind_t kind) {
 }
 
 static void contig_free(bench_t *bench, kind_t kind) {
-    block_t *block = chance(93) ? pick(bench, 1u << kind, true) : NULL;
+    block_t *block = !mischief(7) ? pick(bench, 1u << kind, true) : NULL;
+    if (block == NULL && polite && !mischief(50)) {
+        return;
+    }
     if (block == NULL && chance(30)) {
         block = pick(bench, 1u << (kind == KIND_DMA ? KIND_CONTIGUOUS : KIND_DMA), true);
     }
@@ -415,7 +446,7 @@ static void contig_free(bench_t *bench, kind_t kind) {
     int cache = block != NULL ? block->cache : 1;
     uint32_t adapter = block != NULL ? block->adapter : 0;
     bool same = block != NULL && block->kind == kind;
-    switch (same ? below(40) : 99) {
+    switch (same ? (mischief(12) ? below(4) : 4 + below(40)) : 99) {
     case 0: bytes = block->size + 1 + below(4096); break;
     case 1: cache = (block->cache + 1) % 3; break;
     case 2: adapter = 1 - adapter; break;
@@ -472,7 +503,7 @@ static void hmb_allocate(bench_t *bench) {
     if (chance(20)) {
         call.high = below(ORACLE_PAGES * 4096);
     }
-    switch (below(30)) {
+    switch (mischief(25) ? below(7) : 99) {
     case 0: call.minimum = call.preferred + 4096; break;
     case 1: call.preferred += 1; break;
     case 2: call.slots = 0; break;
@@ -543,11 +574,11 @@ static void mdl_call(bench_t *bench) {
     uint32_t adapter = 0;
     block_t *mdl = pick(bench, 1u << KIND_MDL, true);
     if (mdl == NULL || chance(40)) {
-        const block_t *buffer = pick(bench, 0x7, chance(97));
+        const block_t *buffer = pick(bench, 0x7, !mischief(3));
         uint64_t va = buffer != NULL ? buffer->va : 0;
         uint64_t bytes = buffer != NULL && buffer->size != 0 ? 1 + below(buffer->size) : 8;
-        bytes = chance(4) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
-        bool null = chance(4);
+        bytes = mischief(4) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
+        bool null = mischief(4);
         expect_t expect = oracle_mdl_allocate(&bench->oracle, va, bytes, null);
         storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va), in(bytes), out(0xDEAD, null)};
         (void)snprintf(bench->call, sizeof bench->call, "AllocateMdl(0x%" PRIx64 ", %" PRIu64 ")", va, bytes);
@@ -572,7 +603,7 @@ static void mdl_call(bench_t *bench) {
         }
         return;
     }
-    uint64_t va = chance(95) ? mdl->va : wild_address(bench, KIND_MDL);
+    uint64_t va = !mischief(5) ? mdl->va : wild_address(bench, KIND_MDL);
     expect_t expect = oracle_mdl_free(&bench->oracle, va);
     storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va)};
     (void)snprintf(bench->call, sizeof bench->call, "FreeMdl(0x%" PRIx64 ")", va);
@@ -611,7 +642,7 @@ static void one_machine(uint64_t seed, unsigned steps) {
     }
     for (unsigned step = 0; step < steps && !bench.dead && bench.oracle.block_count < ORACLE_BLOCKS - 2; step++) {
         if (chance(4) || (bench.oracle.irql > 2 && chance(50))) {
-            bench.oracle.irql = (unsigned)(chance(60) ? 0 : chance(60) ? 1 + below(2) : 3 + below(13));
+            bench.oracle.irql = (unsigned)(chance(60) ? 0 : !mischief(60) ? 1 + below(2) : 3 + below(13));
             (void)storsim_set_irql(bench.machine, (uint8_t)bench.oracle.irql, NULL);
         }
         switch (below(10)) {

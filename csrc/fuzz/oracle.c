@@ -49,6 +49,19 @@ static void set_pages(oracle_t *oracle, uint64_t first, uint64_t pages, uint8_t 
     }
 }
 
+/* Every whole page of a block. */
+static void set_block(oracle_t *oracle, const block_t *block, uint8_t state) {
+    for (uint32_t i = 0; block->scattered && i < block->pages; i++) {
+        oracle->page[block->frames[i]] = state;
+    }
+    for (uint32_t i = 0; block->kind == KIND_HMB && i < block->range_count; i++) {
+        set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, state);
+    }
+    if (!block->scattered && block->kind != KIND_HMB) {
+        set_pages(oracle, block->first, block->pages, state);
+    }
+}
+
 block_t *oracle_add(oracle_t *oracle, const block_t *block) {
     if (oracle->block_count == ORACLE_BLOCKS) {
         return NULL;
@@ -56,31 +69,23 @@ block_t *oracle_add(oracle_t *oracle, const block_t *block) {
     block_t *added = &oracle->blocks[oracle->block_count++];
     *added = *block;
     added->live = true;
-    if (block->kind == KIND_HMB) {
-        for (uint32_t i = 0; i < block->range_count; i++) {
-            set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, PAGE_BUSY);
-        }
-    } else if (block->pages == 0) {
+    if (block->pages == 0 && block->kind != KIND_HMB) {
         oracle->slots[block->first]++;
         oracle->page[block->first] = PAGE_BUSY;
     } else {
-        set_pages(oracle, block->first, block->pages, PAGE_BUSY);
+        set_block(oracle, block, PAGE_BUSY);
     }
     return added;
 }
 
 void oracle_drop(oracle_t *oracle, block_t *block) {
     block->live = false;
-    if (block->kind == KIND_HMB) {
-        for (uint32_t i = 0; i < block->range_count; i++) {
-            set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, PAGE_FREE);
-        }
-    } else if (block->pages == 0) {
+    if (block->pages == 0 && block->kind != KIND_HMB) {
         if (--oracle->slots[block->first] == 0) {
             oracle->page[block->first] = PAGE_FREE;
         }
     } else {
-        set_pages(oracle, block->first, block->pages, PAGE_FREE);
+        set_block(oracle, block, PAGE_FREE);
     }
     if (block->kind == KIND_MDL && block->built) {
         block_t *described = oracle_find(oracle, block->described);
@@ -154,14 +159,10 @@ static const block_t *around(const oracle_t *oracle, uint64_t va) {
     return NULL;
 }
 
-static bool pool_backed(const block_t *block) {
-    return block->kind == KIND_POOL || block->kind == KIND_MDL;
-}
-
 /* The free of a pool-backed block of one kind: rows of §3.1, which §3.8 refers to for MDLs. */
 static expect_t pool_backed_free(oracle_t *oracle, kind_t kind, uint64_t va) {
     bool checked = oracle->level >= LEVEL_VERIFIER;
-    if (va <= UINT64_C(0x00007FFFFFFFFFFF)) {
+    if (kind == KIND_POOL && va <= UINT64_C(0x00007FFFFFFFFFFF)) {
         return stop(0xC2, 0x40, va, DONT_CARE, DONT_CARE);
     }
     const block_t *block = around(oracle, va);
@@ -175,7 +176,7 @@ static expect_t pool_backed_free(oracle_t *oracle, kind_t kind, uint64_t va) {
     if (block != NULL && (block->kind == KIND_CONTIGUOUS || block->kind == KIND_DMA) && block->live && kind == KIND_POOL) {
         return stop(0xC2, 0x41, va, DONT_CARE, DONT_CARE);
     }
-    if (block != NULL && pool_backed(block) && block->kind == kind && block->live) {
+    if (kind == KIND_POOL && block != NULL && block->kind == kind && block->live) {
         return checked ? stop(0xC4, 0x10, va, 0, 0) : stop(0xC2, 0x99, va, 0, 0);
     }
     return checked ? stop(0xC4, 0x10, va, DONT_CARE, DONT_CARE) : stop(0xC2, 0x42, va, DONT_CARE, DONT_CARE);

@@ -13,6 +13,7 @@
 #define ORACLE_PAGES 1024u
 #define ORACLE_BLOCKS 512u
 #define ORACLE_RANGES 16u
+#define ORACLE_FRAMES 16u
 #define ORACLE_ADAPTERS 2u
 
 enum { LEVEL_RELEASE, LEVEL_VERIFIER, LEVEL_STRICT };
@@ -32,6 +33,8 @@ typedef struct block {
     bool live;
     uint64_t va, size, pa;
     uint64_t first, pages;  /* frames; pages 0: a slot inside frame `first` */
+    uint16_t frames[ORACLE_FRAMES]; /* of a pool block of whole pages, which need not be contiguous */
+    bool scattered;
     int cache;
     uint32_t adapter;       /* index from 0 */
     uint64_t described;     /* MDL: the buffer it was allocated over */
@@ -62,7 +65,7 @@ typedef struct expect {
     bool allow_other;
     uint32_t code;
     uint64_t parameters[4];
-    const char *violations[3];
+    const char *violations[4];
     unsigned violation_count;
     bool lenient;          /* violations are not compared: the rules leave them open here */
 } expect_t;
