@@ -176,7 +176,7 @@ typedef struct storsim_codec_config {
 /* Plugs a codec at an SDI line (address 0 … 14). On a running link it signals STATESTS after codec_frames. INVALID when the address is
  * taken, above the configured lines, or the description is inconsistent (duplicate node, connection to an absent node is allowed). */
 storsim_status_t storsim_codec_add(storsim_machine_t *machine, uint32_t controller, uint32_t address, const storsim_codec_config_t *config);
-/* The default codec: 15 output converters (nodes 10h …) each with its own line-out pin (30h …), 15 input converters (20h …) each with a
+/* The default codec: 16 output converters (nodes 10h …) each with its own line-out pin (30h …), 16 input converters (20h …) each with a
  * line-in pin (40h …), all rates and widths, 1 … 16 channels. Source: model choice, DESIGN §5. */
 storsim_status_t storsim_codec_add_ideal(storsim_machine_t *machine, uint32_t controller, uint32_t address);
 storsim_status_t storsim_codec_remove(storsim_machine_t *machine, uint32_t controller, uint32_t address);

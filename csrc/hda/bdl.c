@@ -1,0 +1,95 @@
+/* hda/bdl.c: buffer descriptor lists. An entry is read when the engine first needs a byte of it, and how much of its buffer the device can
+ * reach is found out then, so that a descriptor error has a known byte and therefore a known time. Source: hda-controller §5, §6.6. */
+#include "hda/hda_i.h"
+
+#include <string.h>
+
+static uint64_t little(const uint8_t *bytes, uint32_t count) {
+    uint64_t value = 0;
+    for (uint32_t i = count; i-- > 0;) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+/* Reads one entry from memory; *reached false when the device cannot. */
+static storsim_status_t read_entry(storsim_machine_t *machine, ss_hda_t *hda, uint64_t address, uint8_t entry[16], bool *reached) {
+    ss_bus_result_t result;
+    storsim_status_t status = ss_bus_read(machine, hda->device, address, entry, 16, &result);
+    if (status == STORSIM_VIOLATION) {
+        hda->raised = status;
+        *reached = false;
+        return STORSIM_OK;
+    }
+    *reached = status == STORSIM_OK && result == SS_BUS_OK;
+    return status == STORSIM_INVALID ? STORSIM_OK : status; /* INVALID: the entry would end above the address space */
+}
+
+/* Bytes of [address, address + length) the device can reach, from the start. */
+static uint32_t reachable(const storsim_machine_t *machine, const ss_hda_t *hda, uint64_t address, uint32_t length) {
+    uint64_t limit = hda->config.ok64 ? UINT64_MAX : UINT32_MAX, done = 0;
+    while (done < length) {
+        uint64_t at = address + done, physical;
+        if (at < address || at > limit || !ss_bus_translate(machine, hda->device, at, &physical) ||
+            !ss_pages_is_ram(ss_machine_pages(machine), physical / STORSIM_PAGE_SIZE)) {
+            break;
+        }
+        done += STORSIM_PAGE_SIZE - at % STORSIM_PAGE_SIZE;
+    }
+    return done < length ? (uint32_t)done : length;
+}
+
+storsim_status_t ss_hda_bdl_prefetch(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *bad) {
+    ss_hda_stream_t *stream = &hda->streams[index];
+    *bad = false;
+    for (uint32_t i = 0; i <= stream->lvi && !*bad; i++) {
+        bool reached;
+        storsim_status_t status = read_entry(machine, hda, stream->bdl + 16u * i, stream->cache[i], &reached);
+        if (status != STORSIM_OK) {
+            return status;
+        }
+        *bad = !reached;
+    }
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_hda_entry_load(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *bad) {
+    ss_hda_stream_t *stream = &hda->streams[index];
+    uint8_t entry[16];
+    uint64_t at = stream->bdl + 16u * stream->index;
+    *bad = ss_hardware_fault(machine, STORSIM_HW_DESCRIPTOR_ERROR, hda->number);
+    if (stream->cache != NULL) {
+        memcpy(entry, stream->cache[stream->index], sizeof entry);
+    } else if (!*bad) {
+        bool reached;
+        storsim_status_t status = read_entry(machine, hda, at, entry, &reached);
+        if (status != STORSIM_OK) {
+            return status;
+        }
+        *bad = !reached;
+    }
+    if (*bad) {
+        ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_DESCRIPTOR_ERROR, 16, 0, at);
+        return STORSIM_OK;
+    }
+    uint64_t address = little(entry, 8);
+    uint32_t length = (uint32_t)little(entry + 8, 4);
+    if (length == 0 || address % 2 != 0 || (!hda->config.ok64 && address > UINT32_MAX)) {
+        ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_DESCRIPTOR_ERROR, 2, length, address);
+        *bad = true;
+        return STORSIM_OK;
+    }
+    if (address % 128 != 0) {
+        ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_BDL_ALIGNMENT, 128, address % 128, address);
+    }
+    if (length % 2 != 0) {
+        ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_ODD_LENGTH, 2, length, address);
+    }
+    stream->loaded = true;
+    stream->ioc = (entry[12] & 1u) != 0;
+    stream->address = address;
+    stream->length = length;
+    stream->offset = 0;
+    stream->usable = reachable(machine, hda, address, length);
+    return STORSIM_OK;
+}
