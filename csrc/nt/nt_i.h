@@ -112,6 +112,7 @@ typedef struct ss_nt {
 
     ss_block_t *blocks;      /* index id - 1 */
     uint32_t block_count, block_capacity, free_block, free_blocks;
+    uint32_t load_last_free; /* end of the free list while a snapshot is read */
     uint32_t first_live, last_live, live_count;
     uint32_t first_held, last_held;
     uint64_t held_bytes;

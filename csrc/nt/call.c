@@ -1,0 +1,108 @@
+/* nt/call.c: the call frame: who calls what, from where, at which level. Frames nest through callbacks. */
+#include "nt/nt_i.h"
+
+storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args) {
+    storsim_status_t status = ss_machine_alive(machine);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    ss_nt_t *nt = nt_of(machine);
+    ss_where_t *where = ss_machine_where(machine);
+    *call = (ss_call_t){.machine = machine, .routine = routine, .args = args, .status = STORSIM_OK, .saved = *where, .outer = nt->frame};
+    nt->frame = call;
+    where->routine = routine != NULL ? routine->id : 0;
+    where->owner = 0;
+    where->arg_count = 0;
+    for (uint8_t i = 0; routine != NULL && i < routine->param_count && i < STORSIM_FINDING_ARGS; i++) {
+        where->args[where->arg_count++] = args[i].value;
+    }
+    nt_sync(machine);
+    return STORSIM_OK;
+}
+
+/* The first output that was written, for the trace. */
+static uint64_t first_output(const ss_call_t *call) {
+    for (uint8_t i = 0; i < call->routine->param_count; i++) {
+        if ((call->routine->params[i].flags & STORSIM_P_OUT) != 0 && call->args[i].written) {
+            return call->args[i].value;
+        }
+    }
+    return 0;
+}
+
+storsim_status_t ss_call_end(ss_call_t *call) {
+    ss_nt_t *nt = nt_of(call->machine);
+    if (call->routine != NULL) {
+        const storsim_routine_t *routine = call->routine;
+        uint8_t skip = routine->param_count != 0 && routine->params[0].type == STORSIM_T_DEVEXT ? 1 : 0;
+        uint64_t first = skip < routine->param_count ? call->args[skip].value : 0;
+        uint64_t second = skip + 1 < routine->param_count ? call->args[skip + 1].value : 0;
+        ss_trace(call->machine, STORSIM_TRACE_CALL, call->result, first, second, first_output(call));
+    }
+    *ss_machine_where(call->machine) = call->saved;
+    nt_sync(call->machine);
+    nt->frame = call->outer;
+    if (call->status != STORSIM_OK) {
+        return call->status;
+    }
+    return call->raised ? STORSIM_VIOLATION : STORSIM_OK;
+}
+
+static const nt_limit_t *limit_of(const ss_nt_t *nt, const storsim_routine_t *routine) {
+    return nt->limits != NULL && routine->id < nt->limit_count ? &nt->limits[routine->id] : NULL;
+}
+
+bool ss_call_present(const ss_call_t *call) {
+    const ss_nt_t *nt = nt_of(call->machine);
+    const nt_limit_t *limit = limit_of(nt, call->routine);
+    return nt->config.os >= (limit != NULL && limit->has_os ? limit->first_os : call->routine->first_os);
+}
+
+bool ss_call_irql_ok(const ss_call_t *call) {
+    const ss_nt_t *nt = nt_of(call->machine);
+    const nt_limit_t *limit = limit_of(nt, call->routine);
+    uint8_t irql = nt->cpus[nt->cpu].irql;
+    if (limit != NULL && limit->has_irql) {
+        return irql >= limit->irql_min && irql <= limit->irql_max;
+    }
+    return irql >= call->routine->irql_min && irql <= call->routine->irql_max;
+}
+
+static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, nt_limit_t **limit) {
+    ss_nt_t *nt = nt_of(machine);
+    if (storsim_ddi_routine(routine) == NULL) {
+        return STORSIM_INVALID;
+    }
+    if (nt->limits == NULL) {
+        size_t count;
+        (void)storsim_ddi_table(&count);
+        nt->limits = ss_alloc_zeroed(nt->host, count + 1, sizeof(nt_limit_t));
+        if (nt->limits == NULL) {
+            return STORSIM_NO_MEMORY;
+        }
+        nt->limit_count = (uint32_t)count + 1;
+    }
+    *limit = &nt->limits[routine];
+    return STORSIM_OK;
+}
+
+storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t routine, uint8_t irql_min, uint8_t irql_max) {
+    nt_limit_t *limit;
+    storsim_status_t status = irql_min > irql_max ? STORSIM_INVALID : override(machine, routine, &limit);
+    if (status == STORSIM_OK) {
+        limit->has_irql = true;
+        limit->irql_min = irql_min;
+        limit->irql_max = irql_max;
+    }
+    return status;
+}
+
+storsim_status_t storsim_override_first_os(storsim_machine_t *machine, uint16_t routine, uint32_t os) {
+    nt_limit_t *limit;
+    storsim_status_t status = override(machine, routine, &limit);
+    if (status == STORSIM_OK) {
+        limit->has_os = true;
+        limit->first_os = os;
+    }
+    return status;
+}

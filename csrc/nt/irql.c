@@ -1,0 +1,62 @@
+/* nt/irql.c: levels, CPUs, the callback context of each CPU. */
+#include "nt/nt_i.h"
+
+uint8_t storsim_irql(const storsim_machine_t *machine) {
+    const ss_nt_t *nt = nt_of(machine);
+    return nt->cpus[nt->cpu].irql;
+}
+
+uint32_t storsim_cpu(const storsim_machine_t *machine) {
+    return nt_of(machine)->cpu;
+}
+
+uint8_t ss_context(const storsim_machine_t *machine) {
+    const ss_nt_t *nt = nt_of(machine);
+    return nt->cpus[nt->cpu].context;
+}
+
+void ss_set_context(storsim_machine_t *machine, uint8_t context) {
+    ss_nt_t *nt = nt_of(machine);
+    nt->cpus[nt->cpu].context = context;
+    nt_sync(machine);
+}
+
+void nt_sync(storsim_machine_t *machine) {
+    const ss_nt_t *nt = nt_of(machine);
+    ss_where_t *where = ss_machine_where(machine);
+    where->cpu = nt->cpu;
+    where->irql = nt->cpus[nt->cpu].irql;
+    where->context = nt->cpus[nt->cpu].context;
+}
+
+storsim_status_t storsim_set_cpu(storsim_machine_t *machine, uint32_t cpu) {
+    ss_nt_t *nt = nt_of(machine);
+    if (cpu >= nt->config.cpus) {
+        return STORSIM_INVALID;
+    }
+    nt->cpu = cpu;
+    nt_sync(machine);
+    return ss_deliver(machine);
+}
+
+storsim_status_t storsim_set_irql(storsim_machine_t *machine, uint8_t irql, uint8_t *old) {
+    storsim_status_t status = ss_machine_alive(machine);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    ss_nt_t *nt = nt_of(machine);
+    nt_cpu_t *cpu = &nt->cpus[nt->cpu];
+    if (irql > HIGH_LEVEL || irql < cpu->floor) {
+        return STORSIM_INVALID;
+    }
+    uint8_t before = cpu->irql;
+    cpu->irql = irql;
+    nt_sync(machine);
+    if (old != NULL) {
+        *old = before;
+    }
+    if (before != irql) {
+        ss_trace(machine, STORSIM_TRACE_IRQL, before, irql, 0, 0);
+    }
+    return irql < before ? ss_deliver(machine) : STORSIM_OK;
+}
