@@ -98,81 +98,25 @@ void ss_pages_destroy(ss_pages_t *pages) {
     ss_release(pages->host, pages);
 }
 
-static inline bool power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
-
-/* Takes what was found. */
-static storsim_status_t commit(ss_pages_t *pages, ss_segment_t *segment, uint64_t first_pfn, uint64_t count) {
-    uint64_t offset = first_pfn - segment->base;
+storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    uint64_t count = request->pages, align = request->align_pages, boundary = request->boundary_pages;
+    if (count == 0 || align == 0 || (align & (align - 1)) != 0 || (boundary & (boundary - 1)) != 0) {
+        return STORSIM_INVALID; /* boundary 0 passes */
+    }
+    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
+        return ss_pages_take_small(pages, request, first_pfn);
+    }
+    ss_placed_t placed = {0, 0, {0}};
+    if (!ss_pages_place(pages, request, &placed)) {
+        return STORSIM_NO_SPACE;
+    }
+    ss_segment_t *segment = &pages->segments[placed.segment];
+    uint64_t offset = placed.first_pfn - segment->base;
     if (ss_segment_reserve(pages->host, segment, offset, count) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
     ss_segment_take(segment, offset, count);
     pages->free -= count;
-    return STORSIM_OK;
-}
-
-/* TOP_DOWN for up to 64 pages: the answer of ss_pages_place by the shortest way. */
-static storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
-    uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
-    uint64_t count = request->pages, boundary = request->boundary_pages, start;
-    bool plain = request->align_pages == 1 && (boundary == 0 || count == 1);
-    ss_fit_t fit;
-    if (!plain) {
-        if (boundary != 0 && count > boundary) {
-            return STORSIM_NO_SPACE;
-        }
-        fit = ss_fit_of(request);
-    }
-    for (uint32_t i = 0; i < nodes; i++) {
-        uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
-        const ss_site_t *lowest = node < pages->node_count ? &pages->sites[pages->node_first[node]] : NULL;
-        const ss_site_t *site = node < pages->node_count ? &pages->sites[pages->node_first[node + 1]] : NULL;
-        while (site != lowest) {
-            ss_segment_t *segment = (--site)->segment;
-            uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
-            if (segment->pages < count) {
-                continue;
-            }
-            high = ss_min_u64(high, segment->base + segment->end - count);
-            if (low > high) {
-                continue;
-            }
-            ss_small_t found;
-            if (plain) {
-                found = ss_small_take(segment, (uint32_t)count, low - segment->base, high - segment->base, &start);
-            } else {
-                bool there = ss_small_highest(segment, &fit, low - segment->base, high - segment->base, &start);
-                found = there ? SS_SMALL_FOUND : SS_SMALL_NOT_HERE;
-            }
-            if (found == SS_SMALL_FOUND && commit(pages, segment, segment->base + start, count) != STORSIM_OK) {
-                return STORSIM_NO_MEMORY;
-            }
-            if (found != SS_SMALL_NOT_HERE) {
-                pages->free -= found == SS_SMALL_TAKEN ? count : 0;
-                *first_pfn = segment->base + start;
-                return STORSIM_OK;
-            }
-        }
-    }
-    return STORSIM_NO_SPACE;
-}
-
-storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
-    ss_placed_t placed = {0, 0, {0}};
-    uint64_t count = request->pages;
-    if (count == 0 || !power_of_two(request->align_pages) ||
-        (request->boundary_pages != 0 && !power_of_two(request->boundary_pages))) {
-        return STORSIM_INVALID;
-    }
-    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
-        return take_small(pages, request, first_pfn);
-    }
-    if (!ss_pages_place(pages, request, &placed)) {
-        return STORSIM_NO_SPACE;
-    }
-    if (commit(pages, &pages->segments[placed.segment], placed.first_pfn, count) != STORSIM_OK) {
-        return STORSIM_NO_MEMORY;
-    }
     pages->rng = placed.rng;
     pages->last_first = placed.first_pfn;
     pages->last_pages = count;
@@ -196,23 +140,21 @@ static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count,
     return true;
 }
 
-void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+/* Pages at the edge of a chunk, many pages, or pages of several segments. */
+static void give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     part_t part;
-    if (count <= SS_SMALL) {
-        uint32_t index = ss_pages_segment_at(pages, first_pfn);
-        ss_segment_t *segment = &pages->segments[index];
-        if (index < pages->segment_count && first_pfn + count <= segment->base + segment->end &&
-            ss_small_give(segment, first_pfn - segment->base, (uint32_t)count)) {
-            pages->free += count;
-            return;
-        }
-    }
     while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
         assert(ss_segment_all(part.segment, part.offset, part.count, true));
         ss_segment_give(part.segment, part.offset, part.count);
         pages->free += part.count;
     }
     assert(count == 0);
+}
+
+void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    if (!ss_pages_give_small(pages, first_pfn, count)) {
+        give_parts(pages, first_pfn, count);
+    }
 }
 
 storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {

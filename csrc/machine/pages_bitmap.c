@@ -94,7 +94,7 @@ static void set_bounds_untouched(ss_mid_ref_t *ref, uint32_t chunk) {
 static ss_front_t *front_create(ss_host_t *host, const ss_segment_t *segment) {
     ss_front_t *front = ss_alloc_zeroed(host, 1, sizeof *front);
     for (uint32_t length = 0; front != NULL && length <= SS_SMALL; length++) {
-        front->by_length[length] = (uint32_t)((segment->end - 1) >> SS_WORD_SHIFT) + 1;
+        front->by_length[length] = length == 0 ? UINT32_MAX : (uint32_t)((segment->end - 1) >> SS_WORD_SHIFT) + 1;
     }
     return front;
 }

@@ -101,7 +101,7 @@ typedef struct ss_mid_ref {
 
 /* Positions are word + 1 and mean "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
-    uint32_t by_length[SS_SMALL + 1]; /* where the highest stretch of so many pages may start; [0] unused */
+    uint32_t by_length[SS_SMALL + 2]; /* where the highest stretch of so many pages may start; [0] = all ones, last = 0 */
     uint32_t by_class[SS_CLASSES];    /* where the highest legal start for least[c] pages or more may be */
     uint8_t least[SS_CLASSES];
     uint32_t valid;   /* bit c: by_class[c] is known, save for what was freed since */
@@ -193,12 +193,10 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request);
 bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
 /* Raises bounds and fronts for the pages [offset, offset + count), just freed. */
 void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
-/* The same for a request without alignment or boundary, and takes the pages at once where that needs no host memory and
- * no second chunk. NOT_HERE: no place. FOUND: *start, to be reserved and taken by the caller. */
-typedef enum ss_small { SS_SMALL_NOT_HERE, SS_SMALL_FOUND, SS_SMALL_TAKEN } ss_small_t;
-ss_small_t ss_small_take(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start);
-/* Gives up to 64 pages; false when they lie at the edge of a chunk and ss_segment_give has to do it. */
-bool ss_small_give(ss_segment_t *segment, uint64_t offset, uint32_t length);
+/* ss_pages_take for a valid TOP_DOWN request of up to 64 pages. */
+storsim_status_t ss_pages_take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn);
+/* ss_pages_give for up to 64 pages well inside a chunk; false, and nothing done, for others. */
+bool ss_pages_give_small(ss_pages_t *pages, uint64_t first_pfn, uint64_t count);
 /* Broken promises of bounds, fronts and memos. */
 size_t ss_small_check(const ss_segment_t *segment);
 

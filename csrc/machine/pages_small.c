@@ -13,7 +13,7 @@
  * Freeing raises at most three words' bounds and what lies above them (ss_small_freed).
  * Complexity: O(1) where the front is right, else O(levels) amortised; a request that cannot fit costs one pass over the
  * words with free stretches, then O(1) plus O(frees since). */
-#include "machine/pages_i.h"
+#include "machine/pages_small_i.h"
 
 #include <string.h>
 
@@ -56,18 +56,6 @@ static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
     }
     return low;
 }
-
-/* Longest stretch that starts in the low word, counted up to 64. */
-static inline uint32_t longest_from(uint64_t low, uint64_t high) {
-    uint32_t length = 0;
-    for (; low != 0 && length < SS_SMALL; length++) {
-        low &= low >> 1 | high << 63;
-        high &= high >> 1;
-    }
-    return length;
-}
-
-static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
 
 /* --- requests as masks ---------------------------------------------------------------------------------------------- */
 
@@ -134,31 +122,8 @@ static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64
 
 /* --- bounds --------------------------------------------------------------------------------------------------------- */
 
-/* Highest word <= from of a chunk with a bound >= length, or -1. Lowers group bounds found too high. */
-static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
-    uint32_t group = from / 32, all = ss_bytes_at_least(&chunk->bound[group * 32], length);
-    uint32_t hits = all & UINT32_MAX >> (31 - from % 32);
-    if (hits != 0) {
-        return (int32_t)(group * 32 + highest_bit(hits));
-    }
-    if (all == 0) {
-        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
-    }
-    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(group);
-    while (groups != 0) {
-        group = highest_bit(groups);
-        hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
-        if (hits != 0) {
-            return (int32_t)(group * 32 + highest_bit(hits));
-        }
-        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
-        groups &= ~(UINT32_C(1) << group);
-    }
-    return -1;
-}
-
 /* Highest chunk below *chunk whose bound is >= length. */
-static bool previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
+bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
     uint32_t index = (uint32_t)(*chunk / SS_MID_CHUNKS), below = (uint32_t)(*chunk % SS_MID_CHUNKS);
     for (;;) {
         ss_mid_ref_t *ref = &segment->mids[index];
@@ -206,28 +171,12 @@ static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, ui
             return *word >= first;
         }
         segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
-        if (!previous_chunk(segment, &index, length)) {
+        if (!ss_previous_chunk(segment, &index, length)) {
             return false;
         }
         *word = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
     }
     return false;
-}
-
-static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
-    ss_mid_t *mid = ref->mid;
-    uint8_t *group_bound = &mid->chunks[chunk].chunk->group_bound[group];
-    if (*group_bound >= length) {
-        return;
-    }
-    *group_bound = length;
-    if (mid->bound[chunk] < length) {
-        mid->bound[chunk] = length;
-        if (mid->block_bound[chunk / 32] < length) {
-            mid->block_bound[chunk / 32] = length;
-            ref->bound = ref->bound < length ? length : ref->bound;
-        }
-    }
 }
 
 /* A stretch of `length` free pages starts in the word. */
@@ -254,18 +203,6 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
 }
 
 /* --- fronts and memos ----------------------------------------------------------------------------------------------- */
-
-static inline void lower_front(ss_front_t *front, uint32_t length, uint64_t position) {
-    for (; length <= SS_SMALL && front->by_length[length] > position; length++) {
-        front->by_length[length] = (uint32_t)position;
-    }
-}
-
-static inline void raise_front(ss_front_t *front, uint32_t length, uint64_t position) {
-    for (; length > 0 && front->by_length[length] < position; length--) {
-        front->by_length[length] = (uint32_t)position;
-    }
-}
 
 /* No legal start for the request's class and length above the position. Frees since an older proof are first charged to
  * the classes that have not seen them. */
@@ -311,7 +248,7 @@ static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
 }
 
 /* Something in words [from, to] was freed. */
-static void touch(ss_segment_t *segment, uint64_t from, uint64_t to) {
+void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to) {
     segment->front->touched = segment->front->touched > to ? segment->front->touched : (uint32_t)to + 1;
     while (from <= to) {
         uint64_t last = ss_min_u64(from | 31, to);
@@ -563,160 +500,8 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     }
     raise_front(segment->front, (uint32_t)ss_min_u64(below + length, SS_SMALL), last + 1);
     if (segment->front->memos) {
-        touch(segment, first - (first > 0), last);
+        ss_small_touch(segment, first - (first > 0), last);
     }
-}
-
-/* --- the short way ----------------------------------------------------------------------------------------------------
- *
- * Most requests are free of constraints and lie inside one chunk; they need no masks and no tree walk beyond the bounds. */
-
-/* starts_in without a word above. No branch below 17 pages: their lengths are hard to predict. */
-static inline uint64_t starts_in_word(uint64_t free, uint32_t length) {
-    uint32_t left = length - 1, step = left < 1 ? left : 1;
-    free &= free >> step;
-    left -= step;
-    step = left < 2 ? left : 2;
-    free &= free >> step;
-    left -= step;
-    step = left < 4 ? left : 4;
-    free &= free >> step;
-    left -= step;
-    step = left < 8 ? left : 8;
-    free &= free >> step;
-    left -= step;
-    if (left > 0) {
-        step = left < 16 ? left : 16;
-        free &= free >> step;
-        left -= step;
-        free &= free >> left; /* 0 … 32 */
-    }
-    return free;
-}
-
-/* The groups of words `at` and `at + spill` of a chunk have changed. */
-static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
-    ss_chunk_t *chunk = ref->chunk;
-    uint32_t groups = UINT32_C(1) << at / 32 | UINT32_C(1) << (at + spill) / 32;
-    if ((groups & ~chunk->stale) != 0) {
-        chunk->stale |= groups;
-        ref->stale = true;
-        mid->stale = true;
-    }
-}
-
-ss_small_t ss_small_take(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
-    ss_front_t *front = segment->front;
-    uint64_t limit = front != NULL ? front->by_length[length] : 0, position = (high >> SS_WORD_SHIFT) + 1;
-    bool whole = position >= limit;
-    uint64_t first = low >> SS_WORD_SHIFT, word = (whole ? limit : position) - 1;
-    if (front == NULL) {
-        goto slow;
-    }
-    if (word + 1 <= first) {
-        return SS_SMALL_NOT_HERE;
-    }
-    for (;;) {
-        ss_mid_ref_t *mid = &segment->mids[word / (SS_CHUNK_WORDS * SS_MID_CHUNKS)];
-        if (mid->mid == NULL) {
-            goto slow;
-        }
-        ss_chunk_ref_t *ref = &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS];
-        ss_chunk_t *chunk = ref->chunk;
-        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS), bit;
-        if (chunk == NULL || at == SS_CHUNK_WORDS - 1) {
-            goto slow;
-        }
-        if (chunk->bound[at] < length) {
-            int32_t before = previous_in_chunk(chunk, at, length);
-            if (before < 0) {
-                goto slow;
-            }
-            at = (uint32_t)before;
-            word = (word & ~(uint64_t)(SS_CHUNK_WORDS - 1)) + at;
-            if (word < first) {
-                goto slow;
-            }
-        }
-        uint64_t free = ~chunk->busy[at], starts;
-        uint32_t tail = ss_high_zeros(~free), above = tail > 0 ? ss_low_zeros(chunk->busy[at + 1]) : 0;
-        if (tail > 0 && tail + above >= length) {
-            bit = above >= length ? 63 : 64 + above - length;
-        } else if ((starts = starts_in_word(free, length)) != 0) {
-            bit = 63 - ss_high_zeros(starts);
-        } else {
-            chunk->bound[at] = (uint8_t)longest_from(free, ~chunk->busy[at + 1]);
-            if (word == first) {
-                goto slow;
-            }
-            word--;
-            continue;
-        }
-        *start = (word << SS_WORD_SHIFT) + bit;
-        if (*start > high || *start < low) {
-            goto slow;
-        }
-        uint32_t inside = bit + length <= 64 ? length : 64 - bit, spill = length - inside;
-        free &= ~(ss_low_mask(inside) << bit);
-        chunk->busy[at] = ~free;
-        chunk->busy[at + 1] |= ss_low_mask(spill);
-        chunk->bound[at] = (uint8_t)longest_from(free, ~chunk->busy[at + 1]);
-        chunk->free -= length;
-        changed(mid, ref, at, spill > 0);
-        if (whole) {
-            lower_front(front, length, word + 1);
-        }
-        return SS_SMALL_TAKEN;
-    }
-slow:;
-    ss_page_request_t request = {length, 0, 0, 1, 0, NULL, 0};
-    ss_fit_t fit = ss_fit_of(&request);
-    return ss_small_highest(segment, &fit, low, high, start) ? SS_SMALL_FOUND : SS_SMALL_NOT_HERE;
-}
-
-/* A stretch of so many pages starts in word `at` of the chunk. */
-static inline void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
-    uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
-    if (chunk->bound[at] < bound) {
-        chunk->bound[at] = bound;
-        raise_above(mid, index, at / 32, bound);
-    }
-}
-
-bool ss_small_give(ss_segment_t *segment, uint64_t offset, uint32_t length) {
-    ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
-    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
-    ss_chunk_ref_t *ref = &mid->mid->chunks[index];
-    ss_chunk_t *chunk = ref->chunk;
-    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63);
-    uint32_t inside = bit + length <= 64 ? length : 64 - bit, spill = length - inside, to, below = 0;
-    if (at == 0 || at >= SS_CHUNK_WORDS - 2) {
-        return false;
-    }
-    uint64_t busy = chunk->busy[at] &= ~(ss_low_mask(inside) << bit);
-    uint32_t from = 64 - ss_high_zeros(busy & ss_low_mask(bit));
-    if (spill == 0) {
-        to = bit + ss_low_zeros(busy >> bit);
-        to = to >= 64 ? 64 + ss_low_zeros(chunk->busy[at + 1]) : to;
-    } else {
-        uint64_t next = chunk->busy[at + 1] &= ~ss_low_mask(spill);
-        to = ss_low_zeros(next);
-        to += to == 64 ? ss_low_zeros(chunk->busy[at + 2]) : 0;
-        raise_at(mid, index, chunk, at + 1, to);
-        to += 64;
-    }
-    raise_at(mid, index, chunk, at, to - from);
-    if (from == 0 && (below = ss_high_zeros(chunk->busy[at - 1])) > 0) {
-        raise_at(mid, index, chunk, at - 1, below + to);
-    }
-    chunk->free += length;
-    changed(mid, ref, at, spill > 0);
-    uint64_t word = (offset >> SS_WORD_SHIFT) + (spill > 0);
-    raise_front(segment->front, below + to - from < SS_SMALL ? below + to - from : SS_SMALL, word + 1);
-    if (segment->front->memos) {
-        touch(segment, word - 1 - (spill > 0), word);
-    }
-    return true;
 }
 
 /* --- self-check ------------------------------------------------------------------------------------------------------- */
@@ -775,7 +560,7 @@ static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
 
 size_t ss_small_check(const ss_segment_t *segment) {
     size_t broken = 0;
-    for (uint32_t i = 2; segment->front != NULL && i <= SS_SMALL; i++) {
+    for (uint32_t i = 1; segment->front != NULL && i <= SS_SMALL + 1; i++) {
         broken += segment->front->by_length[i] > segment->front->by_length[i - 1];
     }
     for (uint32_t i = 0; i < segment->mid_count; i++) {

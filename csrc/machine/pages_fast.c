@@ -1,0 +1,263 @@
+/* machine/pages_fast.c: the short way for TOP_DOWN requests of up to 64 pages, and for giving them back.
+ *
+ * The same answers as ss_pages_place and ss_segment_give, reached without their generality: a request without constraints
+ * that ends inside one chunk is found, taken and recorded in one go. Whatever is unusual (edges of chunks, parts of the map
+ * never touched, windows that cut the word in question) goes the long way.
+ * Complexity: as in pages_small.c. */
+#include "machine/pages_small_i.h"
+
+#include <assert.h>
+
+/* The lowest `count` bits, 1 … 64. */
+static inline uint64_t ones(uint32_t count) { return ~UINT64_C(0) >> (64 - count); }
+
+/* Bit i: bits i … i + length - 1 are set. No branch below 17: lengths are hard to predict. */
+static inline uint64_t starts_in_word(uint64_t free, uint32_t length) {
+    uint32_t left = length - 1, step = left < 1 ? left : 1;
+    free &= free >> step;
+    left -= step;
+    step = left < 2 ? left : 2;
+    free &= free >> step;
+    left -= step;
+    step = left < 4 ? left : 4;
+    free &= free >> step;
+    left -= step;
+    step = left < 8 ? left : 8;
+    free &= free >> step;
+    left -= step;
+    if (left > 0) {
+        step = left < 16 ? left : 16;
+        free &= free >> step;
+        left -= step;
+        free &= free >> left; /* 0 … 32 */
+    }
+    return free;
+}
+
+/* The groups of words `at` and `at + spill` of a chunk have changed: their summaries and those above are stale. */
+static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
+    ss_chunk_t *chunk = ref->chunk;
+    uint32_t groups = UINT32_C(1) << at / 32 | UINT32_C(1) << (at + spill) / 32;
+    if ((groups & ~chunk->stale) != 0) {
+        chunk->stale |= groups;
+        ref->stale = true;
+        mid->stale = true;
+    }
+}
+
+/* Takes `length` pages from bit `bit` of word `at`; not the chunk's last word. */
+static inline void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length) {
+    ss_chunk_t *chunk = ref->chunk;
+    uint64_t block = ones(length), spill = bit == 0 ? 0 : block >> (64 - bit);
+    uint64_t free = ~(chunk->busy[at] |= block << bit), above = chunk->busy[at + 1];
+    if (spill != 0) {
+        above = chunk->busy[at + 1] |= spill;
+    }
+    chunk->bound[at] = (uint8_t)longest_from(free, ~above);
+    chunk->free -= length;
+    changed(mid, ref, at, spill != 0);
+}
+
+/* Highest start in word `at`, in *bit; false when it holds no stretch so long. */
+static inline bool highest_in_word(const ss_chunk_t *chunk, uint32_t at, uint32_t length, uint32_t *bit) {
+    uint64_t free = ~chunk->busy[at], starts;
+    uint32_t tail = ss_high_zeros(~free);
+    if (tail > 0) { /* the highest stretch goes on in the next word */
+        uint32_t above = ss_low_zeros(chunk->busy[at + 1]);
+        if (tail + above >= length) {
+            *bit = above >= length ? 63 : 64 + above - length;
+            return true;
+        }
+    }
+    starts = starts_in_word(free, length);
+    *bit = 63 - ss_high_zeros(starts);
+    return starts != 0;
+}
+
+typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
+
+/* Takes the highest stretch with a start in [low, high] (offsets), if that is easy. */
+static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
+    ss_front_t *front = segment->front;
+    if (front == NULL) {
+        return LONG_WAY;
+    }
+    uint64_t limit = front->by_length[length], position = (high >> SS_WORD_SHIFT) + 1, first = low >> SS_WORD_SHIFT;
+    bool whole = position >= limit;
+    position = whole ? limit : position;
+    while (position > first) {
+        uint64_t word = position - 1, index = word / SS_CHUNK_WORDS;
+        ss_mid_ref_t *mid = &segment->mids[index / SS_MID_CHUNKS];
+        ss_chunk_ref_t *ref = mid->mid != NULL ? &mid->mid->chunks[index % SS_MID_CHUNKS] : NULL;
+        if (ref == NULL || ref->chunk == NULL) {
+            return LONG_WAY;
+        }
+        ss_chunk_t *chunk = ref->chunk;
+        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS), bit;
+        if (chunk->bound[at] < length) {
+            int32_t before = previous_in_chunk(chunk, at, length);
+            if (before < 0) {
+                mid->mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
+                if (!ss_previous_chunk(segment, &index, length)) {
+                    break;
+                }
+                position = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS;
+                continue;
+            }
+            word = word - at + (uint32_t)before;
+            at = (uint32_t)before;
+        }
+        if (at == SS_CHUNK_WORDS - 1) {
+            return LONG_WAY;
+        }
+        if (!highest_in_word(chunk, at, length, &bit)) {
+            chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~chunk->busy[at + 1]);
+            position = word;
+            continue;
+        }
+        *start = (word << SS_WORD_SHIFT) + bit;
+        if (*start > high || *start < low) {
+            return LONG_WAY;
+        }
+        take_at(mid, ref, at, bit, length);
+        if (whole) {
+            lower_front(front, length, word + 1);
+        }
+        return TAKEN;
+    }
+    if (whole) {
+        lower_front(front, length, first);
+    }
+    return NOT_HERE;
+}
+
+/* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
+static storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_fit_t *fit, uint64_t low,
+                                      uint64_t high, uint64_t *start) {
+    if (!ss_small_highest(segment, fit, low, high, start)) {
+        return STORSIM_NO_SPACE;
+    }
+    uint64_t word = *start >> SS_WORD_SHIFT;
+    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
+    if (ss_chunk_at(segment, word / SS_CHUNK_WORDS) != NULL && at < SS_CHUNK_WORDS - 1) {
+        ss_mid_ref_t *mid = &segment->mids[word / (SS_CHUNK_WORDS * SS_MID_CHUNKS)];
+        take_at(mid, &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS], at, (uint32_t)(*start & 63), fit->length);
+        return STORSIM_OK;
+    }
+    if (ss_segment_reserve(pages->host, segment, *start, fit->length) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
+    ss_segment_take(segment, *start, fit->length);
+    return STORSIM_OK;
+}
+
+/* The highest place on one node. */
+static inline storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
+                                            const ss_fit_t *fit, uint64_t *first_pfn) {
+    const ss_site_t *lowest = &pages->sites[pages->node_first[node]], *site = &pages->sites[pages->node_first[node + 1]];
+    uint64_t count = request->pages, start;
+    while (site != lowest) {
+        ss_segment_t *segment = (--site)->segment;
+        uint64_t base = segment->base, low = ss_max_u64(request->first_min, site->first);
+        uint64_t high = ss_min_u64(request->first_max, site->last);
+        if (segment->end < count) { /* base + end - count must not wrap */
+            continue;
+        }
+        high = ss_min_u64(high, base + segment->end - count);
+        if (low > high) {
+            continue;
+        }
+        attempt_t attempt = LONG_WAY;
+        if (!fit->constrained) {
+            attempt = take_plain(segment, (uint32_t)count, low - base, high - base, &start);
+        }
+        if (attempt == NOT_HERE) {
+            continue;
+        }
+        if (attempt == LONG_WAY) {
+            storsim_status_t status = take_long_way(pages, segment, fit, low - base, high - base, &start);
+            if (status == STORSIM_NO_SPACE) {
+                continue;
+            }
+            if (status != STORSIM_OK) {
+                return status;
+            }
+        }
+        pages->free -= count;
+        *first_pfn = base + start;
+        return STORSIM_OK;
+    }
+    return STORSIM_NO_SPACE;
+}
+
+storsim_status_t ss_pages_take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
+    storsim_status_t status = STORSIM_NO_SPACE;
+    if (request->boundary_pages != 0 && request->pages > request->boundary_pages) {
+        return STORSIM_NO_SPACE;
+    }
+    ss_fit_t fit = ss_fit_of(request);
+    for (uint32_t i = 0; i < nodes && status == STORSIM_NO_SPACE; i++) {
+        uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
+        if (node < pages->node_count) {
+            status = take_on_node(pages, node, request, &fit, first_pfn);
+        }
+    }
+    return status;
+}
+
+/* A stretch of so many pages starts in word `at` of the chunk. */
+static inline void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
+    uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
+    if (chunk->bound[at] < bound) {
+        chunk->bound[at] = bound;
+        raise_above(mid, index, at / 32, bound);
+    }
+}
+
+bool ss_pages_give_small(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    uint32_t place = ss_pages_segment_at(pages, first_pfn);
+    if (count - 1 >= SS_SMALL || place == pages->segment_count) {
+        return false;
+    }
+    ss_segment_t *segment = &pages->segments[place];
+    uint64_t offset = first_pfn - segment->base;
+    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63);
+    if (at == 0 || at >= SS_CHUNK_WORDS - 2 || offset + count > segment->end) {
+        return false;
+    }
+    assert(ss_segment_all(segment, offset, count, true));
+    ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
+    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)), length = (uint32_t)count;
+    ss_chunk_ref_t *ref = &mid->mid->chunks[index];
+    ss_chunk_t *chunk = ref->chunk;
+    /* The stretch around the block: bit `from` of its first word up to `to` pages above bit 0 of it, and `below` pages
+     * at the top of the word below. */
+    uint64_t block = ones(length), spill = bit == 0 ? 0 : block >> (64 - bit);
+    uint64_t busy = chunk->busy[at] &= ~(block << bit);
+    uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit)), to, below = 0, extra = 0;
+    if (spill == 0) {
+        to = bit + ss_low_zeros(busy >> bit);
+        to = to >= 64 ? 64 + ss_low_zeros(chunk->busy[at + 1]) : to;
+    } else {
+        extra = 1;
+        to = ss_low_zeros(chunk->busy[at + 1] &= ~spill);
+        to += to == 64 ? ss_low_zeros(chunk->busy[at + 2]) : 0;
+        raise_at(mid, index, chunk, at + 1, to);
+        to += 64;
+    }
+    raise_at(mid, index, chunk, at, to - from);
+    if (from == 0) {
+        below = ss_high_zeros(chunk->busy[at - 1]);
+        raise_at(mid, index, chunk, at - 1, below > 0 ? below + to : 0);
+    }
+    chunk->free += length;
+    pages->free += count;
+    changed(mid, ref, at, extra);
+    uint64_t word = (offset >> SS_WORD_SHIFT) + extra;
+    raise_front(segment->front, below + to - from < SS_SMALL ? below + to - from : SS_SMALL, word + 1);
+    if (segment->front->memos) {
+        ss_small_touch(segment, word - 1 - extra, word);
+    }
+    return true;
+}

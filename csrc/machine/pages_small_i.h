@@ -1,0 +1,76 @@
+/* machine/pages_small_i.h: bounds and fronts, for the two files that search and repair them. */
+#ifndef SS_PAGES_SMALL_I_H
+#define SS_PAGES_SMALL_I_H
+
+#include "machine/pages_i.h"
+
+/* Highest chunk below *chunk whose bound is >= length. */
+bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length);
+/* Memos: something in words [from, to] was freed. */
+void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to);
+
+/* Longest stretch that starts in the low word, counted up to 64. */
+static inline uint32_t longest_from(uint64_t low, uint64_t high) {
+    uint32_t length = 0;
+    for (; low != 0 && length < SS_SMALL; length++) {
+        low &= low >> 1 | high << 63;
+        high &= high >> 1;
+    }
+    return length;
+}
+
+static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
+
+/* Highest word <= from of a chunk with a bound >= length, or -1. Lowers group bounds found too high. */
+static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+    uint32_t group = from / 32, all = ss_bytes_at_least(&chunk->bound[group * 32], length);
+    uint32_t hits = all & UINT32_MAX >> (31 - from % 32);
+    if (hits != 0) {
+        return (int32_t)(group * 32 + highest_bit(hits));
+    }
+    if (all == 0) {
+        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+    }
+    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(group);
+    while (groups != 0) {
+        group = highest_bit(groups);
+        hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
+        if (hits != 0) {
+            return (int32_t)(group * 32 + highest_bit(hits));
+        }
+        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+        groups &= ~(UINT32_C(1) << group);
+    }
+    return -1;
+}
+
+static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
+    ss_mid_t *mid = ref->mid;
+    uint8_t *group_bound = &mid->chunks[chunk].chunk->group_bound[group];
+    if (*group_bound >= length) {
+        return;
+    }
+    *group_bound = length;
+    if (mid->bound[chunk] < length) {
+        mid->bound[chunk] = length;
+        if (mid->block_bound[chunk / 32] < length) {
+            mid->block_bound[chunk / 32] = length;
+            ref->bound = ref->bound < length ? length : ref->bound;
+        }
+    }
+}
+
+/* No stretch of `length` pages at or above the position. The ends of the array stop both loops. */
+static inline void lower_front(ss_front_t *front, uint32_t length, uint64_t position) {
+    for (uint32_t *at = &front->by_length[length]; *at > position; at++) {
+        *at = (uint32_t)position;
+    }
+}
+
+static inline void raise_front(ss_front_t *front, uint32_t length, uint64_t position) {
+    for (uint32_t *at = &front->by_length[length]; *at < position; at--) {
+        *at = (uint32_t)position;
+    }
+}
+
+#endif
