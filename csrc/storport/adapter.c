@@ -51,12 +51,15 @@ static void initial_port_config(ss_adapter_t *adapter) {
     port[STORSIM_PC_DumpMode] = adapter->config.dump_mode;
 }
 
-/* One block the port provides without a call (spec §3.13). */
+/* One block the port provides without a call (spec §3.13). It gets its owner once the adapter has a number. */
 static storsim_status_t provide(storsim_machine_t *machine, const ss_adapter_t *adapter, storsim_block_kind_t kind, uint64_t bytes,
                                 bool zero, ss_block_id_t *id) {
-    const ss_block_request_t request = {.kind = kind, .size = bytes, .highest = UINT64_MAX, .node = adapter->config.node,
-                                        .cache = 1, .owner = adapter->number, .zero = zero};
-    return ss_block_make(machine, &request, id);
+    const ss_block_request_t request = {.kind = kind, .size = bytes, .highest = UINT64_MAX, .node = adapter->config.node, .cache = 1,
+                                        .zero = zero};
+    ss_block_id_t made;
+    storsim_status_t status = ss_block_make(machine, &request, &made);
+    *id = status == STORSIM_OK ? made : 0;
+    return status;
 }
 
 static storsim_status_t provide_all(storsim_machine_t *machine, ss_adapter_t *adapter) {
@@ -67,12 +70,25 @@ static storsim_status_t provide_all(storsim_machine_t *machine, ss_adapter_t *ad
     }
     if (status == STORSIM_OK && adapter->config.dump_mode != 0) {
         status = provide(machine, adapter, STORSIM_BLOCK_DUMP_REGION, SS_DUMP_LIMIT, false, &adapter->dump_region);
-        if (status == STORSIM_OK) {
-            status = ss_device_attach(machine, adapter, adapter->dump_region, UINT64_MAX);
-        }
     }
-    if (status != STORSIM_OK) {
-        return status;
+    if (status == STORSIM_OK) {
+        status = ss_bus_add_device(machine, adapter->config.dma_remapping, adapter->config.coherent, &adapter->device);
+    }
+    if (status == STORSIM_OK && adapter->dump_region != 0) {
+        status = ss_device_attach(machine, adapter, adapter->dump_region, UINT64_MAX);
+    }
+    if (status == STORSIM_OK) {
+        status = ss_owner_add(machine, adapter->config.pool_cap, adapter->config.contig_cap, &adapter->number);
+    }
+    return status == STORSIM_OK ? ss_device_owner(machine, adapter->device, adapter->number) : status;
+}
+
+static void settle(storsim_machine_t *machine, ss_adapter_t *adapter) {
+    ss_block_id_t blocks[3] = {adapter->extension_block, adapter->config_block, adapter->dump_region};
+    for (int i = 0; i < 3; i++) {
+        if (blocks[i] != 0) {
+            ss_block(machine, blocks[i])->owner = adapter->number;
+        }
     }
     adapter->extension = ss_block(machine, adapter->extension_block)->va;
     adapter->config_address = ss_block(machine, adapter->config_block)->va;
@@ -82,7 +98,21 @@ static storsim_status_t provide_all(storsim_machine_t *machine, ss_adapter_t *ad
         adapter->port[STORSIM_PC_DumpRegionPhysicalBase] = ss_device_address(machine, adapter, region, 0);
         adapter->port[STORSIM_PC_DumpRegionLength] = region->size;
     }
-    return STORSIM_OK;
+    adapter->live = true;
+}
+
+/* In the reverse order of making. */
+static void unmake(storsim_machine_t *machine, ss_adapter_t *adapter) {
+    ss_block_id_t blocks[3] = {adapter->dump_region, adapter->config_block, adapter->extension_block};
+    if (adapter->device != 0) {
+        ss_bus_remove_device(machine, adapter->device);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (blocks[i] != 0) {
+            ss_block_undo(machine, blocks[i]);
+        }
+    }
+    ss_release(ss_machine_host(machine), adapter);
 }
 
 storsim_status_t storsim_adapter_add(storsim_machine_t *machine, const storsim_adapter_config_t *config, uint32_t *number) {
@@ -112,30 +142,16 @@ storsim_status_t storsim_adapter_add(storsim_machine_t *machine, const storsim_a
     if (adapter->config.device_extension_bytes == 0) {
         adapter->config.device_extension_bytes = 4096;
     }
-    adapter->number = port->adapter_count + 1;
     initial_port_config(adapter);
-    status = ss_bus_add_device(machine, config->dma_remapping, config->coherent, &adapter->device);
-    if (status != STORSIM_OK) {
-        goto fail;
-    }
     status = provide_all(machine, adapter);
-    if (status == STORSIM_OK) {
-        status = ss_device_owner(machine, adapter->device, adapter->number);
-    }
     if (status != STORSIM_OK) {
-        goto fail;
+        unmake(machine, adapter);
+        return status;
     }
-    adapter->live = true;
+    settle(machine, adapter);
     port->adapters[port->adapter_count++] = adapter;
     *number = adapter->number;
     return STORSIM_OK;
-fail:
-    ss_port_free(machine, adapter->dump_region);
-    ss_port_free(machine, adapter->config_block);
-    ss_port_free(machine, adapter->extension_block);
-    ss_bus_remove_device(machine, adapter->device);
-    ss_release(host, adapter);
-    return status;
 }
 
 /* --- looking up ------------------------------------------------------------------------------------------------------ */

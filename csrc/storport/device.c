@@ -76,10 +76,6 @@ void ss_release_device(storsim_machine_t *machine, ss_call_t *call, const ss_wat
     if (owner == NULL) {
         return;
     }
-    bool contiguous = watch->kind == STORSIM_BLOCK_CONTIGUOUS || watch->kind == STORSIM_BLOCK_DMA;
-    if (contiguous) {
-        (void)ss_bus_shadow(machine, watch->pfn, watch->pages, false); /* switching off cannot fail */
-    }
     if (owner->config.dma_remapping && watch->device_address != 0) {
         ss_bus_unmap(machine, owner->device, watch->device_address & ~(uint64_t)(STORSIM_PAGE_SIZE - 1),
                      watch->pages != 0 ? watch->pages : 1);
