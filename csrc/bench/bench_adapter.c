@@ -13,6 +13,7 @@ typedef struct state {
     ss_host_t host;
     ss_pages_t *pages;
     uint8_t orders[STORSIM_MAX_NODES + 1][STORSIM_MAX_NODES]; /* by preferred node; the last is "any" */
+    uint64_t page_mask;
     uint32_t nodes, page_shift;
     ss_page_extent_t *extents;
     uint32_t extent_slots;
@@ -43,6 +44,7 @@ static void *create(const bench_region_t *regions, unsigned count, uint32_t page
     while (UINT32_C(1) << state->page_shift < page_bytes) {
         state->page_shift++;
     }
+    state->page_mask = page_bytes - 1;
     for (unsigned i = 0; i < count; i++) {
         storsim_memory_run_t run = {regions[i].base >> state->page_shift, regions[i].size >> state->page_shift, regions[i].node};
         state->nodes = run.node >= state->nodes ? run.node + 1 : state->nodes;
@@ -61,7 +63,7 @@ static void *create(const bench_region_t *regions, unsigned count, uint32_t page
 }
 
 static uint64_t pages_of(const state_t *state, uint64_t bytes) {
-    return (bytes + (UINT64_C(1) << state->page_shift) - 1) >> state->page_shift;
+    return (bytes + state->page_mask) >> state->page_shift;
 }
 
 static int allocate(void *context, const bench_op_t *op, bench_result_t *result) {

@@ -98,14 +98,8 @@ void ss_pages_destroy(ss_pages_t *pages) {
     ss_release(pages->host, pages);
 }
 
-storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
-    uint64_t count = request->pages, align = request->align_pages, boundary = request->boundary_pages;
-    if (count == 0 || align == 0 || (align & (align - 1)) != 0 || (boundary & (boundary - 1)) != 0) {
-        return STORSIM_INVALID; /* boundary 0 passes */
-    }
-    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
-        return ss_pages_take_small(pages, request, first_pfn);
-    }
+storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    uint64_t count = request->pages;
     ss_placed_t placed = {0, 0, {0}};
     if (!ss_pages_place(pages, request, &placed)) {
         return STORSIM_NO_SPACE;
@@ -140,8 +134,7 @@ static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count,
     return true;
 }
 
-/* Pages at the edge of a chunk, many pages, or pages of several segments. */
-static void give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+void ss_pages_give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     part_t part;
     while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
         assert(ss_segment_all(part.segment, part.offset, part.count, true));
@@ -149,12 +142,6 @@ static void give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
         pages->free += part.count;
     }
     assert(count == 0);
-}
-
-void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
-    if (!ss_pages_give_small(pages, first_pfn, count)) {
-        give_parts(pages, first_pfn, count);
-    }
 }
 
 storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {

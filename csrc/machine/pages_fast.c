@@ -45,25 +45,31 @@ static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, 
     }
 }
 
-/* Takes `length` pages from bit `bit` of word `at`; not the chunk's last word. */
-static inline void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length) {
+/* Busy bits of the word above word `at` of a chunk, which may lie in the next chunk. */
+static inline uint64_t busy_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t at) {
+    return at + 1 < SS_CHUNK_WORDS ? chunk->busy[at + 1] : ~free_word(segment, word + 1);
+}
+
+/* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last. */
+static inline void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length,
+                           uint64_t above) {
     ss_chunk_t *chunk = ref->chunk;
-    uint64_t block = ones(length), spill = bit == 0 ? 0 : block >> (64 - bit);
-    uint64_t free = ~(chunk->busy[at] |= block << bit), above = chunk->busy[at + 1];
-    if (spill != 0) {
-        above = chunk->busy[at + 1] |= spill;
+    uint64_t block = ones(length), free = ~(chunk->busy[at] |= block << bit);
+    bool spill = bit + length > 64;
+    if (spill) {
+        above = chunk->busy[at + 1] |= block >> (64 - bit);
     }
     chunk->bound[at] = (uint8_t)longest_from(free, ~above);
     chunk->free -= length;
-    changed(mid, ref, at, spill != 0);
+    changed(mid, ref, at, spill);
 }
 
-/* Highest start in word `at`, in *bit; false when it holds no stretch so long. */
-static inline bool highest_in_word(const ss_chunk_t *chunk, uint32_t at, uint32_t length, uint32_t *bit) {
-    uint64_t free = ~chunk->busy[at], starts;
+/* Highest start in a word, in *bit; false when it holds no stretch so long. */
+static inline bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32_t length, uint32_t *bit) {
+    uint64_t starts;
     uint32_t tail = ss_high_zeros(~free);
     if (tail > 0) { /* the highest stretch goes on in the next word */
-        uint32_t above = ss_low_zeros(chunk->busy[at + 1]);
+        uint32_t above = ss_low_zeros(busy_above_it);
         if (tail + above >= length) {
             *bit = above >= length ? 63 : 64 + above - length;
             return true;
@@ -107,19 +113,17 @@ static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint6
             word = word - at + (uint32_t)before;
             at = (uint32_t)before;
         }
-        if (at == SS_CHUNK_WORDS - 1) {
-            return LONG_WAY;
-        }
-        if (!highest_in_word(chunk, at, length, &bit)) {
-            chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~chunk->busy[at + 1]);
+        uint64_t above = busy_above(segment, chunk, word, at);
+        if (!highest_in_word(~chunk->busy[at], above, length, &bit)) {
+            chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~above);
             position = word;
             continue;
         }
         *start = (word << SS_WORD_SHIFT) + bit;
-        if (*start > high || *start < low) {
+        if (*start - low > high - low || (at == SS_CHUNK_WORDS - 1 && bit + length > 64)) {
             return LONG_WAY;
         }
-        take_at(mid, ref, at, bit, length);
+        take_at(mid, ref, at, bit, length, above);
         if (whole) {
             lower_front(front, length, word + 1);
         }
@@ -132,16 +136,23 @@ static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint6
 }
 
 /* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
-static storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_fit_t *fit, uint64_t low,
-                                      uint64_t high, uint64_t *start) {
+static storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
+                                      const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
+    ss_fit_t plain;
+    if (fit == NULL) {
+        plain = ss_fit_of(request);
+        fit = &plain;
+    }
     if (!ss_small_highest(segment, fit, low, high, start)) {
         return STORSIM_NO_SPACE;
     }
     uint64_t word = *start >> SS_WORD_SHIFT;
     uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
-    if (ss_chunk_at(segment, word / SS_CHUNK_WORDS) != NULL && at < SS_CHUNK_WORDS - 1) {
+    ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+    if (chunk != NULL && at < SS_CHUNK_WORDS - 1) {
         ss_mid_ref_t *mid = &segment->mids[word / (SS_CHUNK_WORDS * SS_MID_CHUNKS)];
-        take_at(mid, &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS], at, (uint32_t)(*start & 63), fit->length);
+        take_at(mid, &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS], at, (uint32_t)(*start & 63), fit->length,
+                chunk->busy[at + 1]);
         return STORSIM_OK;
     }
     if (ss_segment_reserve(pages->host, segment, *start, fit->length) != STORSIM_OK) {
@@ -168,14 +179,14 @@ static inline storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, co
             continue;
         }
         attempt_t attempt = LONG_WAY;
-        if (!fit->constrained) {
+        if (fit == NULL) {
             attempt = take_plain(segment, (uint32_t)count, low - base, high - base, &start);
         }
         if (attempt == NOT_HERE) {
             continue;
         }
         if (attempt == LONG_WAY) {
-            storsim_status_t status = take_long_way(pages, segment, fit, low - base, high - base, &start);
+            storsim_status_t status = take_long_way(pages, segment, request, fit, low - base, high - base, &start);
             if (status == STORSIM_NO_SPACE) {
                 continue;
             }
@@ -190,20 +201,42 @@ static inline storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, co
     return STORSIM_NO_SPACE;
 }
 
-storsim_status_t ss_pages_take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+/* TOP_DOWN for up to 64 pages. */
+static inline storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_fit_t *fit,
+                                          uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
-    storsim_status_t status = STORSIM_NO_SPACE;
+    for (uint32_t i = 0; i < nodes; i++) {
+        uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
+        if (node < pages->node_count) {
+            storsim_status_t status = take_on_node(pages, node, request, fit, first_pfn);
+            if (status != STORSIM_NO_SPACE) {
+                return status;
+            }
+        }
+    }
+    return STORSIM_NO_SPACE;
+}
+
+static storsim_status_t take_constrained(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     if (request->boundary_pages != 0 && request->pages > request->boundary_pages) {
         return STORSIM_NO_SPACE;
     }
     ss_fit_t fit = ss_fit_of(request);
-    for (uint32_t i = 0; i < nodes && status == STORSIM_NO_SPACE; i++) {
-        uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
-        if (node < pages->node_count) {
-            status = take_on_node(pages, node, request, &fit, first_pfn);
-        }
+    return take_small(pages, request, fit.constrained ? &fit : NULL, first_pfn);
+}
+
+storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    uint64_t count = request->pages, align = request->align_pages, boundary = request->boundary_pages;
+    if (count - 1 < SS_SMALL && pages->placement == STORSIM_TOP_DOWN && align == 1 && boundary == 0) {
+        return take_small(pages, request, NULL, first_pfn);
     }
-    return status;
+    if (count == 0 || align == 0 || (align & (align - 1)) != 0 || (boundary & (boundary - 1)) != 0) {
+        return STORSIM_INVALID; /* boundary 0 passes */
+    }
+    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
+        return take_constrained(pages, request, first_pfn);
+    }
+    return ss_pages_take_any(pages, request, first_pfn);
 }
 
 /* A stretch of so many pages starts in word `at` of the chunk. */
@@ -215,34 +248,33 @@ static inline void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk
     }
 }
 
-bool ss_pages_give_small(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     uint32_t place = ss_pages_segment_at(pages, first_pfn);
     if (count - 1 >= SS_SMALL || place == pages->segment_count) {
-        return false;
+        goto parts;
     }
     ss_segment_t *segment = &pages->segments[place];
-    uint64_t offset = first_pfn - segment->base;
-    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63);
-    if (at == 0 || at >= SS_CHUNK_WORDS - 2 || offset + count > segment->end) {
-        return false;
+    uint64_t offset = first_pfn - segment->base, word = offset >> SS_WORD_SHIFT;
+    uint32_t at = (uint32_t)(word & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63), length = (uint32_t)count;
+    uint32_t extra = bit + length > 64, to, below = 0;
+    if (at == 0 || at + extra >= SS_CHUNK_WORDS || offset + count > segment->end) {
+        goto parts;
     }
     assert(ss_segment_all(segment, offset, count, true));
     ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
-    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)), length = (uint32_t)count;
+    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
     ss_chunk_ref_t *ref = &mid->mid->chunks[index];
     ss_chunk_t *chunk = ref->chunk;
     /* The stretch around the block: bit `from` of its first word up to `to` pages above bit 0 of it, and `below` pages
      * at the top of the word below. */
-    uint64_t block = ones(length), spill = bit == 0 ? 0 : block >> (64 - bit);
-    uint64_t busy = chunk->busy[at] &= ~(block << bit);
-    uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit)), to, below = 0, extra = 0;
-    if (spill == 0) {
+    uint64_t block = ones(length), busy = chunk->busy[at] &= ~(block << bit);
+    uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
+    if (extra == 0) {
         to = bit + ss_low_zeros(busy >> bit);
-        to = to >= 64 ? 64 + ss_low_zeros(chunk->busy[at + 1]) : to;
+        to = to >= 64 ? 64 + ss_low_zeros(busy_above(segment, chunk, word, at)) : to;
     } else {
-        extra = 1;
-        to = ss_low_zeros(chunk->busy[at + 1] &= ~spill);
-        to += to == 64 ? ss_low_zeros(chunk->busy[at + 2]) : 0;
+        to = ss_low_zeros(chunk->busy[at + 1] &= ~(block >> (64 - bit)));
+        to += to == 64 ? ss_low_zeros(busy_above(segment, chunk, word + 1, at + 1)) : 0;
         raise_at(mid, index, chunk, at + 1, to);
         to += 64;
     }
@@ -254,10 +286,12 @@ bool ss_pages_give_small(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) 
     chunk->free += length;
     pages->free += count;
     changed(mid, ref, at, extra);
-    uint64_t word = (offset >> SS_WORD_SHIFT) + extra;
+    word += extra;
     raise_front(segment->front, below + to - from < SS_SMALL ? below + to - from : SS_SMALL, word + 1);
     if (segment->front->memos) {
         ss_small_touch(segment, word - 1 - extra, word);
     }
-    return true;
+    return;
+parts:
+    ss_pages_give_parts(pages, first_pfn, count);
 }

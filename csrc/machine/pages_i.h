@@ -193,12 +193,14 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request);
 bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
 /* Raises bounds and fronts for the pages [offset, offset + count), just freed. */
 void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
-/* ss_pages_take for a valid TOP_DOWN request of up to 64 pages. */
-storsim_status_t ss_pages_take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn);
-/* ss_pages_give for up to 64 pages well inside a chunk; false, and nothing done, for others. */
-bool ss_pages_give_small(ss_pages_t *pages, uint64_t first_pfn, uint64_t count);
 /* Broken promises of bounds, fronts and memos. */
 size_t ss_small_check(const ss_segment_t *segment);
+
+/* --- pages.c: what pages_fast.c has no short way for ------------------------------------------------------------------ */
+
+/* ss_pages_take for any valid request, ss_pages_give for any pages. */
+storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn);
+void ss_pages_give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count);
 
 /* --- pages_place.c: where a request goes ---------------------------------------------------------------------------- */
 

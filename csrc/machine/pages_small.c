@@ -20,25 +20,6 @@
 #define RECORD_AFTER 4u  /* misses before a search writes memos: most requests never do */
 #define TOUCHED_MOST 4u  /* touched words of a group that are looked at again and again before its memos are dropped */
 
-/* Free pages of a word as ones; pages outside the segment are not free. */
-static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
-    uint64_t start = word << SS_WORD_SHIFT, free = ~UINT64_C(0);
-    if (start >= segment->end) {
-        return 0;
-    }
-    const ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
-    if (chunk != NULL) {
-        return ~chunk->busy[word % SS_CHUNK_WORDS];
-    }
-    if (start < segment->head) {
-        free &= ~ss_low_mask((uint32_t)ss_min_u64(64, segment->head - start));
-    }
-    if (segment->end - start < 64) {
-        free &= ss_low_mask((uint32_t)(segment->end - start));
-    }
-    return free;
-}
-
 /* The word above. */
 static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word) {
     uint32_t index = (uint32_t)(word % SS_CHUNK_WORDS);

@@ -9,14 +9,33 @@ bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t le
 /* Memos: something in words [from, to] was freed. */
 void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to);
 
+/* Free pages of a word as ones; pages outside the segment are not free. */
+static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
+    uint64_t start = word << SS_WORD_SHIFT, free = ~UINT64_C(0);
+    if (start >= segment->end) {
+        return 0;
+    }
+    const ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+    if (chunk != NULL) {
+        return ~chunk->busy[word % SS_CHUNK_WORDS];
+    }
+    if (start < segment->head) {
+        free &= ~ss_low_mask((uint32_t)ss_min_u64(64, segment->head - start));
+    }
+    if (segment->end - start < 64) {
+        free &= ss_low_mask((uint32_t)(segment->end - start));
+    }
+    return free;
+}
+
 /* Longest stretch that starts in the low word, counted up to 64. */
 static inline uint32_t longest_from(uint64_t low, uint64_t high) {
-    uint32_t length = 0;
-    for (; low != 0 && length < SS_SMALL; length++) {
-        low &= low >> 1 | high << 63;
-        high &= high >> 1;
+    uint32_t tail = ss_high_zeros(~low), across = tail > 0 ? tail + ss_low_zeros(~high) : 0, length = 0;
+    for (; low != 0; low &= low >> 1) {
+        length++;
     }
-    return length;
+    length = length > across ? length : across;
+    return length < SS_SMALL ? length : SS_SMALL;
 }
 
 static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
