@@ -76,6 +76,7 @@ static PyObject *adapter_number(ss_adapter_object_t *self, void *Py_UNUSED(closu
     return PyLong_FromUnsignedLong(self->number);
 }
 
+/* The extension as the core knows it now: an adapter object may outlive a restore that undid its adapter. */
 static PyObject *adapter_live(ss_adapter_object_t *self, void *Py_UNUSED(closure)) {
     if (ss_enter(self->machine) < 0) {
         return NULL;

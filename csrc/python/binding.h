@@ -245,6 +245,10 @@ extern const ss_field_t ss_adapter_fields[];
 /* A number for a parameter of at most `maximum`: int or anything with __index__. Raises TypeError or OverflowError that names
  * what. *value only on success. */
 int ss_number(PyObject *object, uint64_t maximum, const char *what, const char *type, uint64_t *value);
+/* "0x1F00" for a message: PyErr_Format knows no 64-bit hexadecimal before 3.12. */
+enum { SS_HEX_SIZE = 20 };
+const char *ss_hex(char *text, uint64_t value);
+#define SS_HEX(value) ss_hex((char[SS_HEX_SIZE]){0}, (value))
 int ss_pointer(PyObject *object, const char *what, uint64_t *value); /* as ss_number, None is 0 */
 int ss_physical(PyObject *object, const char *what, uint64_t *value); /* ruling R3 */
 int ss_tag(PyObject *object, const char *what, uint64_t *value);      /* ruling R4 */

@@ -44,7 +44,7 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     bool found = numbers[0] == 0 || (storsim_allocation_at(owner->core, numbers[0], &allocation) && allocation.va == numbers[0]);
     ss_leave(owner);
     if (!found) {
-        PyErr_Format(PyExc_ValueError, "no live allocation starts at 0x%llx", (unsigned long long)numbers[0]);
+        PyErr_Format(PyExc_ValueError, "no live allocation starts at %s", SS_HEX(numbers[0]));
         return NULL;
     }
     block_object_t *self = (block_object_t *)type->tp_alloc(type, 0);

@@ -8,7 +8,7 @@ static int refuse_type(const char *what, const char *type, PyObject *object) {
 }
 
 static int refuse_range(const char *what, const char *type, uint64_t maximum) {
-    PyErr_Format(PyExc_OverflowError, "%s is a %s: pass a number from 0 to 0x%llX", what, type, (unsigned long long)maximum);
+    PyErr_Format(PyExc_OverflowError, "%s is a %s: pass a number from 0 to %s", what, type, SS_HEX(maximum));
     return -1;
 }
 
@@ -33,6 +33,11 @@ static PyObject *index_of(PyObject *object, const char *what, const char *type) 
         return NULL;
     }
     return PyNumber_Index(object);
+}
+
+const char *ss_hex(char *text, uint64_t value) {
+    (void)PyOS_snprintf(text, SS_HEX_SIZE, "0x%llX", (unsigned long long)value);
+    return text;
 }
 
 int ss_number(PyObject *object, uint64_t maximum, const char *what, const char *type, uint64_t *value) {

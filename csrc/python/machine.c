@@ -277,6 +277,10 @@ static PyObject *machine_cpu(ss_machine_object_t *self, void *Py_UNUSED(closure)
     return PyLong_FromUnsignedLong(cpu);
 }
 
+static PyObject *machine_dead(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->core != NULL && storsim_stopped(self->core) != NULL);
+}
+
 static PyObject *machine_stopped(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
     if (ss_enter(self) < 0) {
         return NULL;
@@ -294,6 +298,7 @@ static PyGetSetDef machine_getset[] = {
     {"now", (getter)machine_now, NULL, PyDoc_STR("Virtual time in ticks of 1/24 000 000 s."), NULL},
     {"irql", (getter)machine_irql, NULL, PyDoc_STR("IRQL of the calling thread's CPU."), NULL},
     {"cpu", (getter)machine_cpu, NULL, PyDoc_STR("CPU of the calling thread."), NULL},
+    {"_dead", (getter)machine_dead, NULL, PyDoc_STR("Whether a bugcheck stopped the machine."), NULL},
     {"_sites", (getter)machine_sites, NULL, PyDoc_STR("Table of call sites."), NULL},
     {"_host_memory", (getter)machine_host, NULL, PyDoc_STR("(requests, bytes) asked of the host so far."), NULL},
     {"stopped", (getter)machine_stopped, NULL, PyDoc_STR("The record of the bugcheck that stopped the machine, or None."), NULL},

@@ -96,18 +96,18 @@ static PyObject *reserve(ss_machine_object_t *self, PyObject *args, storsim_stat
     storsim_status_t status = act(self->core, address, length);
     if (status == STORSIM_INVALID || status == STORSIM_NOT_RAM) {
         ss_leave(self);
-        PyErr_Format(PyExc_ValueError, refusal, address, length);
+        PyErr_Format(PyExc_ValueError, refusal, SS_HEX(address), length);
         return NULL;
     }
     return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyObject *ss_machine_memory_reserve(ss_machine_object_t *self, PyObject *args) {
-    return reserve(self, args, storsim_memory_reserve, "not every page of 0x%llx, %llu bytes, is free RAM: nothing was reserved");
+    return reserve(self, args, storsim_memory_reserve, "not every page of %s, %llu bytes, is free RAM: nothing was reserved");
 }
 
 PyObject *ss_machine_memory_release(ss_machine_object_t *self, PyObject *args) {
-    return reserve(self, args, storsim_memory_release, "not every page of 0x%llx, %llu bytes, was reserved: nothing was released");
+    return reserve(self, args, storsim_memory_release, "not every page of %s, %llu bytes, was reserved: nothing was released");
 }
 
 PyObject *ss_machine_memory_free_bytes(ss_machine_object_t *self, PyObject *args) {

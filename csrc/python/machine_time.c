@@ -123,7 +123,7 @@ static PyObject *event_act(ss_machine_object_t *self, PyObject *number, storsim_
     storsim_status_t status = act(self->core, address);
     if (status == STORSIM_STALE || status == STORSIM_INVALID) {
         ss_leave(self);
-        PyErr_Format(PyExc_ValueError, "there is no KEVENT at 0x%llx", (unsigned long long)address);
+        PyErr_Format(PyExc_ValueError, "there is no KEVENT at %s", SS_HEX(address));
         return NULL;
     }
     return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);

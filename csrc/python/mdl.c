@@ -8,7 +8,7 @@ static int read_mdl(ss_pointer_object_t *self, storsim_mdl_info_t *info) {
     storsim_status_t status = storsim_mdl_get(self->machine->core, self->address, info);
     if (status == STORSIM_STALE) {
         ss_leave(self->machine);
-        PyErr_Format(PyExc_ValueError, "there is no live MDL at 0x%llx", (unsigned long long)self->address);
+        PyErr_Format(PyExc_ValueError, "there is no live MDL at %s", SS_HEX(self->address));
         return -1;
     }
     return ss_finish(self->machine, status, NULL);

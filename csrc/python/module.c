@@ -164,9 +164,25 @@ static PyObject *module_table(PyObject *module, PyObject *Py_UNUSED(ignored)) {
     return list;
 }
 
+/* The class of a routine's results, by documented name. */
+static PyObject *module_result_type(PyObject *module, PyObject *name) {
+    ss_state_t *state = PyModule_GetState(module);
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+    for (size_t i = 0; text != NULL && i < state->plan_count; i++) {
+        if (strcmp(state->plans[i].row->name, text) == 0) {
+            return Py_XNewRef((PyObject *)ss_plan_result(&state->plans[i]));
+        }
+    }
+    if (!PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "%R is no routine of the DDI table", name);
+    }
+    return NULL;
+}
+
 static PyMethodDef module_methods[] = {
-    {"routines", module_routines, METH_NOARGS, PyDoc_STR("Every Storport routine bound to no machine, by documented name.")},
-    {"ddi_table", module_table, METH_NOARGS, PyDoc_STR("The rows of the DDI table as a list of dictionaries.")},
+    {"result_type", module_result_type, METH_O, PyDoc_STR("result_type($module, routine, /)\n--\n\nThe class of a routine's results.")},
+    {"routines", module_routines, METH_NOARGS, PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
+    {"ddi_table", module_table, METH_NOARGS, PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
     {NULL, NULL, 0, NULL}};
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */

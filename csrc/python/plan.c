@@ -259,7 +259,8 @@ static PyObject *describe_statuses(const storsim_routine_t *row) {
     PyObject *list = PyList_New(0);
     for (uint8_t i = 0; list != NULL && i < row->status_count; i++) {
         const storsim_ddi_status_t *status = &row->statuses[i];
-        PyObject *item = Py_BuildValue("(sIO)", status->name, status->value, status->documented ? Py_True : Py_False);
+        PyObject *item = Py_BuildValue("{s:s,s:I,s:O}", "name", status->name, "value", status->value, "documented",
+                                       status->documented ? Py_True : Py_False);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }

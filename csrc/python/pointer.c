@@ -77,7 +77,7 @@ static PyObject *pointer_repr(ss_pointer_object_t *self) {
     for (const char *c = name; *c; c++) {
         name = *c == '.' ? c + 1 : name;
     }
-    return PyUnicode_FromFormat("<%s at 0x%llx>", name, (unsigned long long)self->address);
+    return PyUnicode_FromFormat("<%s at %s>", name, SS_HEX(self->address));
 }
 
 static PyObject *pointer_address(ss_pointer_object_t *self, void *Py_UNUSED(closure)) {

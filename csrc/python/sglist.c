@@ -18,7 +18,7 @@ static storsim_sg_element_t *read_elements(ss_pointer_object_t *self, uint32_t *
         storsim_status_t status = storsim_sg_elements(self->machine->core, self->address, elements, count);
         if (status == STORSIM_STALE) {
             ss_leave(self->machine);
-            PyErr_Format(PyExc_ValueError, "there is no live scatter/gather list at 0x%llx", (unsigned long long)self->address);
+            PyErr_Format(PyExc_ValueError, "there is no live scatter/gather list at %s", SS_HEX(self->address));
         } else if (ss_finish(self->machine, status, NULL) == 0) {
             if (*count <= capacity) {
                 return elements;

@@ -8,7 +8,7 @@ static int read_srb(ss_pointer_object_t *self, storsim_srb_info_t *info) {
     bool live = storsim_srb_get(self->machine->core, self->address, info);
     ss_leave(self->machine);
     if (!live) {
-        PyErr_Format(PyExc_ValueError, "there is no live request at 0x%llx: it was completed", (unsigned long long)self->address);
+        PyErr_Format(PyExc_ValueError, "there is no live request at %s: it was completed", SS_HEX(self->address));
         return -1;
     }
     return 0;

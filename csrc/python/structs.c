@@ -125,7 +125,7 @@ static PyObject *struct_repr(ss_struct_object_t *self) {
         const char *comma = i + 1 < self->desc->count ? ", " : ")";
         PyObject *part = field->boolean
                              ? PyUnicode_FromFormat("%s=%s%s", field->name, self->values[i] ? "True" : "False", comma)
-                             : PyUnicode_FromFormat("%s=0x%llx%s", field->name, (unsigned long long)self->values[i], comma);
+                             : PyUnicode_FromFormat("%s=%s%s", field->name, SS_HEX(self->values[i]), comma);
         PyUnicode_AppendAndDel(&text, part);
     }
     return text;

@@ -1,0 +1,441 @@
+"""`Machine`, the simulated PC: the friendly face over the core and the documented routines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from storsim import _core, knobs
+from storsim.enums import Placement, Verifier, WindowsVersion
+from storsim.errors import BugCheck, StorsimError
+from storsim.memory import Memory, to_ranges
+from storsim.records import Allocation, Finding
+from storsim.virtual_time import TICKS_PER_SECOND, exact, to_ticks
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, Unpack
+
+    from storsim.adapter import Adapter
+    from storsim.event import Event
+    from storsim.faults import Faults
+    from storsim.memory_range import MemoryRange
+    from storsim.trace import Trace
+    from storsim.virtual_time import Number
+
+NO_LIMIT = 2**64 - 1
+
+
+class Config(Mapping[str, Any]):
+    """Every setting of a machine, defaults resolved; attributes and items; frozen."""
+
+    __slots__ = ("_values",)
+    _values: dict[str, Any]
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_values", dict(values))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(f"the configuration has no setting {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"the configuration is frozen; make a new Machine with {name}={value!r}")
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._values})
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
+
+
+class _AtIrql:
+    """``with pc.at_irql(level):``."""
+
+    __slots__ = ("_irql", "_machine", "_old")
+
+    def __init__(self, machine: Machine, irql: int) -> None:
+        self._machine = machine
+        self._irql = irql
+        self._old = 0
+
+    def __enter__(self) -> None:
+        self._old = self._machine._set_irql(self._irql)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self._machine.closed and not self._machine._dead:
+            self._machine._set_irql(self._old)
+
+
+class _OnCpu:
+    """``with pc.on_cpu(n):``."""
+
+    __slots__ = ("_cpu", "_machine", "_old")
+
+    def __init__(self, machine: Machine, cpu: int) -> None:
+        self._machine = machine
+        self._cpu = cpu
+        self._old = 0
+
+    def __enter__(self) -> None:
+        self._old = self._machine._set_cpu(self._cpu)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self._machine.closed and not self._machine._dead:
+            self._machine._set_cpu(self._old)
+
+
+class Machine(_core.Machine):
+    """A simulated PC.
+
+    memory: a size such as "16GiB" gives a PC's shape (4 KiB – 640 KiB, 1 MiB – 3 GiB, the rest from 4 GiB); or a list of MemoryRange.
+    nodes: NUMA nodes; a size is shared evenly in address order; with a list, a number above its highest node adds nodes without memory.
+    os: WindowsVersion, decides which routines exist. level: "release", "verifier" or "strict". verifier: mask or set of flag names that
+    replaces the level's own, names with a plus sign add. placement: where among the legal places requests go. seed: of everything random.
+    cpus: processors; CPU i belongs to node i % nodes. knobs: see `storsim.KNOBS`.
+
+    Raises ValueError or TypeError for a setting that makes no sense. A machine is used from one thread at a time; others wait. Leaving a
+    ``with`` block removes the adapters, which reports leaks, raises the BugCheck again if one stopped the machine, and closes it.
+    Source: DESIGN §7.
+    """
+
+    def __init__(
+        self,
+        memory: str | int | list[MemoryRange] = "16GiB",
+        *,
+        nodes: int | None = None,
+        os: WindowsVersion | int | str = WindowsVersion.WIN11_24H2,
+        level: str = "verifier",
+        verifier: int | str | set[str] | frozenset[str] | list[str] | tuple[str, ...] | None = None,
+        placement: Placement | int | str = Placement.TOP_DOWN,
+        seed: int = 0,
+        cpus: int = 1,
+        _fail_host_at: int = 0,
+        _fail_host_on: bool = False,
+        **more: Unpack[knobs.MachineKnobs],
+    ) -> None:
+        chosen = knobs.defaults("machine") | knobs.defaults("device") | knobs.resolve("machine", more, "Machine")
+        sized = isinstance(memory, (str, int))
+        wanted = knobs.check_whole(1, 64)("nodes", 1 if nodes is None else nodes)
+        ranges = to_ranges(memory, wanted)
+        highest = max((item.node for item in ranges), default=0)
+        if nodes is not None and not sized and wanted <= highest:
+            raise ValueError(f"nodes={nodes}: the ranges name node {highest}")
+        values: dict[str, Any] = {
+            "memory": memory if sized else tuple(ranges),
+            "nodes": max(wanted, highest + 1),
+            "os": knobs.check_os("os", os),
+            "level": knobs.check_level("level", level),
+            "verifier": knobs.check_verifier(verifier, level),
+            "placement": knobs.check_placement("placement", placement),
+            "seed": knobs.check_whole(0)("seed", seed),
+            "cpus": knobs.check_whole(1, 64)("cpus", cpus),
+            **chosen,
+        }
+        self._config = Config(values)
+        self._given = (memory, {"nodes": nodes, "os": os, "level": level, "verifier": verifier, "placement": placement, "seed": seed, "cpus": cpus} | dict(more))
+        self._known: list[Finding] = []
+        self._names: dict[int, str] = {}
+        distances = values["distances"]
+        if distances is not None and len(distances) != values["nodes"]:
+            raise ValueError(f"distances: one row for each of the {values['nodes']} nodes")
+        super().__init__(
+            tuple(tuple(item) for item in ranges),
+            _hardware(values),
+            _kernel(values),
+            None if distances is None else bytes(entry for row in distances for entry in row),
+            values["site_depth"],
+            _fail_host_at,
+            _fail_host_on,
+        )
+        for routine, levels in values["irql_table"].items():
+            self._override_irql(routine, *levels)
+        for routine, first in values["availability"].items():
+            self._override_first_os(routine, first)
+
+    @classmethod
+    def from_map(cls, path_or_text: str | os.PathLike[str], **settings: Any) -> Self:
+        """A machine with the memory of a real one.
+
+        path_or_text: Linux /proc/iomem, the e820 or SRAT lines of a boot log, or a path to a file with them. settings: those of Machine
+        but memory. Raises storsim.importers.MapError, one line with the line number, for what cannot be read.
+        """
+        from storsim.importers import load_map
+
+        found = load_map(path_or_text)
+        settings.setdefault("nodes", found.nodes)
+        return cls(found.ranges, **settings)
+
+    @property
+    def config(self) -> Config:
+        """Every setting, defaults resolved; frozen."""
+        return self._config
+
+    # --- devices --------------------------------------------------------------------------------------------------------
+
+    def add_adapter(
+        self,
+        name: str,
+        *,
+        full_duplex: bool = True,
+        dump_mode: int = 0,
+        dirql: int = 5,
+        **more: Unpack[knobs.DeviceKnobs],
+    ) -> Adapter:
+        """Attaches a storage adapter; its device extension exists afterwards.
+
+        name: at most 63 bytes. full_duplex: HwStorStartIo runs at DISPATCH. dump_mode: 0 none, 1 CRASH, 2 HIBER, 3 MARK_MEMORY, 4 RESUME.
+        dirql: 3 … 11. more: device knobs; those given to Machine are their defaults. Raises TypeError or ValueError for a setting,
+        MemoryError when the simulated machine has no page for the extension.
+        """
+        from storsim.adapter import Adapter, core_config
+
+        given = knobs.resolve("device", more, "an adapter")
+        settings = {knob.name: self._config[knob.name] for knob in knobs.KNOBS if knob.scope == "device"} | given
+        settings |= {
+            "full_duplex": bool(full_duplex),
+            "dump_mode": knobs.check_whole(0, 4)("dump_mode", dump_mode),
+            "dirql": knobs.check_whole(3, 11)("dirql", dirql),
+        }
+        if not isinstance(name, str) or not 0 < len(name.encode()) < 64:
+            raise ValueError(f"name={name!r}: pass a text of 1 to 63 bytes")
+        number = self._adapter_add(core_config(name, settings))
+        return Adapter(self, number, name, settings)
+
+    # --- level, processor, time -----------------------------------------------------------------------------------------
+
+    def at_irql(self, irql: int) -> _AtIrql:
+        """``with pc.at_irql(Irql.DISPATCH_LEVEL):`` runs the body at that level of the current CPU; device levels are plain ints 3 … 11.
+
+        Raises ValueError or OverflowError for a level outside 0 … 15. Lowering delivers what waited.
+        """
+        return _AtIrql(self, irql)
+
+    def on_cpu(self, cpu: int) -> _OnCpu:
+        """``with pc.on_cpu(n):`` runs the body on that processor; the choice belongs to the calling thread. Raises ValueError."""
+        return _OnCpu(self, cpu)
+
+    def advance(
+        self,
+        ticks: Number | None = None,
+        *,
+        frames: Number | None = None,
+        milliseconds: Number | None = None,
+        seconds: Number | None = None,
+    ) -> None:
+        """Runs virtual time by one of ticks (1/24 000 000 s), link frames (500 ticks), milliseconds, seconds.
+
+        Exact: raises ValueError when the duration is no whole number of ticks. Interrupts, DPCs and callbacks run on the way; the first
+        exception of a callback ends the run and surfaces here. RuntimeError from inside a callback. Cost per event, not per tick.
+        """
+        self._advance(to_ticks(ticks, frames, milliseconds, seconds))
+
+    def run_until_interrupt(self, limit: Number = TICKS_PER_SECOND) -> bool:
+        """Runs until an interrupt was delivered or ``limit`` ticks passed (one second when left out); tells whether one was."""
+        return self._run_until_interrupt(exact(limit, 1, "limit"))
+
+    def event(self) -> Event:
+        """A KEVENT in simulated nonpaged memory."""
+        from storsim.event import Event
+
+        return Event(self, self._event_create())
+
+    # --- looking --------------------------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> Memory:
+        """Physical memory as a debugger sees it."""
+        return Memory(self)
+
+    @property
+    def faults(self) -> Faults:
+        """The fault plan."""
+        from storsim.faults import Faults
+
+        return Faults(self)
+
+    @property
+    def trace(self) -> Trace:
+        """The trace ring."""
+        from storsim.trace import Trace
+
+        return Trace(self)
+
+    def allocations(self) -> list[Allocation]:
+        """Live allocations in order of allocation."""
+        sites = self._sites
+        return [Allocation(fields, sites) for fields in self._allocations()]
+
+    def allocation_at(self, address: int) -> Allocation | None:
+        """The live allocation around a kernel address, or None."""
+        fields = self._allocation_at(address)
+        return None if fields is None else Allocation(fields, self._sites)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Notes, violations and bugchecks in order. Stays readable after close()."""
+        if not self.closed:
+            self._known += self._findings(len(self._known))
+        return list(self._known)
+
+    @property
+    def violations(self) -> list[Finding]:
+        """Violations in order. Stays readable after close()."""
+        return [finding for finding in self.findings if finding.kind == "violation"]
+
+    @property
+    def notes(self) -> list[Finding]:
+        """Notes in order: worth knowing, breaks nothing."""
+        return [finding for finding in self.findings if finding.kind == "note"]
+
+    def stats(self) -> dict[str, Any]:
+        """Counters: time, free and total bytes, live allocations by kind, findings by kind, fault points, trace entries, host memory."""
+        kinds: dict[str, int] = {}
+        for fields in self._allocations():
+            kinds[fields[0]] = kinds.get(fields[0], 0) + 1
+        findings: dict[str, int] = {"note": 0, "violation": 0, "bugcheck": 0}
+        for finding in self.findings:
+            findings[finding.kind] += 1
+        requests, asked = self._host_memory
+        return {
+            "time": self.now,
+            "total_bytes": self.memory.total_bytes,
+            "free_bytes": self.memory.free_bytes(),
+            "allocations": kinds,
+            "findings": findings,
+            "fault_points": self.faults.points,
+            "injected_faults": len(self._injected()),
+            "trace_entries": self._trace_total(),
+            "host_requests": requests,
+            "host_bytes": asked,
+        }
+
+    def report(self) -> str:
+        """What happened, for people: the bugcheck if there was one, violations grouped by rule, live memory."""
+        from storsim.report import report
+
+        return report(self)
+
+    # --- going back and ending ------------------------------------------------------------------------------------------
+
+    def restore(self, snapshot: _core.Snapshot | bytes | bytearray | memoryview, /) -> None:
+        """Goes back to a snapshot of this or an equally configured machine; a stopped machine runs again.
+
+        Callbacks registered since are forgotten. Raises ValueError for damaged bytes (nothing changed), BufferError under a live
+        memoryview, RuntimeError from inside a callback.
+        """
+        super().restore(snapshot)
+        self._known.clear()
+
+    def close(self) -> None:
+        """Ends the machine. Findings stay readable; every other use is a ValueError. Calling it again does nothing.
+
+        Adapters are not removed, so leaks are not reported; leave a ``with`` block, or remove them. Raises RuntimeError from inside a
+        callback.
+        """
+        if not self.closed:
+            self.findings  # noqa: B018
+            super().close()
+
+    def _remove_adapters(self) -> None:
+        """Removes what is left, first to last; raises the first complaint after the last removal."""
+        first: StorsimError | None = None
+        for number in range(1, self._adapter_count() + 1):
+            if self._dead or not self._adapter_live(number):
+                continue
+            try:
+                self._adapter_remove(number)
+            except StorsimError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def __enter__(self) -> Self:
+        if self.closed:
+            raise ValueError("the machine was closed; make a new storsim.Machine")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.closed:
+            return
+        try:
+            if self._dead:
+                if kind is None:
+                    raise self._bugcheck or BugCheck(self.stopped)
+            elif kind is None:
+                self._remove_adapters()
+            else:
+                self._remove_quietly()
+        finally:
+            self.close()
+
+    def _remove_quietly(self) -> None:
+        """An exception is under way: leaks are recorded, and nothing replaces it."""
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self._remove_adapters()
+            except (StorsimError, RuntimeError, MemoryError):
+                return
+
+    def __repr__(self) -> str:
+        memory, settings = self._given
+        shown = {"nodes": None, "os": WindowsVersion.WIN11_24H2, "level": "verifier", "verifier": None, "placement": Placement.TOP_DOWN}
+        shown |= {"seed": 0, "cpus": 1}
+        changed = [f"{name}={_plain(value)}" for name, value in settings.items() if name not in shown or shown[name] != value]
+        return f"Machine({', '.join([repr(memory), *changed])})"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (WindowsVersion, Placement)):
+        return f"{type(value).__name__}.{value.name}"
+    return repr(int(value)) if isinstance(value, Verifier) else repr(value)
+
+
+def _hardware(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the machine room."""
+    return {
+        "node_count": values["nodes"],
+        "placement": int(values["placement"]),
+        "allow_cross_node": values["allow_cross_node"],
+        "seed": values["seed"],
+        "trace_entries": values["trace_entries"],
+    }
+
+
+def _kernel(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the kernel room."""
+    return {
+        "os": int(values["os"]),
+        "level": ("release", "verifier", "strict").index(values["level"]),
+        "verifier": int(values["verifier"]),
+        "cpus": values["cpus"],
+        "node_strict": values["node_policy"] == "strict",
+        "address_check_pfn": values["address_check"] == "pfn",
+        "contig_pool_only": values["contig_at_dispatch"] == "pool_only",
+        "zero_pool": values["zero_pool"],
+        "zero_contig": values["zero_contig"],
+        "zero_hmb": values["zero_hmb"],
+        "bypass_irql_status": values["bypass_irql_status"],
+        "zero_tag_fail": values["zero_tag"] == "fail",
+        "not_implemented_writes": values["not_implemented_writes"],
+        "nonpaged_budget": NO_LIMIT if values["nonpaged_budget"] is None else values["nonpaged_budget"],
+        "contig_budget": NO_LIMIT if values["contig_budget"] is None else values["contig_budget"],
+        "quarantine": values["quarantine"],
+        "dpc_latency": values["dpc_latency"],
+        "dpc_manual": values["dpc"] == "manual",
+    }

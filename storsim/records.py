@@ -1,0 +1,249 @@
+"""What happened, as plain records: findings, allocations, call sites, trace entries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from storsim._core import Sites
+
+_SITE = re.compile(r"\bsite (\d+)\b")
+
+
+class Site(NamedTuple):
+    """Where a call was made. caller: the site of the calling function, when the machine keeps more than one level."""
+
+    file: str
+    line: int
+    function: str
+    caller: Site | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.file}:{self.line} in {self.function}"
+        return text if self.caller is None else f"{text}, called from {self.caller}"
+
+
+class STOR_SCATTER_GATHER_ELEMENT(NamedTuple):
+    """One piece of a transfer: device address and length in bytes. Source: ns-storport-_stor_scatter_gather_element.md"""
+
+    PhysicalAddress: int
+    Length: int
+
+    def __repr__(self) -> str:
+        return f"STOR_SCATTER_GATHER_ELEMENT(PhysicalAddress={self.PhysicalAddress:#x}, Length={self.Length:#x})"
+
+
+class InjectedFault(NamedTuple):
+    """A failure that the fault plan injected. id: its 1-based position. ordinal: which matching call it was."""
+
+    id: int
+    rule: int
+    routine: str | None
+    site: Site | None
+    time: int
+    bytes: int
+    tag: int
+    ordinal: int
+
+
+class FaultPoint(NamedTuple):
+    """What a predicate given to ``faults.fail_when`` is asked about: a call that could be made to fail."""
+
+    routine: str | None
+    tag: int
+    bytes: int
+    ordinal: int
+
+
+class TraceEntry(NamedTuple):
+    """One entry of the trace ring. kind: call, finding, fault, irql, …; values by kind."""
+
+    sequence: int
+    time: int
+    kind: str
+    routine: str | None
+    irql: int
+    cpu: int
+    site: Site | None
+    values: tuple[int, int, int, int]
+
+
+#: Names of the trace entry kinds, by number.
+TRACE_KINDS = (
+    "", "call", "finding", "fault", "irql", "interrupt", "isr", "dpc", "callback", "dma", "register", "stream", "user",
+)  # fmt: skip
+
+
+class Finding:
+    """A note, a violation or a bugcheck.
+
+    kind: ``note``, ``violation`` or ``bugcheck``. name: the rule's name (``ZERO_LENGTH``). rule, fix: one sentence each.
+    source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran. time: ticks.
+    owner: name of the adapter, or None. context: the miniport callback the driver was in, or None.
+    code, parameters: of a bugcheck. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
+    """
+
+    __slots__ = (
+        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "context", "cpu", "expected", "fix",
+        "got", "id", "irql", "kind", "name", "owner", "owner_number", "parameters", "routine", "rule", "source", "time",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: int,
+        kind: str,
+        name: str,
+        rule: str,
+        fix: str,
+        source: str,
+        routine: str | None,
+        irql: int,
+        cpu: int,
+        time: int,
+        owner: str | None,
+        owner_number: int,
+        context: str | None,
+        arguments: tuple[tuple[str, int], ...],
+        code: int,
+        parameters: tuple[int, int, int, int],
+        expected: int,
+        got: int,
+        address: int,
+        site: int,
+        allocated_at: int,
+        freed_at: int,
+        text: str,
+        sites: Sites | dict[int, Site],
+    ) -> None:
+        self.id = id
+        self.kind = kind
+        self.name = name
+        self.rule = rule
+        self.fix = fix
+        self.source = source
+        self.routine = routine
+        self.irql = irql
+        self.cpu = cpu
+        self.time = time
+        self.owner = owner
+        self.owner_number = owner_number
+        self.context = context
+        self._arguments = arguments
+        self.code = code
+        self.parameters = parameters
+        self.expected = expected
+        self.got = got
+        self.address = address
+        self._site = site
+        self._allocated_at = allocated_at
+        self._freed_at = freed_at
+        self._text = text
+        self._sites = sites
+
+    def _resolve(self, site: int) -> Site | None:
+        return self._sites.get(site) if isinstance(self._sites, dict) else self._sites.resolve(site)
+
+    @property
+    def arguments(self) -> dict[str, int]:
+        """Arguments as passed to the routine, by documented name."""
+        return dict(self._arguments)
+
+    @property
+    def site(self) -> Site | None:
+        """Where the call was made."""
+        return self._resolve(self._site)
+
+    @property
+    def allocated_at(self) -> Site | None:
+        """Where the block concerned was allocated."""
+        return self._resolve(self._allocated_at)
+
+    @property
+    def freed_at(self) -> Site | None:
+        """Where the block concerned was first freed."""
+        return self._resolve(self._freed_at)
+
+    @property
+    def related_sites(self) -> tuple[Site, ...]:
+        """Where the block concerned was allocated, then where it was first freed; what is not known is left out."""
+        return tuple(site for site in (self.allocated_at, self.freed_at) if site is not None)
+
+    @property
+    def text(self) -> str:
+        """Everything worth knowing, in sentences: routine, rule, source, level, time, call sites, what to do."""
+
+        def name(match: re.Match[str]) -> str:
+            site = self._resolve(int(match[1]))
+            return match[0] if site is None else str(site)
+
+        return _SITE.sub(name, self._text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        where = f" in {self.routine}" if self.routine else ""
+        code = f" 0x{self.code:X}" if self.kind == "bugcheck" else ""
+        return f"<{self.kind} {self.name}{code}{where}, tick {self.time}>"
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        numbers = {self._site, self._allocated_at, self._freed_at, *(int(found) for found in _SITE.findall(self._text))}
+        known = {number: site for number in numbers if (site := self._resolve(number)) is not None}
+        return tuple(known if name == "_sites" else getattr(self, name) for name in self.__slots__)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for name, value in zip(self.__slots__, state, strict=True):
+            setattr(self, name, value)
+
+
+class Allocation:
+    """A live allocation.
+
+    kind: pool, dma, contiguous, hmb, mdl, registry, uncached, device_extension, … va: kernel address, 0 for a host memory buffer.
+    pa: physical address of the first byte. device_address: what the device uses (= pa without dma_remapping). size: bytes asked for.
+    pages: whole pages behind it, 0 for a slot in a shared pool page. node: NUMA node. cache: MEMORY_CACHING_TYPE. tag: pool tag, 0 none.
+    owner: name of the adapter, None for the system. time: ticks. irql: level it was made at.
+    """
+
+    __slots__ = (
+        "_site", "_sites", "cache", "device_address", "irql", "kind", "node", "owner", "owner_number", "pa", "pages", "size", "tag", "time",
+        "va",
+    )  # fmt: skip
+
+    def __init__(self, fields: tuple[Any, ...], sites: Sites) -> None:
+        self.kind: str
+        self.va: int
+        self.pa: int
+        self.device_address: int
+        self.size: int
+        self.pages: int
+        self.node: int
+        self.cache: int
+        self.tag: int
+        self.owner: str | None
+        self.owner_number: int
+        self._site: int
+        self.time: int
+        self.irql: int
+        (
+            self.kind, self.va, self.pa, self.device_address, self.size, self.pages, self.node, self.cache, self.tag, self.owner,
+            self.owner_number, self._site, self.time, self.irql,
+        ) = fields  # fmt: skip
+        self._sites = sites
+
+    @property
+    def site(self) -> Site | None:
+        """Where it was allocated."""
+        return self._sites.resolve(self._site)
+
+    @property
+    def tag_text(self) -> str:
+        """The pool tag as pool tools display it; empty without one."""
+        raw = self.tag.to_bytes(4, "little") if self.tag else b""
+        return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in raw)
+
+    def __repr__(self) -> str:
+        tag = f" tag {self.tag_text!r}" if self.tag else ""
+        owner = f" of {self.owner}" if self.owner else ""
+        return f"<{self.kind} va 0x{self.va:x} pa 0x{self.pa:x}, {self.size} bytes, node {self.node}{tag}{owner}>"
