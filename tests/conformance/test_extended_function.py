@@ -1,11 +1,12 @@
-"""§2.5: the StorPortExtendedFunction codes behind the routines, and what a newer or unknown code answers."""
+"""§2.5: the StorPortExtendedFunction codes behind the routines, as the DDI table has them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-import storsim.storport as sp
-from kit import World
+import storsim
 
 CODES = {
     "StorPortAllocatePool": 0,
@@ -34,27 +35,26 @@ CODES = {
     "StorPortGetCurrentIrql": 109,
     "StorPortGetNodeAffinity2": 117,
 }
+DIRECT = (
+    "StorPortGetUncachedExtension", "StorPortGetPhysicalAddress", "StorPortGetVirtualAddress", "StorPortGetScatterGatherList",
+    "StorPortAllocateRegistryBuffer", "StorPortFreeRegistryBuffer", "StorPortMoveMemory", "StorPortConvertUlongToPhysicalAddress",
+)  # fmt: skip
+
+
+def _rows() -> dict[str, Any]:
+    return {row["name"]: row for row in storsim._core.ddi_table() if row["family"] == "storport"}
 
 
 @pytest.mark.parametrize(("name", "code"), CODES.items(), ids=CODES)
 def test_code(name: str, code: int) -> None:
-    assert sp.FUNCTION_CODES[name] == code
+    assert _rows()[name]["function_code"] == code
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_direct_exports_have_no_code(name: str) -> None:
+    assert _rows()[name]["function_code"] == -1
 
 
 def test_no_two_routines_share_a_code() -> None:
-    assert len(set(sp.FUNCTION_CODES.values())) == len(sp.FUNCTION_CODES)
-
-
-def test_call_by_code() -> None:
-    world = World(level="strict")
-    result = sp.StorPortExtendedFunction(0, world.hba, 64, "Test")
-    assert result.status == sp.STOR_STATUS_SUCCESS
-    assert sp.StorPortExtendedFunction(1, world.hba, result.BufferPointer) == sp.STOR_STATUS_SUCCESS
-
-
-@pytest.mark.parametrize("code", [7, 8, 11, 54, 79, 121, 1000, 0x7FFFFFFF])
-def test_unknown_code(code: int) -> None:
-    world = World(level="strict")
-    outcome = world.observe(lambda: sp.StorPortExtendedFunction(code, world.hba))
-    assert outcome.status == sp.STOR_STATUS_NOT_IMPLEMENTED
-    assert outcome.names == []
+    codes = [row["function_code"] for row in _rows().values() if row["function_code"] >= 0]
+    assert len(set(codes)) == len(codes) == len(CODES)

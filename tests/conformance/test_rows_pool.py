@@ -111,14 +111,14 @@ def test_tag_zero(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["verifier", "strict"])
-@pytest.mark.parametrize("tag", ["BIG", b"BIG", 0x20474942])
+@pytest.mark.parametrize("tag", ["BIG", b"BIG", 0x20474942], ids=repr)
 def test_tag_that_spells_big(level: str, tag: object) -> None:
     world = World(level=level)
     world.expect(lambda: sp.StorPortAllocatePool(world.hba, 64, tag), bugcheck=(0xC2, 0x9C))
 
 
 @pytest.mark.parametrize("level", ["verifier", "strict"])
-@pytest.mark.parametrize("tag", ["----", "!?", b"    ", 0x2D2D2D2D])
+@pytest.mark.parametrize("tag", ["----", "!?", b"    ", 0x2D2D2D2D], ids=repr)
 def test_tag_without_letter_or_digit(level: str, tag: object) -> None:
     world = World(level=level)
     value = (

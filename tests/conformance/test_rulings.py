@@ -60,13 +60,14 @@ def test_R3_minus_one_is_all_ones() -> None:
 @pytest.mark.parametrize(
     ("tag", "value"),
     [("Test", 0x74736554), (b"Test", 0x74736554), ("A", 0x20202041), ("ab", 0x20206261), (0x12345678, 0x12345678)],
+    ids=repr,
 )
 def test_R4_tags(tag: Any, value: int) -> None:
     world = World()
     assert world.record(world.pool(64, tag)).tag == value
 
 
-@pytest.mark.parametrize("tag", ["", b"", "Testy", b"12345"])
+@pytest.mark.parametrize("tag", ["", b"", "Testy", b"12345"], ids=repr)
 def test_R4_tags_that_are_no_tags(tag: Any) -> None:
     world = World()
     with pytest.raises(ValueError, match=r"."):

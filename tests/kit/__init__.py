@@ -3,7 +3,7 @@
 from kit.outcome import Outcome, status_of
 from kit.pages import PAGE, free_pages, in_pages, owned_pages, page_census
 from kit.routines import ROUTINES, Routine
-from kit.world import ALL_LEVELS, BIG, EXT, HIGH, LOW, TWO_NODES, World, mem, sp
+from kit.world import ALL_LEVELS, BIG, EXT, HIGH, LOW, TWO_NODES, World, mem
 
 __all__ = [
     "ALL_LEVELS",
@@ -22,6 +22,5 @@ __all__ = [
     "mem",
     "owned_pages",
     "page_census",
-    "sp",
     "status_of",
 ]

@@ -105,12 +105,12 @@ class Driver:
     def save(self, key: int) -> int:
         """Takes a snapshot; the digest at that moment."""
         self.snapshots[key] = self.pc.snapshot()
-        return self.pc.digest()
+        return int(self.pc.digest())
 
     def restore(self, key: int) -> int:
         """Goes back to a snapshot; the digest afterwards."""
         self.pc.restore(self.snapshots[key])
-        return self.pc.digest()
+        return int(self.pc.digest())
 
     def stop(self, what: str, address: int) -> tuple[int, ...]:
         """Does something that stops the machine, and goes back to before it: the bugcheck."""
