@@ -6,7 +6,7 @@
 
 #define FIRST_HANDLE UINT64_C(0xFFFFC00000001010)  /* look like kernel addresses, are none: outside the arena */
 #define FIRST_CONTEXT UINT64_C(0xFFFFC80000001040)
-enum { MIN_VERB_TIMEOUT = 1500, MAX_NOTICES = 1024, CODEC_TIMEOUT = 240000, LATE = 24000 };
+enum { MIN_VERB_TIMEOUT = 1500, MAX_NOTICES = 1024, CODEC_TIMEOUT = 240000, LATE = SS_LATE_DPC_TICKS };
 
 static void *room_fresh(storsim_machine_t *machine, const void *current) {
     ss_hdaudio_t *room = ss_alloc_zeroed(ss_machine_host(machine), 1, sizeof *room);

@@ -119,13 +119,14 @@ storsim_status_t ss_hdaudio_event(storsim_machine_t *machine, void *state, const
 bool ss_policy_ok(const storsim_hdaudio_policy_t *policy); /* every index names a choice. policy.c */
 
 /* Kinds of the room's own events and DPCs. */
-enum { SS_EVENT_VERB_TIMEOUT = 1, SS_EVENT_LATE_DPC = 16 }; /* late: SS_EVENT_LATE_DPC + kind of the DPC */
+enum { SS_EVENT_VERB_TIMEOUT = 1 }; /* a: controller, b: transfer */
 enum {
     SS_DPC_COMPLETION = 1, /* a: handle, b: time of the ISR */
     SS_DPC_RIRB,           /* a: controller */
     SS_DPC_TRANSFER,       /* a: controller, b: transfer << 32 | item */
     SS_DPC_UNSOLICITED     /* a: controller, b: HDAUDIO_CODEC_RESPONSE */
 };
+/* Queues a DPC of the room; the fault late_dpc delays it. */
 storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a, uint64_t b);
 
 /* --- registers (chip.c) ------------------------------------------------------------------------------------------------------- */
@@ -167,7 +168,7 @@ bool ss_stream_reset(ss_chip_t *chip, uint32_t descriptor);
 /* Programs a stream in reset from the engine's record; *fifo_bytes receives the FIFO size. false when the FIFO size never showed. */
 bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
                        uint64_t bdl_address, uint32_t *fifo_bytes);
-/* Start all streams of the mask in one link frame, and return at its beginning; stop all in one frame. False: a handshake timed out. */
+/* Start all streams of the mask in the link frame that comes next; stop all in one frame. False: a handshake timed out. */
 bool ss_streams_start(ss_chip_t *chip, uint32_t mask);
 bool ss_streams_stop(ss_chip_t *chip, uint32_t mask);
 

@@ -114,7 +114,7 @@ static uint32_t run(ss_frame_t *frame) {
     uint8_t level = storsim_irql(frame->call.machine), limit = irql_limit(frame);
     bool answers = row->returns == STORSIM_R_STATUS;
     if (level > limit) {
-        ss_violate(&frame->call, SS_HDAUDIO_IRQL, &(ss_detail_t){.expected = limit, .got = level});
+        ss_violate(&frame->call, SS_BAD_IRQL, &(ss_detail_t){.expected = limit, .got = level});
         return answers ? SS_NT(UNSUCCESSFUL) : 0;
     }
     if (!frame->bus) {

@@ -29,12 +29,8 @@ storsim_status_t ss_bus_violate(storsim_machine_t *machine, const ss_busdriver_t
 }
 
 storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a, uint64_t b) {
-    if (ss_hardware_fault(machine, STORSIM_HW_LATE_DPC, bus->controller)) {
-        uint32_t id;
-        return ss_event_at(machine, storsim_now(machine) + bus->config.late_dpc, SS_ROOM_HDAUDIO,
-                           (uint16_t)(SS_EVENT_LATE_DPC + kind), a, b, &id);
-    }
-    return ss_dpc_queue(machine, SS_ROOM_HDAUDIO, kind, a, b);
+    bool late = ss_hardware_fault(machine, STORSIM_HW_LATE_DPC, bus->controller);
+    return ss_dpc_queue_late(machine, SS_ROOM_HDAUDIO, kind, a, b, late ? bus->config.late_dpc : 0);
 }
 
 /* --- ISR --------------------------------------------------------------------------------------------------------------- */
@@ -177,9 +173,6 @@ storsim_status_t ss_hdaudio_dpc(storsim_machine_t *machine, uint16_t kind, uint6
 
 storsim_status_t ss_hdaudio_event(storsim_machine_t *machine, void *state, const ss_event_t *event) {
     (void)state;
-    if (event->kind >= SS_EVENT_LATE_DPC) {
-        return ss_dpc_queue(machine, SS_ROOM_HDAUDIO, (uint16_t)(event->kind - SS_EVENT_LATE_DPC), event->a, event->b);
-    }
     ss_busdriver_t *bus = ss_bus_of_controller(machine, (uint32_t)event->a);
     if (!bus || bus->flight != (uint32_t)event->b || bus->flight_event != event->id) {
         return STORSIM_OK;

@@ -1,7 +1,7 @@
 /* hdaudio/stream.c: stream descriptors: reset handshake, programming, synchronous start and stop.
  *
  * Start: set SSYNC of all, set RUN of all, wait until every FIFO is ready, clear SSYNC in one write. The link then moves from the next
- * full frame; the call returns at that boundary, so that k frames later exactly k frames have been carried.
+ * frame boundary, which has not come when the call returns: k frames later exactly k of them have carried data.
  * Stop: set SSYNC of all (they freeze at one frame boundary), clear RUN of each and see it read 0, clear SSYNC.
  * Source: spec hda-controller §6; time-outs as shipping drivers have them, spec hdaudio-dma §5.0. */
 #include "hdaudio/bus.h"
@@ -69,12 +69,6 @@ bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t desc
     return fifo != 0;
 }
 
-/* Waits for the beginning of the next link frame; frame boundaries are where the wall clock is a multiple of 500. */
-static void wait_for_frame(ss_chip_t *chip) {
-    uint32_t phase = ss_chip_read(chip, SS_WALCLK, 4) % STORSIM_TICKS_PER_FRAME;
-    ss_chip_wait(chip, STORSIM_TICKS_PER_FRAME - phase);
-}
-
 bool ss_streams_start(ss_chip_t *chip, uint32_t mask) {
     bool ready = true;
     uint32_t blocked = ss_chip_read(chip, SS_SSYNC, 4);
@@ -99,11 +93,7 @@ bool ss_streams_start(ss_chip_t *chip, uint32_t mask) {
             ss_chip_wait(chip, POLL_STEP);
         }
     }
-    if (ss_chip_read(chip, SS_WALCLK, 4) % STORSIM_TICKS_PER_FRAME == 0) {
-        ss_chip_wait(chip, 1); /* on the boundary itself it would be open whether this frame still counts */
-    }
     ss_chip_write(chip, SS_SSYNC, 4, ss_chip_read(chip, SS_SSYNC, 4) & ~mask);
-    wait_for_frame(chip);
     return ready && !chip->dead;
 }
 
