@@ -90,15 +90,6 @@ static void set_bounds_untouched(ss_mid_ref_t *ref, uint32_t chunk) {
     ref->bound = SS_SMALL;
 }
 
-/* A front that denies nothing. */
-static ss_front_t *front_create(ss_host_t *host, const ss_segment_t *segment) {
-    ss_front_t *front = ss_alloc_zeroed(host, 1, sizeof *front);
-    for (uint32_t length = 0; front != NULL && length <= SS_SMALL; length++) {
-        front->by_length[length] = length == 0 ? UINT32_MAX : (uint32_t)((segment->end - 1) >> SS_WORD_SHIFT) + 1;
-    }
-    return front;
-}
-
 /* Drops the chunks of [offset, end) that hold no busy page of the segment; the mids stay. */
 static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t end) {
     for (uint64_t at = offset & ~(SS_CHUNK_PAGES - 1); at < end; at += SS_CHUNK_PAGES) {
@@ -120,7 +111,7 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
 
 storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count) {
     uint64_t end = offset + count, at = offset & ~(SS_CHUNK_PAGES - 1);
-    if (segment->front == NULL && (segment->front = front_create(host, segment)) == NULL) {
+    if (segment->front == NULL && (segment->front = ss_alloc_zeroed(host, 1, sizeof *segment->front)) == NULL) {
         return STORSIM_NO_MEMORY;
     }
     for (; at < end; at += SS_CHUNK_PAGES) {

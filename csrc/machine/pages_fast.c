@@ -82,17 +82,55 @@ static inline bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32
 
 typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
 
+/* The highest chunk of the segment with a bound >= length. */
+static inline bool highest_chunk(const ss_segment_t *segment, uint32_t length, uint64_t *index) {
+    for (uint32_t i = segment->mid_count; i-- > 0;) {
+        ss_mid_ref_t *ref = &segment->mids[i];
+        if (ref->bound < length) {
+            continue;
+        }
+        if (ref->mid == NULL) {
+            *index = ss_min_u64((uint64_t)i * SS_MID_CHUNKS + SS_MID_CHUNKS - 1, (segment->end - 1) >> SS_CHUNK_SHIFT);
+            return true;
+        }
+        uint32_t blocks = ss_bytes_at_least(ref->mid->block_bound, length);
+        for (; blocks != 0; blocks &= ~(UINT32_C(1) << highest_bit(blocks))) {
+            uint32_t block = highest_bit(blocks), hits = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
+            if (hits != 0) {
+                *index = (uint64_t)i * SS_MID_CHUNKS + block * 32 + highest_bit(hits);
+                return true;
+            }
+            ref->mid->block_bound[block] = ss_bytes_max(&ref->mid->bound[block * 32]);
+        }
+        ref->bound = ss_bytes_max(ref->mid->block_bound);
+    }
+    return false;
+}
+
+/* The highest word of the segment with a bound >= length, from the top down the levels. */
+static inline bool highest_word(const ss_segment_t *segment, uint32_t length, uint64_t *word) {
+    uint64_t index;
+    while (highest_chunk(segment, length, &index)) {
+        ss_mid_t *mid = segment->mids[index / SS_MID_CHUNKS].mid;
+        ss_chunk_t *chunk = mid != NULL ? mid->chunks[index % SS_MID_CHUNKS].chunk : NULL;
+        int32_t at = chunk != NULL ? highest_below_group(chunk, SS_CHUNK_GROUPS, length) : (int32_t)SS_CHUNK_WORDS - 1;
+        if (at >= 0) {
+            *word = index * SS_CHUNK_WORDS + (uint32_t)at;
+            return true;
+        }
+        mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
+    }
+    return false;
+}
+
 /* Takes the highest stretch with a start in [low, high] (offsets), if that is easy. */
 static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
-    ss_front_t *front = segment->front;
-    if (front == NULL) {
+    uint64_t word, first = low >> SS_WORD_SHIFT;
+    if (high + length != segment->end) {
         return LONG_WAY;
     }
-    uint64_t limit = front->by_length[length], position = (high >> SS_WORD_SHIFT) + 1, first = low >> SS_WORD_SHIFT;
-    bool whole = position >= limit;
-    position = whole ? limit : position;
-    while (position > first) {
-        uint64_t word = position - 1, index = word / SS_CHUNK_WORDS;
+    while (highest_word(segment, length, &word) && word >= first) {
+        uint64_t index = word / SS_CHUNK_WORDS;
         ss_mid_ref_t *mid = &segment->mids[index / SS_MID_CHUNKS];
         ss_chunk_ref_t *ref = mid->mid != NULL ? &mid->mid->chunks[index % SS_MID_CHUNKS] : NULL;
         if (ref == NULL || ref->chunk == NULL) {
@@ -100,37 +138,17 @@ static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint6
         }
         ss_chunk_t *chunk = ref->chunk;
         uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS), bit;
-        if (chunk->bound[at] < length) {
-            int32_t before = previous_in_chunk(chunk, at, length);
-            if (before < 0) {
-                mid->mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
-                if (!ss_previous_chunk(segment, &index, length)) {
-                    break;
-                }
-                position = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS;
-                continue;
-            }
-            word = word - at + (uint32_t)before;
-            at = (uint32_t)before;
-        }
         uint64_t above = busy_above(segment, chunk, word, at);
         if (!highest_in_word(~chunk->busy[at], above, length, &bit)) {
             chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~above);
-            position = word;
             continue;
         }
         *start = (word << SS_WORD_SHIFT) + bit;
-        if (*start - low > high - low || (at == SS_CHUNK_WORDS - 1 && bit + length > 64)) {
+        if (*start < low || (at == SS_CHUNK_WORDS - 1 && bit + length > 64)) {
             return LONG_WAY;
         }
         take_at(mid, ref, at, bit, length, above);
-        if (whole) {
-            lower_front(front, length, word + 1);
-        }
         return TAKEN;
-    }
-    if (whole) {
-        lower_front(front, length, first);
     }
     return NOT_HERE;
 }
@@ -287,7 +305,6 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     pages->free += count;
     changed(mid, ref, at, extra);
     word += extra;
-    raise_front(segment->front, below + to - from < SS_SMALL ? below + to - from : SS_SMALL, word + 1);
     if (segment->front->memos) {
         ss_small_touch(segment, word - 1 - extra, word);
     }

@@ -19,16 +19,14 @@
  *              that (counted up to 64) starts inside. Taking leaves them too high, a visit in vain lowers them, giving
  *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
  *
- * On top of the bounds each segment has a front: for each length up to 64, a word above which no stretch so long starts;
- * for each class of alignment or boundary the same for places that are legal. The highest place is then mostly the first
- * one looked at. Below the front, groups and chunks remember per class what a search found out about them (memos).
+ * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is remembered:
+ * for each segment a front, the word above which no legal place of the class starts, and below it memos of groups and chunks.
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
  *   2. a summary that is not stale is exact; if a unit is stale so are all above it
  *   3. no bound, front or memo denies a stretch or place that exists
- *   4. fronts do not rise with the length
- *   5. where mid or chunk is NULL all its pages inside the segment are free
+ *   4. where mid or chunk is NULL all its pages inside the segment are free
  * Nothing here depends on history but the bits, the RANDOM generator and the last block given: bounds, fronts and memos
  * only shorten searches, so a restored map places as before. */
 #ifndef SS_PAGES_I_H
@@ -101,7 +99,6 @@ typedef struct ss_mid_ref {
 
 /* Positions are word + 1 and mean "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
-    uint32_t by_length[SS_SMALL + 2]; /* where the highest stretch of so many pages may start; [0] = all ones, last = 0 */
     uint32_t by_class[SS_CLASSES];    /* where the highest legal start for least[c] pages or more may be */
     uint8_t least[SS_CLASSES];
     uint32_t valid;   /* bit c: by_class[c] is known, save for what was freed since */
@@ -191,7 +188,7 @@ typedef struct ss_fit {
 ss_fit_t ss_fit_of(const ss_page_request_t *request);
 /* Highest legal start in [low, high] (offsets of first pages, inside the segment), or false. high + length <= end. */
 bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
-/* Raises bounds and fronts for the pages [offset, offset + count), just freed. */
+/* Raises bounds and drops memos for the pages [offset, offset + count), just freed. */
 void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
 /* Broken promises of bounds, fronts and memos. */
 size_t ss_small_check(const ss_segment_t *segment);

@@ -5,7 +5,6 @@
  *                       all starts of a stretch of n free pages in word i come out of log2(n) steps of shift and AND on
  *                       the pair; alignment, boundary and the window are masks over the same 64 starts
  *
- *   where to start     the front: no stretch so long above it
  *   next word down     bounds, 32 at a time, five levels up and down again (previous_word)
  *   no start there     the bound becomes exact: each visit in vain is paid for by the take that made the bound too high
  *   starts, none legal after a few, groups and chunks remember what was found out about the request's class (memos)
@@ -146,12 +145,15 @@ static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, ui
         if (chunk == NULL) {
             return true;
         }
-        int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), length);
-        if (at >= 0) {
-            *word = index * SS_CHUNK_WORDS + (uint32_t)at;
-            return *word >= first;
+        uint8_t *bound = &segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS];
+        if (*bound >= length) {
+            int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), length);
+            if (at >= 0) {
+                *word = index * SS_CHUNK_WORDS + (uint32_t)at;
+                return *word >= first;
+            }
+            *bound = ss_bytes_max(chunk->group_bound);
         }
-        segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
         if (!ss_previous_chunk(segment, &index, length)) {
             return false;
         }
@@ -251,7 +253,6 @@ typedef struct scan {
     uint64_t low, high;  /* starts in here */
     uint64_t first;      /* word of low */
     uint64_t word;       /* nothing legal above */
-    bool whole;          /* no stretch so long above word, in all of the segment */
     bool class_whole;    /* no legal start above word, in all of the segment */
     /* memos */
     uint32_t misses;
@@ -296,18 +297,11 @@ static bool scan_plain(scan_t *scan, uint64_t *start) {
         }
         uint64_t starts = starts_at(scan, ss_chunk_at(scan->segment, scan->word / SS_CHUNK_WORDS));
         if (starts != 0) {
-            if (scan->whole) {
-                lower_front(scan->segment->front, scan->fit->length, scan->word + 1);
-                scan->whole = false;
-            }
             if (take_highest(scan, starts, start)) {
                 return true;
             }
         }
     } while (step_below(scan, scan->word));
-    if (scan->whole) {
-        lower_front(scan->segment->front, scan->fit->length, scan->first);
-    }
     return false;
 }
 
@@ -390,11 +384,9 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         uint64_t ruled_out = 0, off = ((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words;
         if (off != 0) { /* no start in a word that is not aligned: on to the next that is */
             if (scan->word - scan->first < off) {
-                scan->whole = false;
                 break;
             }
             scan->word -= off;
-            scan->whole = false; /* skipped words may hold a stretch */
         }
         if (!previous_word(segment, &scan->word, fit->length, scan->first)) {
             break;
@@ -406,16 +398,11 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         ss_chunk_t *chunk = ss_chunk_at(segment, scan->word / SS_CHUNK_WORDS);
         uint64_t open = after_memos(scan, chunk, &ruled_out);
         if (open != scan->word + 1) {
-            scan->whole = false;
             more = open != 0 ? step_below(scan, open) : step_below(scan, ruled_out);
             continue;
         }
         uint64_t starts = starts_at(scan, chunk);
         if (starts != 0) {
-            if (scan->whole) {
-                lower_front(segment->front, fit->length, scan->word + 1);
-                scan->whole = false;
-            }
             starts &= legal_in(segment, fit, scan->word);
             scan->misses += starts == 0;
             if (starts != 0) {
@@ -427,9 +414,6 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         }
         more = step_below(scan, scan->word);
     }
-    if (scan->whole) {
-        lower_front(segment->front, fit->length, scan->first);
-    }
     if (scan->class_whole && fit->proves && fit->class_index != SS_CLASS_NONE && scan->misses >= RECORD_AFTER) {
         prove_class(segment->front, fit, scan->first);
     }
@@ -440,23 +424,18 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     const ss_front_t *front = segment->front;
     scan_t scan = {.segment = segment, .fit = fit, .low = low, .high = high, .first = low >> SS_WORD_SHIFT};
     uint64_t position = (high >> SS_WORD_SHIFT) + 1;
-    if (front != NULL) {
-        uint64_t limit = front->by_length[fit->length];
-        scan.whole = scan.class_whole = position >= limit;
-        position = scan.whole ? limit : position;
-        if (fit->class_index != SS_CLASS_NONE && holds(front->valid, front->least, fit)) {
-            limit = ss_max_u64(front->by_class[fit->class_index], front->touched);
-            scan.whole = scan.whole && position <= limit;
-            scan.class_whole = scan.class_whole || position >= limit;
-            position = ss_min_u64(position, limit);
-        }
+    scan.class_whole = high + fit->length == segment->end;
+    if (fit->class_index != SS_CLASS_NONE && front != NULL && holds(front->valid, front->least, fit)) {
+        uint64_t limit = ss_max_u64(front->by_class[fit->class_index], front->touched);
+        scan.class_whole = scan.class_whole || position >= limit;
+        position = ss_min_u64(position, limit);
         if (position <= scan.first) {
             return false;
         }
     }
     scan.word = scan.from = position - 1;
     scan.group = scan.chunk = UINT64_MAX;
-    scan.class_whole = scan.class_whole && fit->proves && fit->class_index != SS_CLASS_NONE;
+    scan.class_whole = scan.class_whole && front != NULL && fit->proves && fit->class_index != SS_CLASS_NONE;
     return fit->constrained ? scan_constrained(&scan, start) : scan_plain(&scan, start);
 }
 
@@ -479,7 +458,6 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     if (below > 0) {
         raise_word(segment, first - 1, below + length);
     }
-    raise_front(segment->front, (uint32_t)ss_min_u64(below + length, SS_SMALL), last + 1);
     if (segment->front->memos) {
         ss_small_touch(segment, first - (first > 0), last);
     }
@@ -531,7 +509,6 @@ static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
         broken += chunk->bound[i] < exact;
         broken += chunk->group_bound[i / 32] < chunk->bound[i];
         broken += ref->mid->bound[place] < chunk->group_bound[i / 32];
-        broken += exact > 0 && segment->front->by_length[exact] < word + 1;
         for (uint32_t c = 0; exact > 0 && c < SS_CLASSES; c++) {
             broken += check_denials(segment, chunk, word, c);
         }
@@ -541,9 +518,6 @@ static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
 
 size_t ss_small_check(const ss_segment_t *segment) {
     size_t broken = 0;
-    for (uint32_t i = 1; segment->front != NULL && i <= SS_SMALL + 1; i++) {
-        broken += segment->front->by_length[i] > segment->front->by_length[i - 1];
-    }
     for (uint32_t i = 0; i < segment->mid_count; i++) {
         const ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {

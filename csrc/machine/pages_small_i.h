@@ -1,4 +1,4 @@
-/* machine/pages_small_i.h: bounds and fronts, for the two files that search and repair them. */
+/* machine/pages_small_i.h: bounds, for the two files that search and repair them. */
 #ifndef SS_PAGES_SMALL_I_H
 #define SS_PAGES_SMALL_I_H
 
@@ -40,27 +40,36 @@ static inline uint32_t longest_from(uint64_t low, uint64_t high) {
 
 static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
 
-/* Highest word <= from of a chunk with a bound >= length, or -1. Lowers group bounds found too high. */
-static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
-    uint32_t group = from / 32, all = ss_bytes_at_least(&chunk->bound[group * 32], length);
-    uint32_t hits = all & UINT32_MAX >> (31 - from % 32);
-    if (hits != 0) {
-        return (int32_t)(group * 32 + highest_bit(hits));
-    }
-    if (all == 0) {
+/* Highest word of a group with a bound >= length, or -1; then the group's bound is lowered. */
+static inline int32_t highest_in_group(ss_chunk_t *chunk, uint32_t group, uint32_t length) {
+    uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
+    if (hits == 0) {
         chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+        return -1;
     }
-    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(group);
-    while (groups != 0) {
-        group = highest_bit(groups);
-        hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
+    return (int32_t)(group * 32 + highest_bit(hits));
+}
+
+/* The same for the groups below group `from`; when none is left the caller may lower the chunk's bound. */
+static inline int32_t highest_below_group(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(from);
+    int32_t found = -1;
+    for (; groups != 0 && found < 0; groups &= ~(UINT32_C(1) << highest_bit(groups))) {
+        found = highest_in_group(chunk, highest_bit(groups), length);
+    }
+    return found;
+}
+
+/* Highest word <= from of a chunk with a bound >= length, or -1. */
+static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+    uint32_t group = from / 32;
+    if (chunk->group_bound[group] >= length) {
+        uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length) & UINT32_MAX >> (31 - from % 32);
         if (hits != 0) {
             return (int32_t)(group * 32 + highest_bit(hits));
         }
-        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
-        groups &= ~(UINT32_C(1) << group);
     }
-    return -1;
+    return highest_below_group(chunk, group, length);
 }
 
 static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
@@ -76,19 +85,6 @@ static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group
             mid->block_bound[chunk / 32] = length;
             ref->bound = ref->bound < length ? length : ref->bound;
         }
-    }
-}
-
-/* No stretch of `length` pages at or above the position. The ends of the array stop both loops. */
-static inline void lower_front(ss_front_t *front, uint32_t length, uint64_t position) {
-    for (uint32_t *at = &front->by_length[length]; *at > position; at++) {
-        *at = (uint32_t)position;
-    }
-}
-
-static inline void raise_front(ss_front_t *front, uint32_t length, uint64_t position) {
-    for (uint32_t *at = &front->by_length[length]; *at < position; at--) {
-        *at = (uint32_t)position;
     }
 }
 
