@@ -158,7 +158,7 @@ class Adapter(_core.Adapter):
         With the verifier's checks on a leak of pool or DMA memory stops the machine (BugCheck); at strict the first violation is raised.
         ValueError when it was removed before, RuntimeError from inside a callback. Source: ruling R18.
         """
-        return self.machine._adapter_remove(self.number)
+        return self.machine._remove(self.number)
 
     # --- the device -----------------------------------------------------------------------------------------------------
 

@@ -16,13 +16,14 @@ class StorsimError(Exception):
 class BugCheck(StorsimError):
     """Real Windows or Driver Verifier would stop here. The machine is dead and can be read, or restored from a snapshot.
 
-    code: bugcheck number. parameters: its four parameters. record: the finding behind it.
-    Source: the bugcheck reference page named in ``record.source``.
+    code: bugcheck number. parameters: its four parameters. record: the finding behind it. leaks: at the removal of an adapter, what
+    leaked. Source: the bugcheck reference page named in ``record.source``.
     """
 
-    def __init__(self, record: Finding) -> None:
-        super().__init__(record)
+    def __init__(self, record: Finding, leaks: tuple[Finding, ...] = ()) -> None:
+        super().__init__(record, leaks)
         self.record = record
+        self.leaks = leaks
 
     @property
     def code(self) -> int:
@@ -35,7 +36,10 @@ class BugCheck(StorsimError):
         return self.record.parameters
 
     def __str__(self) -> str:
-        return self.record.text
+        if not self.leaks:
+            return self.record.text
+        listed = [f"{leak.name} at 0x{leak.address:X}, allocated at {leak.allocated_at}" for leak in self.leaks]
+        return "\n".join([self.record.text, f"  Leaked ({len(listed)}):", *(f"    {line}" for line in listed)])
 
     def __repr__(self) -> str:
         return f"<BugCheck 0x{self.code:X}({', '.join(f'0x{p:X}' for p in self.parameters)})>"

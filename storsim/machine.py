@@ -349,6 +349,15 @@ class Machine(_core.Machine):
             self.findings  # noqa: B018
             super().close()
 
+    def _remove(self, number: int) -> list[Finding]:
+        """Removes an adapter; a BugCheck tells what leaked (ruling R18)."""
+        before = len(self.findings)
+        try:
+            return self._adapter_remove(number)
+        except BugCheck as stop:
+            stop.leaks = tuple(finding for finding in self.findings[before:] if finding.kind == "violation")
+            raise
+
     def _remove_adapters(self) -> None:
         """Removes what is left, first to last; raises the first complaint after the last removal."""
         first: StorsimError | None = None
@@ -356,7 +365,7 @@ class Machine(_core.Machine):
             if self._dead or not self._adapter_live(number):
                 continue
             try:
-                self._adapter_remove(number)
+                self._remove(number)
             except StorsimError as error:
                 first = first or error
         if first is not None:

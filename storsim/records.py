@@ -177,7 +177,10 @@ class Finding:
             site = self._resolve(int(match[1]))
             return match[0] if site is None else str(site)
 
-        return _SITE.sub(name, self._text)
+        text = _SITE.sub(name, self._text)
+        if self.owner is not None:
+            text = text.replace(f"adapter {self.owner_number}", f"adapter {self.owner}")
+        return f"{self.routine}: {text}" if self.routine else text
 
     def __str__(self) -> str:
         return self.text

@@ -296,6 +296,7 @@ PyObject *ss_pointer_new(PyObject *type, ss_machine_object_t *machine, uint64_t 
 int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, uint64_t block, uint64_t offset, uint64_t length,
                      Py_buffer *view, int flags);
 void ss_buffer_release(ss_machine_object_t *machine, Py_buffer *view);
+PyObject *ss_buffer_bytes(PyObject *self, PyObject *ignored); /* __bytes__: bytes(x) would take __index__ for a length */
 void ss_machine_end(ss_machine_object_t *machine); /* destroys the core once nothing needs it */
 
 extern PyType_Spec ss_machine_spec, ss_adapter_spec, ss_routine_spec, ss_routines_spec, ss_pointer_spec, ss_mdl_spec, ss_sg_spec,

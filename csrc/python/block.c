@@ -107,12 +107,16 @@ static PyMemberDef block_members[] = {
 static PyGetSetDef block_getset[] = {
     {"live", (getter)block_live, NULL, PyDoc_STR("Whether the allocation still exists."), NULL}, {NULL, NULL, NULL, NULL, NULL}};
 
+static PyMethodDef block_methods[] = {
+    {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the bytes.")}, {NULL, NULL, 0, NULL}};
+
 static PyType_Slot block_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Block(machine, va, pa, size)\n--\n\nA live allocation. memoryview(block) is its bytes, also after the "
                                   "free (late writes are found when the view is released). __index__ is the virtual address.")},
     {Py_tp_new, block_new},
     {Py_tp_members, block_members},
     {Py_tp_getset, block_getset},
+    {Py_tp_methods, block_methods},
     {Py_tp_traverse, block_traverse},
     {Py_tp_dealloc, block_dealloc},
     {Py_nb_index, block_index},

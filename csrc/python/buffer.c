@@ -71,3 +71,13 @@ void ss_buffer_release(ss_machine_object_t *machine, Py_buffer *view) {
     }
     PyMem_Free(note);
 }
+
+PyObject *ss_buffer_bytes(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(self, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize(view.buf, view.len);
+    PyBuffer_Release(&view);
+    return bytes;
+}

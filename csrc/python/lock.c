@@ -15,7 +15,7 @@ bool ss_closed(ss_machine_object_t *machine) {
         return false;
     }
     PyErr_SetString(PyExc_ValueError, machine->closed ? "the machine was closed; make a new storsim.Machine"
-                                                      : "the machine was never initialised; call storsim.Machine(…)");
+                                                      : "the machine was never initialised; call storsim.Machine(...)");
     return true;
 }
 

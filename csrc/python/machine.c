@@ -85,7 +85,7 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     storsim_status_t status = storsim_machine_create(config, &core);
     if (status == STORSIM_INVALID) {
         PyErr_SetString(PyExc_ValueError, "the memory map is not possible: it needs at least one whole page above page 0, ranges that do not "
-                                          "overlap and end below 64 TiB, and nodes from 0 to 63");
+                                          "overlap and end below 128 TiB, and nodes from 0 to 63");
         return -1;
     }
     status = status == STORSIM_OK ? storsim_nt_boot(core, nt) : status;

@@ -94,10 +94,14 @@ static PyGetSetDef mdl_getset[] = {
     {"pages", (getter)mdl_pages, NULL, PyDoc_STR("Physical page addresses, in order; empty until the MDL was built."), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
+static PyMethodDef mdl_methods[] = {
+    {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the described bytes.")}, {NULL, NULL, 0, NULL}};
+
 static PyType_Slot mdl_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("MDL(machine, address)\n--\n\nA memory descriptor list. Its buffer is the described bytes. "
                                   "Source: ns-wdm-_mdl.md")},
     {Py_tp_getset, mdl_getset},
+    {Py_tp_methods, mdl_methods},
     {Py_bf_getbuffer, mdl_getbuffer},
     {Py_bf_releasebuffer, mdl_releasebuffer},
     {0, NULL}};

@@ -72,8 +72,13 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
     return token ? 0 : -1;
 }
 
+/* The number 0, which is NULL (ruling R2). */
+static bool is_zero(PyObject *object) {
+    return PyLong_CheckExact(object) && PyObject_IsTrue(object) == 0;
+}
+
 static int in_routine(frame_t *frame, int index, PyObject *object) {
-    if (PyLong_CheckExact(object) && PyObject_IsTrue(object) == 0) {
+    if (is_zero(object)) {
         return 0; /* NULL */
     }
     if (object != Py_None && !PyCallable_Check(object)) {
@@ -109,7 +114,7 @@ static int in_extension(frame_t *frame, int index, PyObject *object) {
         if (machine == NULL) {
             PyErr_Format(PyExc_TypeError,
                          "%s: HwDeviceExtension is an adapter or its device_extension, not %.100s; for any other number call "
-                         "machine.storport.%s(…)",
+                         "machine.storport.%s(...)",
                          frame->plan->row->name, Py_TYPE(object)->tp_name, frame->plan->row->name);
             return -1;
         }
@@ -141,7 +146,7 @@ static void *take_scratch(frame_t *frame, int index, size_t count, size_t size) 
 /* A sequence of structures or handles into an array of the core. `read` stores element i. */
 static int in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
                        int (*read)(frame_t *frame, PyObject *item, void *place)) {
-    if (object == Py_None) {
+    if (object == Py_None || is_zero(object)) {
         return 0; /* NULL */
     }
     PyObject *items = PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) ? PySequence_Tuple(object) : NULL;
@@ -372,6 +377,9 @@ static int convert(frame_t *frame, int index, PyObject *object) {
     if (is_array(param->type) && (param->flags & STORSIM_P_OUT)) {
         return 0; /* what the variable held before; its storage is made below */
     }
+    if ((param->flags & STORSIM_P_INOUT) == STORSIM_P_OUT) {
+        return ss_physical(object, param->name, &arg->value); /* what it held before: any number */
+    }
     return converter->maximum ? ss_number(object, converter->maximum, param->name, ss_type_name(param->type), &arg->value)
                               : converter->in(frame, index, object);
 }
@@ -495,7 +503,7 @@ static PyObject *perform(frame_t *frame) {
     ss_machine_object_t *machine = frame->machine;
     const storsim_routine_t *row = frame->plan->row;
     if (machine == NULL) {
-        PyErr_Format(PyExc_TypeError, "%s has no HwDeviceExtension that could tell the machine: call machine.storport.%s(…)", row->name,
+        PyErr_Format(PyExc_TypeError, "%s has no HwDeviceExtension that could tell the machine: call machine.storport.%s(...)", row->name,
                      row->name);
         return NULL;
     }

@@ -14,7 +14,7 @@ static int read_srb(ss_pointer_object_t *self, storsim_srb_info_t *info) {
     return 0;
 }
 
-enum { SRB_DATA, SRB_LENGTH, SRB_EXTENSION, SRB_EXTENSION_LENGTH, SRB_SENSE, SRB_SENSE_LENGTH, SRB_LU };
+enum { SRB_DATA, SRB_LENGTH, SRB_EXTENSION, SRB_EXTENSION_LENGTH, SRB_SENSE, SRB_SENSE_LENGTH, SRB_LU, SRB_DATA_IN, SRB_DATA_IN_LENGTH };
 
 static PyObject *srb_member(ss_pointer_object_t *self, void *closure) {
     storsim_srb_info_t info = {0};
@@ -27,7 +27,9 @@ static PyObject *srb_member(ss_pointer_object_t *self, void *closure) {
                                [SRB_EXTENSION_LENGTH] = info.extension_length,
                                [SRB_SENSE] = info.sense,
                                [SRB_SENSE_LENGTH] = info.sense_length,
-                               [SRB_LU] = info.lu_extension};
+                               [SRB_LU] = info.lu_extension,
+                               [SRB_DATA_IN] = info.data_in,
+                               [SRB_DATA_IN_LENGTH] = info.data_in_length};
     return PyLong_FromUnsignedLongLong(values[(intptr_t)closure]);
 }
 
@@ -37,6 +39,16 @@ static PyObject *srb_mdl(ss_pointer_object_t *self, void *Py_UNUSED(closure)) {
         return NULL;
     }
     return info.mdl ? ss_pointer_new(self->machine->state->Mdl, self->machine, info.mdl) : Py_NewRef(Py_None);
+}
+
+static PyObject *srb_physical(ss_pointer_object_t *self, void *Py_UNUSED(closure)) {
+    storsim_srb_info_t info = {0};
+    if (read_srb(self, &info) < 0 || ss_enter(self->machine) < 0) {
+        return NULL;
+    }
+    uint64_t physical = storsim_physical(self->machine->core, info.data);
+    ss_leave(self->machine);
+    return PyLong_FromUnsignedLongLong(physical);
 }
 
 static PyObject *srb_write(ss_pointer_object_t *self, void *Py_UNUSED(closure)) {
@@ -113,6 +125,11 @@ static PyGetSetDef srb_getset[] = {
     MEMBER("SenseInfoBuffer", SRB_SENSE, "Virtual address of the sense buffer."),
     MEMBER("SenseInfoBufferLength", SRB_SENSE_LENGTH, "Bytes of the sense buffer."),
     MEMBER("LuExtension", SRB_LU, "Virtual address of the logical unit's extension, 0 when there is none."),
+    MEMBER("DataInBuffer", SRB_DATA_IN, "Virtual address of the separate data-in buffer, 0 when there is none."),
+    MEMBER("DataInTransferLength", SRB_DATA_IN_LENGTH, "Bytes of the data-in buffer."),
+    MEMBER("va", SRB_DATA, "DataBuffer under the name the other blocks use."),
+    MEMBER("size", SRB_LENGTH, "DataTransferLength under the name the other blocks use."),
+    {"pa", (getter)srb_physical, NULL, PyDoc_STR("Physical address of the first byte of data; the rest need not follow."), NULL},
     {"write", (getter)srb_write, NULL, PyDoc_STR("Whether the data goes to the device."), NULL},
     {"mdl", (getter)srb_mdl, NULL, PyDoc_STR("MDL of the data buffer, or None."), NULL},
     {"live", (getter)srb_live, NULL, PyDoc_STR("Whether the request is not completed yet."), NULL},
@@ -122,6 +139,8 @@ static PyMethodDef srb_methods[] = {
     {"complete", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS,
      PyDoc_STR("complete($self, /)\n--\n\nCompletes the request: its memory goes, pointers got through it die.\n\n"
                "Raises ValueError when it was completed before.")},
+    {"free", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS, PyDoc_STR("free($self, /)\n--\n\nThe same as complete().")},
+    {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the data.")},
     {"__enter__", srb_enter, METH_NOARGS, PyDoc_STR("The request itself.")},
     {"__exit__", (PyCFunction)(void (*)(void))srb_exit, METH_VARARGS, PyDoc_STR("Completes the request if it still lives.")},
     {NULL, NULL, 0, NULL}};

@@ -31,7 +31,7 @@ extern "C" {
 #define STORSIM_PAGE_SHIFT 12
 #define STORSIM_MAX_NODES 64u
 #define STORSIM_MAX_RANGES 4096u
-#define STORSIM_MEMORY_LIMIT (UINT64_C(1) << 46) /* 64 TiB: no page of a map lies above */
+#define STORSIM_MEMORY_LIMIT (UINT64_C(1) << 47) /* 128 TiB: no page of a map lies above; 64 TiB of RAM and the holes between */
 #define STORSIM_TICKS_PER_SECOND UINT64_C(24000000)
 #define STORSIM_TICKS_PER_FRAME 500u
 #define STORSIM_NODE_ANY UINT32_C(0x80000000) /* MM_ANY_NODE_OK; Source: public wdm.h transcriptions */
