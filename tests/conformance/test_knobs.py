@@ -17,6 +17,7 @@ from storsim import MemoryRange, Placement, WindowsVersion
 Status = sp.StorStatus
 MIB = 1 << 20
 GIB = 1 << 30
+UP = Placement.BOTTOM_UP  # keeps the port's own blocks away from the top
 
 DEFAULTS: dict[str, Any] = {
     "os": WindowsVersion.WIN11_24H2,
@@ -115,7 +116,7 @@ def test_any_node_starts_at_the_callers() -> None:
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_allow_cross_node(allowed: bool) -> None:
-    world = World(memory=TWO_NODES, allow_cross_node=allowed)
+    world = World(memory=TWO_NODES, allow_cross_node=allowed, placement=Placement.BOTTOM_UP)
     status = sp.StorPortAllocateDmaMemory(world.hba, 40 * MIB, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK).status
     assert (status == Status.STOR_STATUS_SUCCESS) == allowed
 
@@ -123,7 +124,9 @@ def test_allow_cross_node(allowed: bool) -> None:
 @pytest.mark.parametrize(("mode", "granted"), [("doc", False), ("pfn", True)])
 def test_address_check(mode: str, granted: bool) -> None:
     """A limit in the middle of the only free page: to the byte it is too low for a page, to the page it is not."""
-    world = World(memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check=mode)
+    world = World(
+        memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check=mode, placement=UP
+    )
     status, va, _pa = sp.StorPortAllocateDmaMemory(
         world.hba, PAGE, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK
     )
@@ -133,7 +136,9 @@ def test_address_check(mode: str, granted: bool) -> None:
 
 @pytest.mark.parametrize(("size", "granted"), [(100, True), (101, True), (102, False)])
 def test_address_check_doc_counts_the_bytes_asked_for(size: int, granted: bool) -> None:
-    world = World(memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check="doc")
+    world = World(
+        memory=[MemoryRange(MIB, 2 * MIB, 0), MemoryRange(16 * MIB, PAGE, 0)], address_check="doc", placement=UP
+    )
     status = sp.StorPortAllocateDmaMemory(
         world.hba, size, 16 * MIB, 16 * MIB + 100, 0, sp.MmCached, sp.MM_ANY_NODE_OK
     ).status
@@ -384,7 +389,7 @@ def test_map_registers(registers: int) -> None:
             status = sp.StorPortBuildScatterGatherList(
                 world.hba,
                 mdl,
-                int(mdl.va),
+                srb.DataBuffer,
                 fragments * PAGE,
                 lambda device, irp, sg, context: seen.append(sg),
                 0,
@@ -453,10 +458,12 @@ def test_addresses_are_not_reused_inside_the_quarantine() -> None:
 
 
 def test_irql_table() -> None:
-    world = World(irql_table={"StorPortAllocatePool": 5})
-    with world.pc.at_irql(5):
-        assert sp.StorPortAllocatePool(world.hba, 64, "Test").status == Status.STOR_STATUS_SUCCESS
+    world = World(irql_table={"StorPortAllocateHostMemoryBuffer": 5, "StorPortAllocatePool": 0})
     with world.pc.at_irql(6):
+        assert world.allocate_hmb(0, MIB, 8).status == Status.STOR_STATUS_INVALID_IRQL
+    with world.pc.at_irql(5):
+        assert world.allocate_hmb(0, MIB, 8).status == Status.STOR_STATUS_SUCCESS
+    with world.pc.at_irql(1):
         assert sp.StorPortAllocatePool(world.hba, 64, "Test").status == Status.STOR_STATUS_INVALID_IRQL
     lower = World(irql_table={"StorPortAllocateDmaMemory": 0}, level="release")
     with lower.pc.at_irql(1):

@@ -40,7 +40,7 @@ def test_windows_version(routine: Routine, os: WindowsVersion) -> None:
         assert outcome.status in (None, Status.STOR_STATUS_SUCCESS), outcome
         assert outcome.names == []
         return
-    before = {name: 0x5A5A + index for index, name in enumerate(routine.outputs) if name not in _STRUCTURES}
+    before = {name: 0x5A + index for index, name in enumerate(routine.outputs) if name not in _STRUCTURES}
     outcome = world.expect(lambda: routine.invoke(world, routine.dummy, **before), Status.STOR_STATUS_NOT_IMPLEMENTED)
     if before and len(before) == len(routine.outputs):
         assert outcome.outputs == tuple(before.values()), "no code of the routine ran, so nothing was written"

@@ -131,7 +131,7 @@ def test_scatter_gather_list_size(elements: int, need: int) -> None:
     _status, mdl = sp.StorPortGetOriginalMdl(world.hba, srb)
     buffer = world.pool(512)
     with world.pc.at_irql(2):
-        arguments = (mdl, mdl.va, elements * PAGE, lambda *_: None, 0, True, buffer)
+        arguments = (mdl, srb.DataBuffer, elements * PAGE, lambda *_: None, 0, True, buffer)
         assert sp.StorPortBuildScatterGatherList(world.hba, *arguments, need - 1) == sp.STOR_STATUS_BUFFER_TOO_SMALL
         assert sp.StorPortBuildScatterGatherList(world.hba, *arguments, need) == sp.STOR_STATUS_SUCCESS
 

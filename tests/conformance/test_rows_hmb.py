@@ -222,7 +222,7 @@ def test_runs_that_touch_at_a_node_border_stay_apart() -> None:
     world = World(memory=TWO_NODES, hmb_cap=None)
     ranges = world.hmb(0, 60 * MIB, 8)
     assert len(ranges) == 2
-    joined = World(memory=TWO_NODES, hmb_cap=None, allow_cross_node=True)
+    joined = World(memory=TWO_NODES, hmb_cap=None, allow_cross_node=True, placement=Placement.BOTTOM_UP)
     assert len(joined.hmb(0, 60 * MIB, 8)) == 1
 
 
