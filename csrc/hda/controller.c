@@ -182,7 +182,6 @@ static void finish_handshakes(storsim_machine_t *machine, ss_hda_t *hda, uint32_
 /* One pass over everything that is due; streams advance to their next IOC at most. */
 static storsim_status_t pass(storsim_machine_t *machine, ss_hda_t *hda) {
     uint64_t now = storsim_now(machine);
-    bool again = false;
     if (hda->crst_due <= now) {
         finish_crst(machine, hda);
     }
@@ -194,16 +193,12 @@ static storsim_status_t pass(storsim_machine_t *machine, ss_hda_t *hda) {
     for (uint32_t i = 0; i < hda->stream_count; i++) {
         finish_handshakes(machine, hda, i);
         if (hda->streams[i].due <= now) {
-            bool more = false;
-            storsim_status_t status = ss_hda_step(machine, hda, i, &more);
-            if (status != STORSIM_OK) {
-                return status;
+            bool again = false;
+            storsim_status_t status = ss_hda_step(machine, hda, i, &again);
+            if (status != STORSIM_OK || again) {
+                return status; /* the line is served between two completions of one frame */
             }
-            again = again || more;
         }
-    }
-    if (again) {
-        return STORSIM_OK; /* the line is served between two completions of one frame */
     }
     signal_codecs(machine, hda);
     return hda->ring_due <= now ? ss_hda_rings_step(machine, hda) : STORSIM_OK;

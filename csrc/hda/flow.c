@@ -225,6 +225,7 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     if (!stream->running) {
         return STORSIM_OK;
     }
+    frame = frame > stream->flowed ? frame : stream->flowed;
     stream->link = ss_hda_link_at(hda, stream, frame);
     uint64_t goal = dma_goal(hda, stream);
     storsim_status_t status = stream->input ? capture(machine, hda, index, goal) : render(machine, hda, index, goal);
@@ -255,8 +256,9 @@ static bool entangled(const ss_hda_t *hda) {
     return false;
 }
 
-storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda) {
-    uint64_t frame = ss_hda_frame(machine, hda), from = frame;
+/* Streams up to and including `last` are brought up to now, later ones to the frame before. */
+storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last) {
+    uint64_t frame = ss_hda_frame(machine, hda), from = frame != 0 ? frame - 1 : 0;
     if (entangled(hda)) {
         for (uint32_t i = 0; i < hda->stream_count; i++) {
             const ss_hda_stream_t *stream = &hda->streams[i];
@@ -264,7 +266,7 @@ storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda) {
         }
     }
     for (uint64_t g = from; g <= frame; g++) {
-        for (uint32_t i = 0; i < hda->stream_count; i++) {
+        for (uint32_t i = 0; i < hda->stream_count && (g < frame || i <= last); i++) {
             storsim_status_t status = ss_hda_flow(machine, hda, i, g);
             if (status != STORSIM_OK) {
                 return status;
@@ -272,4 +274,8 @@ storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda) {
         }
     }
     return STORSIM_OK;
+}
+
+storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda) {
+    return ss_hda_flow_until(machine, hda, hda->stream_count - 1);
 }

@@ -314,6 +314,8 @@ uint64_t ss_hda_link_at(const ss_hda_t *hda, const ss_hda_stream_t *stream, uint
 storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame);
 /* All running streams, frame by frame where one reads what another writes. */
 storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda);
+/* The same in the middle of a frame's events: descriptors after `last` have their turn of this frame still before them. */
+storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last);
 /* One step of what is due now: ends after an IOC so that the line can be served. *again: more is due. */
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again);
 void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* sets stream->due */

@@ -364,10 +364,9 @@ static storsim_status_t prepare(storsim_machine_t *machine, ss_hda_t *hda, const
     for (uint32_t i = 0; i < count; i++) {
         uint32_t offset = stores[i].row.offset;
         storsim_status_t status = STORSIM_OK;
-        if (offset == SS_GCTL || offset == SS_SSYNC || offset == SS_SSYNC_OLD || offset == SS_DPLBASE || offset == SS_DPUBASE) {
+        bool control = stores[i].row.stream != UINT32_MAX && stores[i].row.relative == SS_SDCTL && (stores[i].lanes & 0xFFu) != 0;
+        if (control || offset == SS_GCTL || offset == SS_SSYNC || offset == SS_SSYNC_OLD || offset == SS_DPLBASE || offset == SS_DPUBASE) {
             status = ss_hda_flow_all(machine, hda);
-        } else if (stores[i].row.stream != UINT32_MAX && stores[i].row.relative == SS_SDCTL) {
-            status = ss_hda_flow(machine, hda, stores[i].row.stream, ss_hda_frame(machine, hda));
         }
         if (status != STORSIM_OK) {
             return status;

@@ -311,11 +311,11 @@ static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, ui
     return STORSIM_OK;
 }
 
-/* What captures may write must be in memory before an entry or a buffer is read. */
+/* Brings the stream up to now. What captures write must be in memory before an entry or a buffer is read, in the order of the descriptors. */
 static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     for (uint32_t i = 0; i < hda->stream_count; i++) {
         if (hda->streams[i].running && hda->streams[i].input) {
-            return ss_hda_flow_all(machine, hda);
+            return ss_hda_flow_until(machine, hda, index);
         }
     }
     return ss_hda_flow(machine, hda, index, ss_hda_frame(machine, hda));
