@@ -4,6 +4,18 @@
 
 #include <stdint.h>
 
+/* For hot paths cut into functions that are to be read, not called; and for what is to stay out of them. */
+#if defined(__GNUC__) || defined(__clang__)
+#define SS_INLINE static inline __attribute__((always_inline))
+#define SS_ASIDE static __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define SS_INLINE static __forceinline
+#define SS_ASIDE static __declspec(noinline)
+#else
+#define SS_INLINE static inline
+#define SS_ASIDE static
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__) && (defined(_M_X64) || defined(_M_ARM64))
 #include <intrin.h>
 #define SS_BITS_MSVC 1
@@ -52,6 +64,15 @@ static inline uint32_t ss_high_zeros(uint64_t value) {
         }
     }
     return count;
+#endif
+}
+
+/* Index of the highest one. Precondition: value != 0. */
+static inline uint32_t ss_highest_bit(uint32_t value) {
+#if defined(__GNUC__) || defined(__clang__)
+    return 31u ^ (uint32_t)__builtin_clz(value);
+#else
+    return 63u - ss_high_zeros(value);
 #endif
 }
 

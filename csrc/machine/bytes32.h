@@ -5,7 +5,17 @@
 
 #include <stdint.h>
 
-#if !defined(SS_PORTABLE) && (defined(__SSE2__) || defined(_M_X64))
+#if !defined(SS_PORTABLE) && defined(__AVX2__)
+#include <immintrin.h>
+
+/* Bit i: bytes[i] >= least. */
+static inline uint32_t ss_bytes_at_least(const uint8_t *bytes, uint32_t least) {
+    __m256i limit = _mm256_set1_epi8((char)(least - 1)); /* signed compare is right below 128 */
+    __m256i all = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(all, limit));
+}
+
+#elif !defined(SS_PORTABLE) && (defined(__SSE2__) || defined(_M_X64))
 #include <emmintrin.h>
 
 /* Bit i: bytes[i] >= least. */
@@ -17,18 +27,9 @@ static inline uint32_t ss_bytes_at_least(const uint8_t *bytes, uint32_t least) {
     return low_bits | (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(high, limit)) << 16;
 }
 
-static inline uint8_t ss_bytes_max(const uint8_t *bytes) {
-    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-    __m128i most = _mm_max_epu8(low, _mm_loadu_si128((const __m128i *)(const void *)(bytes + 16)));
-    most = _mm_max_epu8(most, _mm_srli_si128(most, 8));
-    most = _mm_max_epu8(most, _mm_srli_si128(most, 4));
-    most = _mm_max_epu8(most, _mm_srli_si128(most, 2));
-    most = _mm_max_epu8(most, _mm_srli_si128(most, 1));
-    return (uint8_t)_mm_cvtsi128_si32(most);
-}
-
 #else
 
+/* Bit i: bytes[i] >= least. */
 static inline uint32_t ss_bytes_at_least(const uint8_t *bytes, uint32_t least) {
     uint32_t mask = 0;
     for (uint32_t part = 0; part < 4; part++) {
@@ -43,6 +44,23 @@ static inline uint32_t ss_bytes_at_least(const uint8_t *bytes, uint32_t least) {
     }
     return mask;
 }
+
+#endif
+
+/* The largest of the 32. */
+#if !defined(SS_PORTABLE) && (defined(__SSE2__) || defined(_M_X64))
+
+static inline uint8_t ss_bytes_max(const uint8_t *bytes) {
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    __m128i most = _mm_max_epu8(low, _mm_loadu_si128((const __m128i *)(const void *)(bytes + 16)));
+    most = _mm_max_epu8(most, _mm_srli_si128(most, 8));
+    most = _mm_max_epu8(most, _mm_srli_si128(most, 4));
+    most = _mm_max_epu8(most, _mm_srli_si128(most, 2));
+    most = _mm_max_epu8(most, _mm_srli_si128(most, 1));
+    return (uint8_t)_mm_cvtsi128_si32(most);
+}
+
+#else
 
 static inline uint8_t ss_bytes_max(const uint8_t *bytes) {
     uint8_t most = 0;

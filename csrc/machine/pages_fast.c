@@ -9,10 +9,10 @@
 #include <assert.h>
 
 /* The lowest `count` bits, 1 … 64. */
-static inline uint64_t ones(uint32_t count) { return ~UINT64_C(0) >> (64 - count); }
+SS_INLINE uint64_t ones(uint32_t count) { return ~UINT64_C(0) >> (64 - count); }
 
 /* Bit i: bits i … i + length - 1 are set. No branch below 17: lengths are hard to predict. */
-static inline uint64_t starts_in_word(uint64_t free, uint32_t length) {
+SS_INLINE uint64_t starts_in_word(uint64_t free, uint32_t length) {
     uint32_t left = length - 1, step = left < 1 ? left : 1;
     free &= free >> step;
     left -= step;
@@ -35,7 +35,7 @@ static inline uint64_t starts_in_word(uint64_t free, uint32_t length) {
 }
 
 /* The groups of words `at` and `at + spill` of a chunk have changed: their summaries and those above are stale. */
-static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
+SS_INLINE void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
     ss_chunk_t *chunk = ref->chunk;
     uint32_t groups = UINT32_C(1) << at / 32 | UINT32_C(1) << (at + spill) / 32;
     if ((groups & ~chunk->stale) != 0) {
@@ -46,12 +46,12 @@ static inline void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, 
 }
 
 /* Busy bits of the word above word `at` of a chunk, which may lie in the next chunk. */
-static inline uint64_t busy_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t at) {
+SS_INLINE uint64_t busy_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t at) {
     return at + 1 < SS_CHUNK_WORDS ? chunk->busy[at + 1] : ~free_word(segment, word + 1);
 }
 
 /* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last. */
-static inline void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length,
+SS_INLINE void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length,
                            uint64_t above) {
     ss_chunk_t *chunk = ref->chunk;
     uint64_t block = ones(length), free = ~(chunk->busy[at] |= block << bit);
@@ -65,7 +65,7 @@ static inline void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, 
 }
 
 /* Highest start in a word, in *bit; false when it holds no stretch so long. */
-static inline bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32_t length, uint32_t *bit) {
+SS_INLINE bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32_t length, uint32_t *bit) {
     uint64_t starts;
     uint32_t tail = ss_high_zeros(~free);
     if (tail > 0) { /* the highest stretch goes on in the next word */
@@ -82,79 +82,95 @@ static inline bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32
 
 typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
 
-/* The highest chunk of the segment with a bound >= length. */
-static inline bool highest_chunk(const ss_segment_t *segment, uint32_t length, uint64_t *index) {
-    for (uint32_t i = segment->mid_count; i-- > 0;) {
-        ss_mid_ref_t *ref = &segment->mids[i];
-        if (ref->bound < length) {
-            continue;
-        }
-        if (ref->mid == NULL) {
-            *index = ss_min_u64((uint64_t)i * SS_MID_CHUNKS + SS_MID_CHUNKS - 1, (segment->end - 1) >> SS_CHUNK_SHIFT);
+/* Where a search stands. */
+typedef struct spot {
+    ss_mid_ref_t *mid;
+    ss_chunk_ref_t *ref; /* NULL: the mid was never touched */
+    uint64_t word;       /* of the segment */
+    uint32_t at;         /* of the chunk */
+} spot_t;
+
+/* The highest chunk of a mid with a bound >= length; false when there is none, then the mid's bound is lowered. */
+SS_INLINE bool highest_chunk(ss_mid_ref_t *ref, uint32_t length, uint32_t *chunk) {
+    ss_mid_t *mid = ref->mid;
+    uint32_t blocks = ss_bytes_at_least(mid->block_bound, length);
+    while (blocks != 0) {
+        uint32_t block = ss_highest_bit(blocks), hits = ss_bytes_at_least(&mid->bound[block * 32], length);
+        if (hits != 0) {
+            *chunk = block * 32 + ss_highest_bit(hits);
             return true;
         }
-        uint32_t blocks = ss_bytes_at_least(ref->mid->block_bound, length);
-        for (; blocks != 0; blocks &= ~(UINT32_C(1) << highest_bit(blocks))) {
-            uint32_t block = highest_bit(blocks), hits = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
-            if (hits != 0) {
-                *index = (uint64_t)i * SS_MID_CHUNKS + block * 32 + highest_bit(hits);
-                return true;
-            }
-            ref->mid->block_bound[block] = ss_bytes_max(&ref->mid->bound[block * 32]);
-        }
-        ref->bound = ss_bytes_max(ref->mid->block_bound);
+        mid->block_bound[block] = ss_bytes_max(&mid->bound[block * 32]);
+        blocks &= ~(UINT32_C(1) << block);
     }
+    ref->bound = ss_bytes_max(mid->block_bound);
     return false;
 }
 
-/* The highest word of the segment with a bound >= length, from the top down the levels. */
-static inline bool highest_word(const ss_segment_t *segment, uint32_t length, uint64_t *word) {
-    uint64_t index;
-    while (highest_chunk(segment, length, &index)) {
-        ss_mid_t *mid = segment->mids[index / SS_MID_CHUNKS].mid;
-        ss_chunk_t *chunk = mid != NULL ? mid->chunks[index % SS_MID_CHUNKS].chunk : NULL;
-        int32_t at = chunk != NULL ? highest_below_group(chunk, SS_CHUNK_GROUPS, length) : (int32_t)SS_CHUNK_WORDS - 1;
-        if (at >= 0) {
-            *word = index * SS_CHUNK_WORDS + (uint32_t)at;
-            return true;
+/* The highest word of the segment with a bound >= length, from the top down the levels. Found with ref or its chunk NULL:
+ * somewhere in a part never touched. */
+SS_INLINE bool highest_word(const ss_segment_t *segment, uint32_t length, spot_t *spot) {
+    for (uint32_t i = segment->mid_count; i-- > 0;) {
+        ss_mid_ref_t *mid = &segment->mids[i];
+        uint32_t chunk;
+        spot->mid = mid;
+        spot->ref = NULL;
+        while (mid->bound >= length) {
+            if (mid->mid == NULL) {
+                return true;
+            }
+            if (!highest_chunk(mid, length, &chunk)) {
+                break;
+            }
+            spot->ref = &mid->mid->chunks[chunk];
+            ss_chunk_t *found = spot->ref->chunk;
+            if (found == NULL) {
+                return true;
+            }
+            int32_t at = highest_below_group(found, SS_CHUNK_GROUPS, length);
+            if (at >= 0) {
+                spot->at = (uint32_t)at;
+                spot->word = ((uint64_t)i * SS_MID_CHUNKS + chunk) * SS_CHUNK_WORDS + spot->at;
+                return true;
+            }
+            mid->mid->bound[chunk] = ss_bytes_max(found->group_bound);
         }
-        mid->bound[index % SS_MID_CHUNKS] = ss_bytes_max(chunk->group_bound);
     }
     return false;
 }
 
 /* Takes the highest stretch with a start in [low, high] (offsets), if that is easy. */
-static inline attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
-    uint64_t word, first = low >> SS_WORD_SHIFT;
+SS_INLINE attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
+    spot_t spot = {NULL, NULL, 0, 0};
     if (high + length != segment->end) {
         return LONG_WAY;
     }
-    while (highest_word(segment, length, &word) && word >= first) {
-        uint64_t index = word / SS_CHUNK_WORDS;
-        ss_mid_ref_t *mid = &segment->mids[index / SS_MID_CHUNKS];
-        ss_chunk_ref_t *ref = mid->mid != NULL ? &mid->mid->chunks[index % SS_MID_CHUNKS] : NULL;
-        if (ref == NULL || ref->chunk == NULL) {
+    while (highest_word(segment, length, &spot)) {
+        if (spot.ref == NULL || spot.ref->chunk == NULL) {
             return LONG_WAY;
         }
-        ss_chunk_t *chunk = ref->chunk;
-        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS), bit;
-        uint64_t above = busy_above(segment, chunk, word, at);
-        if (!highest_in_word(~chunk->busy[at], above, length, &bit)) {
-            chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~above);
+        ss_chunk_t *chunk = spot.ref->chunk;
+        uint64_t above = busy_above(segment, chunk, spot.word, spot.at);
+        uint32_t bit;
+        if (!highest_in_word(~chunk->busy[spot.at], above, length, &bit)) {
+            chunk->bound[spot.at] = (uint8_t)longest_from(~chunk->busy[spot.at], ~above);
             continue;
         }
-        *start = (word << SS_WORD_SHIFT) + bit;
-        if (*start < low || (at == SS_CHUNK_WORDS - 1 && bit + length > 64)) {
+        *start = (spot.word << SS_WORD_SHIFT) + bit;
+        if (*start < low) {
+            return NOT_HERE;
+        }
+        if (spot.at == SS_CHUNK_WORDS - 1 && bit + length > 64) {
             return LONG_WAY;
         }
-        take_at(mid, ref, at, bit, length, above);
+        take_at(spot.mid, spot.ref, spot.at, bit, length, above);
         return TAKEN;
     }
     return NOT_HERE;
 }
 
 /* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
-static storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
+SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
                                       const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
     ss_fit_t plain;
     if (fit == NULL) {
@@ -181,7 +197,7 @@ static storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, 
 }
 
 /* The highest place on one node. */
-static inline storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
+SS_INLINE storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
                                             const ss_fit_t *fit, uint64_t *first_pfn) {
     const ss_site_t *lowest = &pages->sites[pages->node_first[node]], *site = &pages->sites[pages->node_first[node + 1]];
     uint64_t count = request->pages, start;
@@ -220,7 +236,7 @@ static inline storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, co
 }
 
 /* TOP_DOWN for up to 64 pages. */
-static inline storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_fit_t *fit,
+SS_INLINE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_fit_t *fit,
                                           uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
     for (uint32_t i = 0; i < nodes; i++) {
@@ -235,7 +251,7 @@ static inline storsim_status_t take_small(ss_pages_t *pages, const ss_page_reque
     return STORSIM_NO_SPACE;
 }
 
-static storsim_status_t take_constrained(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+SS_ASIDE storsim_status_t take_constrained(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     if (request->boundary_pages != 0 && request->pages > request->boundary_pages) {
         return STORSIM_NO_SPACE;
     }
@@ -258,7 +274,7 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
 }
 
 /* A stretch of so many pages starts in word `at` of the chunk. */
-static inline void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
+SS_INLINE void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
     uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
     if (chunk->bound[at] < bound) {
         chunk->bound[at] = bound;

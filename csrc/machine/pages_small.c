@@ -109,11 +109,11 @@ bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t le
         ss_mid_ref_t *ref = &segment->mids[index];
         uint32_t blocks = below == 0 ? 0 : (uint32_t)ss_low_mask((below + 31) / 32);
         blocks &= ref->mid == NULL ? 0 : ss_bytes_at_least(ref->mid->block_bound, length);
-        for (; blocks != 0; blocks &= ~(UINT32_C(1) << highest_bit(blocks))) {
-            uint32_t block = highest_bit(blocks), all = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
+        for (; blocks != 0; blocks &= ~(UINT32_C(1) << ss_highest_bit(blocks))) {
+            uint32_t block = ss_highest_bit(blocks), all = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
             uint32_t hits = below >= block * 32 + 32 ? all : all & (uint32_t)ss_low_mask(below - block * 32);
             if (hits != 0) {
-                *chunk = (uint64_t)index * SS_MID_CHUNKS + block * 32 + highest_bit(hits);
+                *chunk = (uint64_t)index * SS_MID_CHUNKS + block * 32 + ss_highest_bit(hits);
                 return true;
             }
             if (all == 0) {
@@ -373,7 +373,7 @@ static inline uint64_t after_memos(const scan_t *scan, const ss_chunk_t *chunk, 
     uint32_t open = memo->touched | (uint32_t)ss_low_mask(memo->limit[fit->class_index]);
     open &= UINT32_MAX >> (31 - scan->word % 32);
     *ruled_out = scan->word & ~UINT64_C(31);
-    return open == 0 ? 0 : *ruled_out + highest_bit(open) + 1;
+    return open == 0 ? 0 : *ruled_out + ss_highest_bit(open) + 1;
 }
 
 static bool scan_constrained(scan_t *scan, uint64_t *start) {

@@ -29,7 +29,7 @@ static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
 }
 
 /* Longest stretch that starts in the low word, counted up to 64. */
-static inline uint32_t longest_from(uint64_t low, uint64_t high) {
+SS_INLINE uint32_t longest_from(uint64_t low, uint64_t high) {
     uint32_t tail = ss_high_zeros(~low), across = tail > 0 ? tail + ss_low_zeros(~high) : 0, length = 0;
     for (; low != 0; low &= low >> 1) {
         length++;
@@ -38,24 +38,22 @@ static inline uint32_t longest_from(uint64_t low, uint64_t high) {
     return length < SS_SMALL ? length : SS_SMALL;
 }
 
-static inline uint32_t highest_bit(uint32_t bits) { return 63 - ss_high_zeros(bits); }
-
 /* Highest word of a group with a bound >= length, or -1; then the group's bound is lowered. */
-static inline int32_t highest_in_group(ss_chunk_t *chunk, uint32_t group, uint32_t length) {
+SS_INLINE int32_t highest_in_group(ss_chunk_t *chunk, uint32_t group, uint32_t length) {
     uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
     if (hits == 0) {
         chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
         return -1;
     }
-    return (int32_t)(group * 32 + highest_bit(hits));
+    return (int32_t)(group * 32 + ss_highest_bit(hits));
 }
 
 /* The same for the groups below group `from`; when none is left the caller may lower the chunk's bound. */
-static inline int32_t highest_below_group(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+SS_INLINE int32_t highest_below_group(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
     uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(from);
     int32_t found = -1;
-    for (; groups != 0 && found < 0; groups &= ~(UINT32_C(1) << highest_bit(groups))) {
-        found = highest_in_group(chunk, highest_bit(groups), length);
+    for (; groups != 0 && found < 0; groups &= ~(UINT32_C(1) << ss_highest_bit(groups))) {
+        found = highest_in_group(chunk, ss_highest_bit(groups), length);
     }
     return found;
 }
@@ -66,13 +64,13 @@ static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32
     if (chunk->group_bound[group] >= length) {
         uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length) & UINT32_MAX >> (31 - from % 32);
         if (hits != 0) {
-            return (int32_t)(group * 32 + highest_bit(hits));
+            return (int32_t)(group * 32 + ss_highest_bit(hits));
         }
     }
     return highest_below_group(chunk, group, length);
 }
 
-static inline void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
+SS_INLINE void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
     ss_mid_t *mid = ref->mid;
     uint8_t *group_bound = &mid->chunks[chunk].chunk->group_bound[group];
     if (*group_bound >= length) {

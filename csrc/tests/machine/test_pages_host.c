@@ -221,7 +221,7 @@ static void test_invalid(void) {
         {{20, 10, 0}, {1, 5, 0}},  /* order */
         {{1, 0, 0}, {10, 5, 0}},   /* empty */
         {{1, 5, 0}, {10, 5, 2}},   /* node */
-        {{1, 5, 0}, {UINT64_C(1) << 34, 1, 0}},
+        {{1, 5, 0}, {STORSIM_MEMORY_LIMIT >> STORSIM_PAGE_SHIFT, 1, 0}},
         {{1, 5, 0}, {10, UINT64_MAX, 0}},
     };
     ss_host_t host;
