@@ -36,7 +36,7 @@ def os_name(number: int) -> str:
     """The name of a Windows version, or its NTDDI number."""
     from storsim import _core
 
-    names = {value: name for name, value in reversed(_core.OS_VERSIONS.items())}
+    names: dict[int, str] = {value: name for name, value in reversed(_core.OS_VERSIONS.items())}
     return names.get(number, f"{number:#010x}")
 
 
@@ -61,9 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(row["name"])
         print("\n".join(text.wrap(row["summary"], 4)))
         print(f"    since {os_name(row['first_os'])}, IRQL {irql(row)}")
-        names = [name if documented else f"({name})" for name, _, documented in row["statuses"]]
+        names = [item["name"] if item["documented"] else f"({item['name']})" for item in row["statuses"]]
         if names:
             print("\n".join(text.wrap(", ".join(names), 4)))
         print("\n".join(text.wrap(f"Source: {row['page']}", 4)))
-    print(f"{len(found)} routines")
+    print(text.many(len(found), "routine"))
     return 0

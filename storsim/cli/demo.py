@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import storsim
 import storsim.data
 from storsim.cli import text
 from storsim.importers import IdCtrl, MapError, MemoryRange, load_id_ctrl, load_map
@@ -27,7 +28,6 @@ HELP = "the memory life of an NVMe miniport on a real machine's map, and two pla
 HOST_MAP = "/proc/iomem"
 WRITE_BYTES = 128 << 10
 LETTERS = {"hmb": "H", "uncached": "U", "contiguous": "C", "dma": "D", "pool": "P"}
-ORDER = ("hmb", "uncached", "contiguous", "dma", "pool")
 
 
 @dataclass(frozen=True)
@@ -119,28 +119,21 @@ def play(board: Board, title: str, source: str, drive: IdCtrl, seed: int) -> dic
     }
 
 
-def start(board: Board, drive: IdCtrl, seed: int) -> tuple[Machine, Miniport]:
-    """A machine with one NVMe adapter and the driver for it."""
-    import storsim
+def start(board: Board, drive: IdCtrl, seed: int) -> tuple[Machine, Miniport, int]:
+    """A machine with one NVMe adapter, the driver for it, and how many bytes were free before the adapter came."""
     from storsim.cli.miniport import Miniport
 
     pc = storsim.Machine(board.ranges, nodes=board.nodes, seed=seed)
+    free = pc.memory.free_bytes()
     hba = pc.add_adapter("nvme0")
-    hba.attach_nvme(fields_of(drive))
-    return pc, Miniport(pc, hba, drive)
-
-
-def fields_of(drive: IdCtrl) -> dict[str, Any]:
-    """The fields under the names of ``nvme id-ctrl -o json``."""
-    names = ("hmpre", "hmmin", "hmminds", "hmmaxd", "mdts")
-    return {"mn": drive.model, "fr": drive.firmware, **{name: getattr(drive, name) for name in names}}
+    nvme = hba.attach_nvme(drive)
+    return pc, Miniport(pc, hba, nvme, drive), free
 
 
 def clean_run(board: Board, drive: IdCtrl, seed: int) -> dict[str, Any]:
     """The whole life of a driver that makes no mistake."""
-    pc, miniport = start(board, drive, seed)
+    pc, miniport, before = start(board, drive, seed)
     with pc:
-        before = pc.memory.free_bytes()
         miniport.find_adapter()
         miniport.passive_initialize()
         pieces = miniport.one_write(WRITE_BYTES)
@@ -168,9 +161,7 @@ def clean_run(board: Board, drive: IdCtrl, seed: int) -> dict[str, Any]:
 
 def buggy_run(board: Board, drive: IdCtrl, seed: int) -> dict[str, Any]:
     """The same driver with two bugs: it frees a queue with the wrong size and forgets a pool block."""
-    import storsim
-
-    pc, miniport = start(board, drive, seed)
+    pc, miniport, _ = start(board, drive, seed)
     bugcheck: storsim.BugCheck | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", storsim.ViolationWarning)
@@ -189,19 +180,22 @@ def buggy_run(board: Board, drive: IdCtrl, seed: int) -> dict[str, Any]:
         "bugcheck": None
         if bugcheck is None
         else {"code": bugcheck.code, "parameters": list(bugcheck.parameters), "text": str(bugcheck)},
+        "report": pc.report(),
     }
 
 
 def describe(block: Any) -> dict[str, Any]:
     """One record of ``pc.allocations()`` as plain data."""
+    from storsim import MEMORY_CACHING_TYPE
+
     return {
         "kind": block.kind,
         "va": block.va,
         "pa": block.pa,
         "size": block.size,
         "node": block.node,
-        "tag": block.tag,
-        "cache": None if block.cache is None else getattr(block.cache, "name", str(block.cache)),
+        "tag": block.tag_text,
+        "cache": MEMORY_CACHING_TYPE(block.cache).name,
     }
 
 
@@ -228,10 +222,9 @@ def report(board: Board, result: dict[str, Any]) -> list[str]:
     clean = result["clean_run"]
     lines = [f"storsim demo, seed {result['seed']}"]
     lines += text.wrap(f"machine: {board.title}", 0, 9)
-    lines += text.wrap(
-        f"         {text.size(board.total_bytes)} in {len(board.ranges)} runs on {board.nodes} node(s)", 0, 9
-    )
-    lines += text.wrap(f"         source: {board.source}", 0, 9)
+    runs, nodes = text.many(len(board.ranges), "run"), text.many(board.nodes, "node")
+    lines.append(f"         {text.size(board.total_bytes)} in {runs} on {nodes}")
+    lines += text.wrap(f"source: {board.source}", 9, 0)
     lines += text.wrap(f"drive:   {result['drive']['title']}", 0, 9)
     for note in [*board.notes, *result["drive"]["notes"]]:
         lines += text.wrap(f"note:    {note}", 0, 9)
@@ -246,14 +239,12 @@ def report(board: Board, result: dict[str, Any]) -> list[str]:
 
 def memory_section(board: Board, allocations: list[dict[str, Any]]) -> list[str]:
     """The strip of physical memory."""
-    marks = [
-        (block["pa"], block["size"], LETTERS[kind]) for kind in ORDER for block in allocations if block["kind"] == kind
-    ]
+    marks = [(block["pa"], block["size"], LETTERS[block["kind"]]) for block in allocations if block["kind"] in LETTERS]
     lines = text.heading("Physical memory while the driver works")
     lines += text.strips(board.ranges, marks)
     nodes = ", ".join(str(node) for node in range(min(board.nodes, 4))) + (" ..." if board.nodes > 4 else "")
-    lines.append(f"  {nodes}: free RAM of that node   .: no RAM")
-    lines.append("  H: host memory buffer   D: DMA   C: contiguous   U: uncached extension   P: pool")
+    lines.append(f"  {nodes}: free RAM of that node   .: no RAM   *: several of these:")
+    lines.append("  H: host memory buffer  D: DMA  C: contiguous  U: uncached extension  P: pool")
     return lines
 
 
@@ -266,11 +257,12 @@ def allocation_section(clean: dict[str, Any]) -> list[str]:
             f"{block['va']:#x}" if block["va"] else "- (device only)",
             text.size(block["size"]),
             str(block["node"]),
+            block["tag"],
         )
         for block in clean["allocations"]
     ]
     lines = text.heading("Allocations")
-    lines += text.table(("kind", "physical", "virtual", "size", "node"), rows, "lllrr")
+    lines += text.table(("kind", "physical", "virtual", "size", "node", "tag"), rows, "lllrrl")
     for refused in clean["refused"]:
         lines += text.wrap(f"refused: {refused}", 2, 9)
     pieces = ", ".join(f"{address:#x}+{length:#x}" for address, length in clean["write"])
@@ -312,9 +304,13 @@ def pool_section(allocations: list[dict[str, Any]]) -> list[str]:
 def end_section(clean: dict[str, Any]) -> list[str]:
     """Teardown of the clean run."""
     lines = text.heading("Teardown")
-    lines.append(f"  free before {clean['free_bytes_before']}, at work {clean['free_bytes_at_work']}")
-    lines.append(f"  free after  {clean['free_bytes_after']} bytes")
-    lines.append(f"  leaks {clean['leaks']}, violations {len(clean['violations'])}, digest {clean['digest']}")
+    used = clean["free_bytes_before"] - clean["free_bytes_at_work"]
+    back = "all of it" if clean["free_bytes_after"] == clean["free_bytes_before"] else "NOT what there was"
+    lines.append(f"  free before the adapter came  {clean['free_bytes_before']:>15} bytes")
+    lines.append(f"  free while the driver worked  {clean['free_bytes_at_work']:>15} bytes, {text.size(used)} in use")
+    lines.append(f"  free after it was removed     {clean['free_bytes_after']:>15} bytes, {back}")
+    lines.append(f"  {text.many(clean['leaks'], 'leak')}, {text.many(len(clean['violations']), 'violation')}")
+    lines.append(f"  digest of the machine at work: {clean['digest']}")
     return lines
 
 
@@ -322,12 +318,8 @@ def bug_section(bugs: dict[str, Any]) -> list[str]:
     """What a driver engineer sees when the driver has two bugs."""
     lines = text.heading("The same driver with two bugs")
     lines += text.wrap("it frees the submission queue of node 0 with the wrong size, and forgets a pool block")
-    for violation in bugs["violations"]:
+    package = os.path.dirname(os.path.abspath(storsim.__file__)) + os.sep
+    for paragraph in bugs["report"].replace(package, "storsim/").strip().split("\n\n"):
         lines.append("")
-        lines += text.wrap(f"{violation['name']}", 2)
-        lines += text.wrap(violation["text"], 4)
-    if bugs["bugcheck"] is not None:
-        lines.append("")
-        lines += text.wrap("and at removal the machine stops:", 2)
-        lines += text.wrap(bugs["bugcheck"]["text"], 4)
+        lines += text.wrap(paragraph, 2, 2)
     return lines

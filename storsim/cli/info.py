@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     for machine in facts["machines"]:
         print(f"  {machine['name']}")
         print("\n".join(text.wrap(machine["title"], 6)))
-        shape = f"{text.size(machine['bytes'])} in {machine['runs']} runs, {machine['nodes']} node(s)"
+        runs, nodes = text.many(machine["runs"], "run"), text.many(machine["nodes"], "node")
+        shape = f"{text.size(machine['bytes'])} in {runs}, {nodes}"
         print("\n".join(text.wrap(f"{shape}; source: {machine['source']}", 6)))
     print("\n".join(text.heading("Drives (storsim demo --nvme NAME)")))
     for drive in facts["drives"]:

@@ -31,6 +31,7 @@ from storsim.storport import (
 
 if TYPE_CHECKING:
     from storsim import Adapter, Machine
+    from storsim.nvme import Nvme
 
 PAGE = 4096
 BELOW_4_GIB = 0xFFFF_FFFF
@@ -69,9 +70,10 @@ class Negotiation:
 class Miniport:
     """Drives one adapter through FindAdapter, PassiveInitialize, I/O and teardown."""
 
-    def __init__(self, pc: Machine, hba: Adapter, drive: IdCtrl) -> None:
+    def __init__(self, pc: Machine, hba: Adapter, nvme: Nvme, drive: IdCtrl) -> None:
         self.pc = pc
         self.hba = hba
+        self.nvme = nvme
         self.drive = drive
         self.refused: list[str] = []
         self.uncached = 0
@@ -161,7 +163,7 @@ class Miniport:
         entries = (struct.pack("<QII", item.RangeStart, item.RangeLength // PAGE, 0) for item in ranges)
         self.pc.write_va(va, b"".join(entries))
         pages = sum(item.RangeLength for item in ranges) // PAGE
-        self.hmb.enabled = not self.hba.nvme.set_features(
+        self.hmb.enabled = not self.nvme.set_features(
             FEATURE_HOST_MEMORY_BUFFER,
             cdw11=1,
             cdw12=pages,
@@ -180,9 +182,10 @@ class Miniport:
 
     def device_uses_buffer(self) -> None:
         """The drive keeps its mapping table in the buffer: it writes there and reads back."""
-        first = self.hmb.ranges[0]
-        self.hba.dma_write(first.RangeStart, b"map table entry " * 4)
-        self.hba.dma_read(first.RangeStart, 64)
+        entries = b"map table entry " * 4
+        self.nvme.hmb_write(0, entries)
+        if self.nvme.hmb_read(0, len(entries)) != entries:
+            raise RuntimeError("the drive read something else from its buffer than it wrote there")
 
     # --- teardown ---------------------------------------------------------------------------------------------------
 
@@ -193,7 +196,7 @@ class Miniport:
         `wrong_size` is freed with one page as its size.
         """
         if self.hmb.enabled:
-            self.hba.nvme.set_features(FEATURE_HOST_MEMORY_BUFFER, cdw11=0)
+            self.nvme.set_features(FEATURE_HOST_MEMORY_BUFFER, cdw11=0)
         if self.hmb.ranges:
             StorPortFreeHostMemoryBuffer(self.hba, self.hmb.ranges)
         for block in self.dma:

@@ -13,12 +13,19 @@ FOUR_GIB = 4 << 30
 
 
 def size(count: int) -> str:
-    """Bytes for people: exact in the largest unit that divides them, else with one decimal."""
+    """Bytes for people: below 64 KiB exact, above with two decimals unless a whole number of the unit."""
+    if count % 1024 and count < 64 << 10:
+        return f"{count} B"
     for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
         if count >= 1 << shift:
             whole, rest = divmod(count, 1 << shift)
-            return f"{whole} {unit}" if rest == 0 else f"{count / (1 << shift):.1f} {unit}"
+            return f"{whole} {unit}" if rest == 0 else f"{count / (1 << shift):.2f} {unit}"
     return f"{count} B"
+
+
+def many(count: int, thing: str) -> str:
+    """``1 node``, ``2 nodes``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "", indent: int = 2) -> list[str]:
@@ -36,14 +43,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "", i
 
 
 def wrap(text: str, indent: int = 2, hang: int = 0) -> list[str]:
-    """The text in lines of at most `WIDTH` - 1 characters; existing line ends stay."""
+    """The text in lines of at most `WIDTH` - 1 characters; existing line ends and indents stay."""
     lines: list[str] = []
     for paragraph in text.splitlines():
+        own = indent + len(paragraph) - len(paragraph.lstrip())
         lines += textwrap.wrap(
-            paragraph,
+            paragraph.strip(),
             WIDTH - 1,
-            initial_indent=" " * indent,
-            subsequent_indent=" " * (indent + hang),
+            initial_indent=" " * own,
+            subsequent_indent=" " * (own + hang),
             break_long_words=True,
             break_on_hyphens=False,
         ) or [""]
@@ -58,8 +66,8 @@ def heading(text: str) -> list[str]:
 def strips(ranges: Sequence[MemoryRange], marks: Sequence[tuple[int, int, str]]) -> list[str]:
     """Physical memory as one strip below 4 GiB and one above, each to scale.
 
-    A column shows the first of the `marks` (first byte, bytes, one letter) that lies in it, else the node of its RAM
-    as a digit, else a dot for a hole.
+    A column shows the letter of the `marks` (first byte, bytes, one letter) in it, a star when they differ, else the
+    node of its RAM as a digit, else a dot for a hole.
     """
     top = max(item.end for item in ranges)
     lines: list[str] = []
@@ -87,9 +95,9 @@ def _painter(
 ) -> Callable[[int], str]:
     def glyph(column: int) -> str:
         start, end = origin + column * step, origin + (column + 1) * step
-        for mark_start, length, letter in marks:
-            if mark_start < end and mark_start + length > start:
-                return letter
+        letters = {letter for first, length, letter in marks if first < end and first + length > start}
+        if letters:
+            return letters.pop() if len(letters) == 1 else "*"
         covered = [(min(end, r.end) - max(start, r.start), r.node) for r in ranges if r.start < end and r.end > start]
         return "0123456789abcdefghijklmnopqrstuvwxyz"[max(covered)[1] % 36] if covered else "."
 

@@ -91,7 +91,7 @@ def test_ddis_lists_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ddis"]) == 0
     output = capsys.readouterr().out
     table = _core.ddi_table()
-    assert f"{len(table)} routines" in output
+    assert f"{len(table)} routines\n" in output
     for row in table:
         assert row["name"] in output
         assert row["page"] in " ".join(output.split())
@@ -106,14 +106,22 @@ def test_ddis_by_pattern(capsys: pytest.CaptureFixture[str]) -> None:
     assert "WIN10_1803" in output
     assert "STOR_STATUS_NOT_IMPLEMENTED" in output
     assert main(["ddis", "freepool"]) == 0
-    assert "1 routines" in capsys.readouterr().out
+    assert "1 routine" in capsys.readouterr().out
     assert main(["ddis", "nothing-like-this"]) == 1
     assert "no routine matches" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("count", "shown"),
-    [(0, "0 B"), (4095, "4095 B"), (4096, "4 KiB"), (1536, "1.5 KiB"), (1 << 20, "1 MiB"), (3 << 40, "3 TiB")],
+    [
+        (0, "0 B"),
+        (4095, "4095 B"),
+        (4096, "4 KiB"),
+        (1536, "1536 B"),
+        (100_000, "97.66 KiB"),
+        (1 << 20, "1 MiB"),
+        (3 << 40, "3 TiB"),
+    ],
 )
 def test_sizes(count: int, shown: str) -> None:
     assert text.size(count) == shown
