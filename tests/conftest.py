@@ -23,8 +23,8 @@ if str(TESTS) not in sys.path:
 _RELAXED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
     "quick",
-    max_examples=25,
-    stateful_step_count=25,
+    max_examples=30,
+    stateful_step_count=40,
     derandomize=True,
     deadline=None,
     database=None,

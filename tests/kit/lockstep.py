@@ -56,7 +56,9 @@ def addresses() -> st.SearchStrategy[int]:
     return st.one_of(near, edges, st.sampled_from([0xFFFFFFFF, 1 << 32, ALL_ONES]))
 
 
-SIZES = st.one_of(st.integers(1, 12 * PAGE), st.integers(1, 40).map(lambda pages: pages * PAGE))
+SIZES = st.one_of(st.integers(1, 6 * PAGE), st.integers(1, 16).map(lambda pages: pages * PAGE))
+FAMILIES = st.sampled_from(["contiguous", "dma"])
+NODES = st.sampled_from([ANY_NODE, 0, 1])
 BOUNDARIES = st.sampled_from([0, 0, 0, PAGE, 2 * PAGE, 4 * PAGE, 8 * PAGE, 16 * PAGE, 1 << 32, 3 * PAGE, 512])
 
 
@@ -123,17 +125,44 @@ class Lockstep(RuleBasedStateMachine):
 
     # -- contiguous and DMA memory -----------------------------------------------------------------------------------
 
+    @rule(target=blocks, family=FAMILIES, size=SIZES, node=NODES)
+    def allocate(self, family: str, size: int, node: int) -> Any:
+        """A request that any free hole can serve."""
+        return self.request(family, size, 0, ALL_ONES, 0, 1, node)
+
     @rule(
         target=blocks,
-        family=st.sampled_from(["contiguous", "dma"]),
+        family=FAMILIES,
         size=SIZES,
-        lowest=st.one_of(st.just(0), addresses()),
-        highest=st.one_of(st.just(ALL_ONES), addresses()),
+        start=st.integers(0, 255),
+        width=st.integers(0, 12 * 16 * PAGE),
+        inside=st.sampled_from([-1, 0, 0, 1, 100]),
         boundary=BOUNDARIES,
         cache=st.integers(0, 2),
-        node=st.sampled_from([ANY_NODE, ANY_NODE, 0, 1]),
+        node=NODES,
     )
-    def allocate(self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int) -> Any:
+    def allocate_within(
+        self, family: str, size: int, start: int, width: int, inside: int, boundary: int, cache: int, node: int
+    ) -> Any:
+        """A request with limits that lie somewhere around free memory, at page edges and inside pages."""
+        pages = sorted(self.model.free)
+        lowest = max((pages[start % len(pages)] if pages else start) * PAGE + inside, 0)
+        return self.request(family, size, lowest, lowest + width, boundary, cache, node)
+
+    @rule(
+        target=blocks,
+        family=FAMILIES,
+        size=SIZES,
+        lowest=addresses(),
+        highest=addresses(),
+        boundary=BOUNDARIES,
+        node=NODES,
+    )
+    def allocate_anyhow(self, family: str, size: int, lowest: int, highest: int, boundary: int, node: int) -> Any:
+        """A request whose limits have nothing to do with each other."""
+        return self.request(family, size, lowest, highest, boundary, 0, node)
+
+    def request(self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int) -> Any:
         """Granted exactly when the model has a place, and at one of its places."""
         request = Request(size, lowest, highest, boundary, node)
         allowed = self.allowed(request)
@@ -156,8 +185,15 @@ class Lockstep(RuleBasedStateMachine):
         if self.model.nodes > 1 and request.node != ANY_NODE and request.node >= self.model.nodes:
             return []
         pages = self.model.candidates(request)
-        if self.model.nodes == 1 or self.model.cross_node:
+        if self.model.nodes == 1:
             return pages
+        if self.model.cross_node:
+            if request.node == ANY_NODE or self.knobs["node_policy"] != "strict":
+                return pages
+            last = request.pages - 1
+            return [
+                page for page in pages if {self.model.node_of(page), self.model.node_of(page + last)} == {request.node}
+            ]
         if request.node == ANY_NODE:
             return pages if self.knobs["placement"] == Placement.ADVERSARIAL else self.model.preferred(request, pages)
         if self.knobs["node_policy"] == "strict":
@@ -266,11 +302,11 @@ class Lockstep(RuleBasedStateMachine):
 
     @precondition(lambda self: self.ranges_of_hmb is None)
     @rule(
-        minimum=st.integers(0, 80),
-        preferred=st.integers(1, 120),
+        minimum=st.one_of(st.just(0), st.integers(0, 40)),
+        preferred=st.integers(1, 60),
         alignment=st.sampled_from([0, 0, PAGE, 4 * PAGE]),
-        lowest=st.one_of(st.just(0), addresses()),
-        highest=st.one_of(st.just(ALL_ONES), addresses()),
+        lowest=st.sampled_from([0, 0, 0, 10 * PAGE + 1, 64 * PAGE]),
+        highest=st.sampled_from([ALL_ONES, ALL_ONES, ALL_ONES, 80 * PAGE, 120 * PAGE - 2, 1 << 32]),
         count=st.integers(1, 6),
     )
     def hmb(self, minimum: int, preferred: int, alignment: int, lowest: int, highest: int, count: int) -> None:

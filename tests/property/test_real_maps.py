@@ -174,8 +174,7 @@ def test_conservation_on_a_huge_machine() -> None:
     driver = Driver([(1 << 20, (1 << 46) - (1 << 20), 0)], level="release")
     free = driver.pc.memory.free_bytes()
     blocks = [
-        (driver.allocate("dma", size, 0, ALL_ONES, 0, 1, ANY_NODE)[1], size)
-        for size in (1, PAGE, 1 << 30, 1 << 40, 1 << 44)
+        (driver.allocate("dma", size, 0, ALL_ONES, 0, 1, ANY_NODE)[1], size) for size in (1, PAGE, 1 << 30, 1 << 38)
     ]
     assert free - driver.pc.memory.free_bytes() == sum(-(-size // PAGE) * PAGE for _, size in blocks)
     for va, size in blocks:
