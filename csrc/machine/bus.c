@@ -1,4 +1,4 @@
-/* machine/bus.c: device DMA, the IOMMU's table, and shadows of non-coherent pages. See bus.h. */
+/* machine/bus.c: device DMA and the IOMMU's table. See bus.h. */
 #include "machine/machine_i.h"
 
 #include <string.h>
@@ -57,17 +57,34 @@ static uint32_t mapping_after(const ss_bus_device_t *device, uint64_t page) {
     return low;
 }
 
-/* First logical page from `from` on with `pages` free and the last one <= last; UINT64_MAX if none. */
-static uint64_t free_logical(const ss_bus_device_t *device, uint64_t from, uint64_t pages, uint64_t last) {
-    uint64_t at = from;
+/* The first page >= at where a mapping of `pages` is aligned and inside one boundary window. */
+static uint64_t legal_page(uint64_t at, uint64_t pages, uint64_t align, uint64_t boundary) {
+    at = (at + align - 1) / align * align;
+    if (boundary != 0 && at / boundary != (at + pages - 1) / boundary) {
+        at = (at / boundary + 1) * boundary;
+        at = (at + align - 1) / align * align; /* boundary and alignment are powers of two: still a start of a window, or aligned in it */
+    }
+    return at;
+}
+
+/* First legal logical page from `from` on with `pages` free and the last one <= last; UINT64_MAX if none. */
+static uint64_t free_logical(const ss_bus_device_t *device, uint64_t from, uint64_t pages, uint64_t last, uint64_t align,
+                             uint64_t boundary) {
+    uint64_t at = legal_page(from, pages, align, boundary);
     for (uint32_t i = mapping_after(device, at); i < device->map_count && device->map[i].logical < at + pages; i++) {
-        at = device->map[i].logical + device->map[i].pages;
+        at = legal_page(device->map[i].logical + device->map[i].pages, pages, align, boundary);
     }
     return pages <= last && at <= last - pages + 1 ? at : UINT64_MAX;
 }
 
 storsim_status_t ss_bus_map(storsim_machine_t *machine, ss_device_t id, uint64_t first_pfn, uint64_t pages, uint64_t highest,
                             uint64_t *logical) {
+    const ss_bus_limits_t limits = {.highest = highest};
+    return ss_bus_map_within(machine, id, first_pfn, pages, &limits, logical);
+}
+
+storsim_status_t ss_bus_map_within(storsim_machine_t *machine, ss_device_t id, uint64_t first_pfn, uint64_t pages,
+                                   const ss_bus_limits_t *limits, uint64_t *logical) {
     ss_bus_device_t *device = device_at(machine, id);
     if (device == NULL || pages == 0) {
         return STORSIM_INVALID;
@@ -76,13 +93,18 @@ storsim_status_t ss_bus_map(storsim_machine_t *machine, ss_device_t id, uint64_t
         *logical = first_pfn * STORSIM_PAGE_SIZE;
         return STORSIM_OK;
     }
-    uint64_t last = highest / STORSIM_PAGE_SIZE - (highest % STORSIM_PAGE_SIZE == STORSIM_PAGE_SIZE - 1 ? 0 : 1);
-    if (highest < STORSIM_PAGE_SIZE) {
+    if (limits->highest < STORSIM_PAGE_SIZE) {
         return STORSIM_NO_SPACE;
     }
-    uint64_t at = free_logical(device, device->next_logical, pages, last);
+    uint64_t last = limits->highest / STORSIM_PAGE_SIZE - (limits->highest % STORSIM_PAGE_SIZE == STORSIM_PAGE_SIZE - 1 ? 0 : 1);
+    uint64_t align = limits->alignment > STORSIM_PAGE_SIZE ? limits->alignment / STORSIM_PAGE_SIZE : 1;
+    uint64_t boundary = limits->boundary / STORSIM_PAGE_SIZE;
+    uint64_t lowest = limits->lowest / STORSIM_PAGE_SIZE + (limits->lowest % STORSIM_PAGE_SIZE != 0 ? 1 : 0);
+    uint64_t from = device->next_logical > lowest ? device->next_logical : lowest;
+    uint64_t low = lowest > 0x11 ? lowest : 0x11; /* low devices: from page 0x11 up */
+    uint64_t at = free_logical(device, from, pages, last, align, boundary);
     if (at == UINT64_MAX) {
-        at = free_logical(device, 0x11, pages, last); /* low devices: from page 0x11 up */
+        at = free_logical(device, low, pages, last, align, boundary);
     }
     if (at == UINT64_MAX) {
         return STORSIM_NO_SPACE;
@@ -189,142 +211,14 @@ storsim_status_t ss_bus_write(storsim_machine_t *machine, ss_device_t device, ui
     return access(machine, device, address, NULL, buffer, bytes, result);
 }
 
-/* --- shadows: the CPU's view of pages whose device is not coherent --------------------------------------------------- */
-
-static uint32_t shadow_index(const ss_bus_t *bus, uint64_t pfn) {
-    uint32_t low = 0, high = bus->shadow_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (bus->shadows[middle].pfn >= pfn) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
-}
-
-static uint8_t *shadow_of(const ss_bus_t *bus, uint64_t pfn) {
-    uint32_t at = shadow_index(bus, pfn);
-    return at < bus->shadow_count && bus->shadows[at].pfn == pfn ? bus->shadows[at].bytes : NULL;
-}
-
-static void drop_shadows(storsim_machine_t *machine, uint64_t first_pfn, uint64_t pages) {
-    ss_bus_t *bus = &machine->hardware.bus;
-    uint32_t from = shadow_index(bus, first_pfn), to = shadow_index(bus, first_pfn + pages);
-    for (uint32_t i = from; i < to; i++) {
-        ss_release(&machine->host, bus->shadows[i].bytes);
-    }
-    if (to != from) {
-        memmove(bus->shadows + from, bus->shadows + to, (bus->shadow_count - to) * sizeof *bus->shadows);
-        bus->shadow_count -= to - from;
-    }
-}
-
-static storsim_status_t add_shadow(storsim_machine_t *machine, uint64_t pfn) {
-    ss_bus_t *bus = &machine->hardware.bus;
-    void *array = bus->shadows;
-    if (!ss_grow(&machine->host, &array, &bus->shadow_capacity, bus->shadow_count + 1, sizeof *bus->shadows)) {
-        return STORSIM_NO_MEMORY;
-    }
-    bus->shadows = array;
-    uint8_t *bytes = ss_alloc(&machine->host, STORSIM_PAGE_SIZE);
-    if (bytes == NULL) {
-        return STORSIM_NO_MEMORY;
-    }
-    storsim_status_t status = ss_ram_read(machine->hardware.ram, pfn * STORSIM_PAGE_SIZE, bytes, STORSIM_PAGE_SIZE);
-    if (status != STORSIM_OK) {
-        ss_release(&machine->host, bytes);
-        return status;
-    }
-    uint32_t at = shadow_index(bus, pfn);
-    memmove(bus->shadows + at + 1, bus->shadows + at, (bus->shadow_count - at) * sizeof *bus->shadows);
-    bus->shadows[at].pfn = pfn;
-    bus->shadows[at].bytes = bytes;
-    bus->shadow_count++;
-    return STORSIM_OK;
-}
-
-storsim_status_t ss_bus_shadow(storsim_machine_t *machine, uint64_t first_pfn, uint64_t pages, bool on) {
-    drop_shadows(machine, first_pfn, pages);
-    for (uint64_t i = 0; on && i < pages; i++) {
-        storsim_status_t status = add_shadow(machine, first_pfn + i);
-        if (status != STORSIM_OK) {
-            drop_shadows(machine, first_pfn, pages);
-            return status;
-        }
-    }
-    return STORSIM_OK;
-}
-
-/* One page-wise loop for the four operations on the CPU's view. */
-typedef enum cpu_operation { CPU_READ, CPU_WRITE, CPU_FLUSH, CPU_INVALIDATE } cpu_operation_t;
-
-static storsim_status_t cpu(storsim_machine_t *machine, cpu_operation_t operation, uint64_t physical, uint8_t *into,
-                            const uint8_t *from, uint64_t bytes) {
-    if (operation == CPU_WRITE || operation == CPU_FLUSH) {
-        storsim_status_t ready = ss_ram_prepare(machine->hardware.ram, physical, bytes);
-        if (ready != STORSIM_OK) {
-            return ready;
-        }
-    }
-    for (uint64_t done = 0; done < bytes;) {
-        uint64_t at = physical + done, offset = at % STORSIM_PAGE_SIZE;
-        uint64_t rest = STORSIM_PAGE_SIZE - offset;
-        size_t step = (size_t)(rest < bytes - done ? rest : bytes - done);
-        uint8_t *shadow = shadow_of(&machine->hardware.bus, at / STORSIM_PAGE_SIZE);
-        ss_ram_t *ram = machine->hardware.ram;
-        storsim_status_t status = STORSIM_OK;
-        if (operation == CPU_READ) {
-            if (shadow != NULL) {
-                memcpy(into + done, shadow + offset, step);
-            } else {
-                status = ss_ram_read(ram, at, into + done, step);
-            }
-        } else if (operation == CPU_WRITE) {
-            if (shadow != NULL) {
-                memcpy(shadow + offset, from + done, step);
-            } else {
-                status = ss_ram_write(ram, at, from + done, step);
-            }
-        } else if (shadow != NULL) {
-            status = operation == CPU_FLUSH ? ss_ram_write(ram, at, shadow + offset, step) : ss_ram_read(ram, at, shadow + offset, step);
-        }
-        if (status != STORSIM_OK) {
-            return status;
-        }
-        done += step;
-    }
-    return STORSIM_OK;
-}
-
-storsim_status_t ss_bus_cpu_read(storsim_machine_t *machine, uint64_t physical, void *buffer, size_t bytes) {
-    return cpu(machine, CPU_READ, physical, buffer, NULL, bytes);
-}
-
-storsim_status_t ss_bus_cpu_write(storsim_machine_t *machine, uint64_t physical, const void *buffer, size_t bytes) {
-    return cpu(machine, CPU_WRITE, physical, NULL, buffer, bytes);
-}
-
-storsim_status_t ss_bus_flush(storsim_machine_t *machine, uint64_t physical, uint64_t bytes) {
-    return cpu(machine, CPU_FLUSH, physical, NULL, NULL, bytes);
-}
-
-storsim_status_t ss_bus_invalidate(storsim_machine_t *machine, uint64_t physical, uint64_t bytes) {
-    return cpu(machine, CPU_INVALIDATE, physical, NULL, NULL, bytes);
-}
-
-/* --- state ---------------------------------------------------------------------------------------------------------- */
+/* --- state ------------------------------------------------------------------------------------------------------------ */
 
 void ss_bus_destroy(ss_bus_t *bus, ss_host_t *host) {
     for (uint32_t i = 0; i < bus->count; i++) {
         ss_release(host, bus->devices[i].map);
     }
-    for (uint32_t i = 0; i < bus->shadow_count; i++) {
-        ss_release(host, bus->shadows[i].bytes);
-    }
     ss_release(host, bus->devices);
-    ss_release(host, bus->shadows);
+    ss_shadow_destroy(&bus->shadow, host);
 }
 
 static void walk_device(ss_bus_device_t *device, ss_host_t *host, ss_codec_t *codec) {
@@ -351,22 +245,8 @@ static void walk_device(ss_bus_device_t *device, ss_host_t *host, ss_codec_t *co
     }
 }
 
-static void load_shadow(ss_bus_t *bus, ss_host_t *host, ss_codec_t *codec) {
-    uint8_t *bytes = ss_alloc_zeroed(host, STORSIM_PAGE_SIZE, 1);
-    if (bytes == NULL) {
-        ss_codec_fail(codec, STORSIM_NO_MEMORY);
-        return;
-    }
-    uint64_t pfn = 0;
-    ss_codec_u64(codec, &pfn);
-    ss_codec_bytes(codec, bytes, STORSIM_PAGE_SIZE);
-    bus->shadows[bus->shadow_count].pfn = pfn;
-    bus->shadows[bus->shadow_count].bytes = bytes;
-    bus->shadow_count++;
-}
-
 void ss_bus_walk(ss_bus_t *bus, ss_host_t *host, ss_codec_t *codec) {
-    uint64_t count = bus->count, shadows = bus->shadow_count;
+    uint64_t count = bus->count;
     ss_codec_count(codec, &count, 20, UINT32_MAX / 2);
     if (ss_codec_loading(codec)) {
         void *array = bus->devices;
@@ -383,23 +263,7 @@ void ss_bus_walk(ss_bus_t *bus, ss_host_t *host, ss_codec_t *codec) {
     for (uint64_t i = 0; i < count && ss_codec_ok(codec); i++) {
         walk_device(&bus->devices[i], host, codec);
     }
-    ss_codec_count(codec, &shadows, 8 + STORSIM_PAGE_SIZE, UINT32_MAX / 2);
-    if (ss_codec_loading(codec)) {
-        void *array = bus->shadows;
-        if (!ss_grow(host, &array, &bus->shadow_capacity, (uint32_t)shadows, sizeof *bus->shadows)) {
-            ss_codec_fail(codec, STORSIM_NO_MEMORY);
-            return;
-        }
-        bus->shadows = array;
-    }
-    for (uint64_t i = 0; i < shadows && ss_codec_ok(codec); i++) {
-        if (ss_codec_loading(codec)) {
-            load_shadow(bus, host, codec);
-        } else {
-            ss_codec_u64(codec, &bus->shadows[i].pfn);
-            ss_codec_bytes(codec, bus->shadows[i].bytes, STORSIM_PAGE_SIZE);
-        }
-    }
+    ss_shadow_walk(&bus->shadow, host, codec);
     if (ss_codec_loading(codec) && ss_codec_ok(codec) && ss_bus_check(bus) != 0) {
         ss_codec_fail(codec, STORSIM_FORMAT);
     }
@@ -413,8 +277,5 @@ size_t ss_bus_check(const ss_bus_t *bus) {
             broken += device->map[j - 1].logical + device->map[j - 1].pages > device->map[j].logical;
         }
     }
-    for (uint32_t i = 1; i < bus->shadow_count; i++) {
-        broken += bus->shadows[i - 1].pfn >= bus->shadows[i].pfn;
-    }
-    return broken;
+    return broken + ss_shadow_check(&bus->shadow);
 }

@@ -31,6 +31,13 @@ void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard);
  * when possible). Without remap it is the physical address itself. */
 storsim_status_t ss_bus_map(storsim_machine_t *machine, ss_device_t device, uint64_t first_pfn, uint64_t pages, uint64_t highest,
                             uint64_t *logical);
+/* The same with everything a driver can ask of the address it programs. 0 = no limit, except highest. NO_SPACE when none is legal. */
+typedef struct ss_bus_limits {
+    uint64_t lowest, highest;     /* bytes, inclusive */
+    uint64_t alignment, boundary; /* powers of two; boundary: one window of this size holds the whole mapping */
+} ss_bus_limits_t;
+storsim_status_t ss_bus_map_within(storsim_machine_t *machine, ss_device_t device, uint64_t first_pfn, uint64_t pages,
+                                   const ss_bus_limits_t *limits, uint64_t *logical);
 void ss_bus_unmap(storsim_machine_t *machine, ss_device_t device, uint64_t logical, uint64_t pages);
 /* Physical address behind a device address; false when none. */
 bool ss_bus_translate(const storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t *physical);
@@ -40,9 +47,16 @@ storsim_status_t ss_bus_read(storsim_machine_t *machine, ss_device_t device, uin
                              ss_bus_result_t *result);
 storsim_status_t ss_bus_write(storsim_machine_t *machine, ss_device_t device, uint64_t address, const void *buffer, size_t bytes,
                               ss_bus_result_t *result);
-/* The CPU's side of a non-coherent page: stores go to the shadow, loads come from it, until flushed (shadow → memory) or
- * invalidated (memory → shadow). Only pages marked shadowed are affected. Addresses are physical. */
+/* The CPU's side of pages a device does not see through the same eyes. Addresses are physical, ranges are switched off as they were
+ * switched on, and switching off drops what was not flushed; it cannot fail.
+ *   shadow             cached memory of a non-coherent device. Every line counts as cached from the start, so what the device writes is
+ *                      not seen before an invalidate; stores mark their 64-byte lines, a flush writes marked lines back whole.
+ *   shadow_combining   write-combined memory. Stores wait byte by byte until a flush or drain; loads see waiting bytes, else memory. */
 storsim_status_t ss_bus_shadow(storsim_machine_t *machine, uint64_t first_pfn, uint64_t pages, bool on);
+storsim_status_t ss_bus_shadow_combining(storsim_machine_t *machine, uint64_t first_pfn, uint64_t pages);
+/* Empties the write-combining buffers: a fence, or an access to uncached memory or registers. O(1) when nothing waits. */
+storsim_status_t ss_bus_drain(storsim_machine_t *machine);
+/* After a load from a page, a store into it cannot fail. */
 storsim_status_t ss_bus_cpu_read(storsim_machine_t *machine, uint64_t physical, void *buffer, size_t bytes);
 storsim_status_t ss_bus_cpu_write(storsim_machine_t *machine, uint64_t physical, const void *buffer, size_t bytes);
 storsim_status_t ss_bus_flush(storsim_machine_t *machine, uint64_t physical, uint64_t bytes);

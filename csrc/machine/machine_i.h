@@ -77,11 +77,25 @@ typedef struct ss_bus_device {
     uint32_t map_count, map_capacity;
 } ss_bus_device_t;
 
+/* shadow.c: the CPU's view where it differs from memory. */
+typedef struct ss_shadows {
+    struct ss_shadow_range { uint64_t pfn, pages; bool combining; } *ranges; /* sorted, disjoint */
+    uint32_t range_count, range_capacity;
+    /* Pages that were touched, sorted: contents, then a bit per byte that waits to be written back. */
+    struct ss_shadow_page { uint64_t pfn; uint8_t *bytes; bool combining, stale; } *pages; /* stale: a device wrote behind it */
+    uint32_t page_count, page_capacity, combining_count;
+} ss_shadows_t;
+
+void ss_shadow_destroy(ss_shadows_t *shadows, ss_host_t *host);
+void ss_shadow_walk(ss_shadows_t *shadows, ss_host_t *host, ss_codec_t *codec);
+size_t ss_shadow_check(const ss_shadows_t *shadows);
+/* Before a device writes a page: keeps what the CPU has cached of it. */
+storsim_status_t ss_shadow_keep(storsim_machine_t *machine, uint64_t pfn);
+
 typedef struct ss_bus {
     ss_bus_device_t *devices;
     uint32_t count, capacity;
-    struct ss_shadow { uint64_t pfn; uint8_t *bytes; } *shadows; /* sorted by pfn; bytes: the CPU's view, one page */
-    uint32_t shadow_count, shadow_capacity;
+    ss_shadows_t shadow;
 } ss_bus_t;
 
 void ss_bus_destroy(ss_bus_t *bus, ss_host_t *host);

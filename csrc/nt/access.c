@@ -203,6 +203,14 @@ static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const 
                         : ss_bus_cpu_write(machine, step->physical, from, bytes);
 }
 
+/* Uncached memory and registers: the processor empties its write-combining buffers before it touches them. */
+static bool drains(const storsim_machine_t *machine, const step_t *step) {
+    const ss_block_t *block = step->id != 0 ? block_at(nt_of(machine), step->id) : NULL;
+    bool device_memory = block != NULL && (block->kind == STORSIM_BLOCK_CONTIGUOUS || block->kind == STORSIM_BLOCK_DMA ||
+                                           block->kind == STORSIM_BLOCK_UNCACHED);
+    return step->place == PLACE_REGISTERS || (step->place == PLACE_RAM && device_memory && block->cache == 0);
+}
+
 static storsim_status_t access(ss_call_t *call, uint64_t address, uint8_t *into, const uint8_t *from, size_t bytes) {
     ss_block_id_t reported = 0;
     for (int moving = 0; moving < 2; moving++) {
@@ -211,7 +219,14 @@ static storsim_status_t access(ss_call_t *call, uint64_t address, uint8_t *into,
             uint64_t va = address + done; /* wraps into the user half, which faults */
             step_t step = resolve(call->machine, va, running);
             size_t count = (size_t)least(step.bytes, bytes - done);
-            storsim_status_t status = moving ? move(call, va, into != NULL ? into + done : NULL, from != NULL ? from + done : NULL, count,
+            storsim_status_t status = STORSIM_OK;
+            if (!moving && drains(call->machine, &step)) {
+                status = ss_bus_drain(call->machine);
+            }
+            if (status != STORSIM_OK) {
+                return call->status = status;
+            }
+            status = moving ? move(call, va, into != NULL ? into + done : NULL, from != NULL ? from + done : NULL, count,
                                                     &step, &reported)
                                              : judge(call, va, from != NULL, &step);
             if (status != STORSIM_OK) {

@@ -75,7 +75,7 @@ static storsim_status_t provide_all(storsim_machine_t *machine, ss_adapter_t *ad
         status = ss_bus_add_device(machine, adapter->config.dma_remapping, adapter->config.coherent, &adapter->device);
     }
     if (status == STORSIM_OK && adapter->dump_region != 0) {
-        status = ss_device_attach(machine, adapter, adapter->dump_region, UINT64_MAX);
+        status = ss_device_attach(machine, adapter, adapter->dump_region, NULL);
     }
     if (status == STORSIM_OK) {
         status = ss_owner_add(machine, adapter->config.pool_cap, adapter->config.contig_cap, &adapter->number);

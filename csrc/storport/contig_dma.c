@@ -18,7 +18,8 @@ static void allocate(ss_sp_t *sp, storsim_block_kind_t kind) {
     if (ss_contig_take(&sp->call, kind, &request, &id) != SS_CONTIG_OK) {
         return;
     }
-    storsim_status_t status = ss_device_attach(sp->machine, sp->adapter, id, request.highest);
+    const ss_bus_limits_t limits = {.lowest = request.lowest, .highest = request.highest, .boundary = request.boundary};
+    storsim_status_t status = ss_device_attach(sp->machine, sp->adapter, id, &limits);
     if (status != STORSIM_OK) {
         ss_block_undo(sp->machine, id);
         sp->call.status = status == STORSIM_NO_SPACE ? sp->call.status : status;

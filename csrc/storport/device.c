@@ -13,7 +13,7 @@
  * Only memory for DMA has shadows: contiguous and DMA memory. A block's shadow begins and ends with it. */
 #include "storport/room.h"
 
-enum { NONCACHED = 0, CACHED = 1, WRITE_COMBINED = 2 };
+enum { CACHED = 1, WRITE_COMBINED = 2 };
 
 static bool shadowed(const ss_adapter_t *adapter, const ss_block_t *block) {
     if (block->kind != STORSIM_BLOCK_CONTIGUOUS && block->kind != STORSIM_BLOCK_DMA) {
@@ -23,16 +23,19 @@ static bool shadowed(const ss_adapter_t *adapter, const ss_block_t *block) {
            (block->cache == WRITE_COMBINED && adapter->config.write_combining);
 }
 
-storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, uint64_t highest) {
+storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, const ss_bus_limits_t *limits) {
+    static const ss_bus_limits_t anywhere = {.highest = UINT64_MAX};
     ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
     uint64_t pages = block->pages != 0 ? block->pages : 1; /* a slot: the pool page around it */
-    storsim_status_t status = ss_bus_map(machine, adapter->device, block->pfn, pages, highest, &logical);
+    storsim_status_t status =
+        ss_bus_map_within(machine, adapter->device, block->pfn, pages, limits != NULL ? limits : &anywhere, &logical);
     if (status != STORSIM_OK) {
         return status;
     }
     if (shadowed(adapter, block)) {
-        status = ss_bus_shadow(machine, block->pfn, block->pages, true);
+        status = block->cache == WRITE_COMBINED ? ss_bus_shadow_combining(machine, block->pfn, block->pages)
+                                                : ss_bus_shadow(machine, block->pfn, block->pages, true);
         if (status != STORSIM_OK) {
             ss_bus_unmap(machine, adapter->device, logical, pages);
             return status;
@@ -166,11 +169,5 @@ storsim_status_t storsim_adapter_flush(storsim_machine_t *machine, uint32_t numb
 
 storsim_status_t storsim_store_fence(storsim_machine_t *machine) {
     storsim_status_t status = ss_machine_alive(machine);
-    for (ss_block_id_t id = ss_block_next(machine, 0); status == STORSIM_OK && id != 0; id = ss_block_next(machine, id)) {
-        const ss_block_t *block = ss_block(machine, id);
-        if (block->cache == WRITE_COMBINED && (block->kind == STORSIM_BLOCK_CONTIGUOUS || block->kind == STORSIM_BLOCK_DMA)) {
-            status = ss_bus_flush(machine, block->pfn * STORSIM_PAGE_SIZE, block->pages * STORSIM_PAGE_SIZE);
-        }
-    }
-    return status;
+    return status == STORSIM_OK ? ss_bus_drain(machine) : status;
 }

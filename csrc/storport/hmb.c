@@ -65,7 +65,7 @@ static bool arguments_ok(const ss_sp_t *sp, hmb_request_t *request) {
 }
 
 /* Turns taken extents into the block, the device addresses and the list. NO_MEMORY leaves the extents with the caller. */
-static storsim_status_t commit(ss_sp_t *sp, const ss_page_extent_t *extents, uint32_t count, uint64_t pages) {
+static storsim_status_t commit(ss_sp_t *sp, const hmb_request_t *request, const ss_page_extent_t *extents, uint32_t count, uint64_t pages) {
     ss_adapter_t *adapter = sp->adapter;
     ss_block_id_t id;
     uint32_t mapped = 0;
@@ -73,10 +73,11 @@ static storsim_status_t commit(ss_sp_t *sp, const ss_page_extent_t *extents, uin
     if (ranges == NULL) {
         return STORSIM_NO_MEMORY;
     }
+    const ss_bus_limits_t limits = {.lowest = request->lowest, .highest = request->highest, .alignment = request->alignment};
     storsim_status_t status = STORSIM_OK;
     for (; mapped < count; mapped++) {
-        status = ss_bus_map(sp->machine, adapter->device, extents[mapped].first_pfn, extents[mapped].pages, UINT64_MAX,
-                            &ranges[mapped].RangeStart);
+        status = ss_bus_map_within(sp->machine, adapter->device, extents[mapped].first_pfn, extents[mapped].pages, &limits,
+                                   &ranges[mapped].RangeStart);
         if (status != STORSIM_OK) {
             goto fail;
         }
@@ -122,7 +123,7 @@ static storsim_status_t take(ss_sp_t *sp, const hmb_request_t *request, uint64_t
     ss_pages_t *memory = ss_machine_pages(sp->machine);
     storsim_status_t status = ss_pages_take_longest(memory, wanted, least, first, end - 1, align, CUT_PAGES, extents, slots, &count, &pages);
     if (status == STORSIM_OK) {
-        status = commit(sp, extents, count, pages);
+        status = commit(sp, request, extents, count, pages);
         for (uint32_t i = 0; status != STORSIM_OK && i < count; i++) {
             ss_pages_give(memory, extents[i].first_pfn, extents[i].pages);
         }

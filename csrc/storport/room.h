@@ -141,9 +141,9 @@ bool ss_sp_fault(ss_sp_t *sp, uint32_t tag, uint64_t bytes);
 storsim_status_t ss_action_begin(ss_call_t *call, storsim_machine_t *machine, uint32_t owner);
 
 /* --- device.c --- */
-/* Gives a contiguous block its address in the adapter's device space, and its CPU view where the device does not snoop. Whole or
- * nothing: NO_MEMORY, NO_SPACE. */
-storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, uint64_t highest);
+/* Gives a contiguous block its address in the adapter's device space (limits NULL: anywhere), and its CPU view where the device does not
+ * snoop. Whole or nothing: NO_MEMORY, NO_SPACE. */
+storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, const ss_bus_limits_t *limits);
 uint64_t ss_device_address(storsim_machine_t *machine, const ss_adapter_t *adapter, const ss_block_t *block, uint64_t offset);
 /* What must be known of a block before a routine that may free it runs, and what to do when it did. */
 typedef struct ss_watch {

@@ -55,7 +55,7 @@ static storsim_status_t provide(storsim_machine_t *machine, ss_adapter_t *adapte
         return status;
     }
     if (device) {
-        status = ss_device_attach(machine, adapter, made, UINT64_MAX);
+        status = ss_device_attach(machine, adapter, made, NULL);
         if (status != STORSIM_OK) {
             ss_block_undo(machine, made);
             return status;

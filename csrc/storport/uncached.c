@@ -53,7 +53,9 @@ static void allocate(ss_sp_t *sp, uint64_t bytes) {
     ss_block_id_t id;
     storsim_status_t status = ss_block_make(sp->machine, &request, &id);
     if (status == STORSIM_OK) {
-        status = ss_device_attach(sp->machine, adapter, id, request.highest);
+        const ss_bus_limits_t limits = {.lowest = request.lowest, .highest = request.highest, .alignment = request.alignment,
+                                        .boundary = request.no_cross_4g ? UINT64_C(1) << 32 : 0};
+        status = ss_device_attach(sp->machine, adapter, id, &limits);
         if (status != STORSIM_OK) {
             ss_block_undo(sp->machine, id);
         }
