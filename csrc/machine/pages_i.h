@@ -137,6 +137,7 @@ struct ss_pages {
     uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
     uint32_t segment_count, run_count, node_count;
     uint64_t total, free;   /* pages */
+    uint64_t longest_enough[64]; /* by log2 of the target: shortest extent take_longest used the last time; a guess only */
     /* what placement remembers */
     ss_rng_t rng;                    /* RANDOM */
     uint64_t last_first, last_pages; /* ADVERSARIAL: the last block given by take; pages 0 = none yet */

@@ -4,6 +4,8 @@
  * offered once. The heap holds, of all extents offered so far, the shortest prefix of "best first" that reaches the target or fills
  * the slots; once it does, only a strictly longer extent can change it, so the walk asks for longer runs from there on and skips
  * every unit without one. No host memory is needed.
+ * To skip from the start, the walk begins with the length that was enough for a target of this size the last time. When the
+ * outcome does not prove that nothing shorter belongs to the selection, it is done again without; so the answer is the same.
  * Source: spec/storport-memory §4.5 steps 3 to 6; rulings R31, R32. */
 #include "machine/pages_i.h"
 
@@ -11,6 +13,7 @@ typedef struct selection {
     ss_page_extent_t *extents; /* heap */
     uint32_t slots, count;
     uint64_t target, total;
+    uint64_t floor; /* shorter runs are not looked at */
     bool high_wins; /* among equals */
 } selection_t;
 
@@ -69,9 +72,9 @@ static bool settled(const selection_t *selection) {
 /* Shortest run that can still change the selection; 0 = none can. */
 static uint64_t wanted(const selection_t *selection) {
     if (!settled(selection)) {
-        return 1;
+        return selection->floor;
     }
-    return selection->count == 0 ? 0 : selection->extents[0].pages + 1;
+    return selection->count == 0 ? 0 : ss_max_u64(selection->extents[0].pages + 1, selection->floor);
 }
 
 static void offer(selection_t *selection, ss_page_extent_t extent) {
@@ -161,11 +164,20 @@ static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *exte
 storsim_status_t ss_pages_take_longest(ss_pages_t *pages, uint64_t target, uint64_t minimum, uint64_t first_min, uint64_t last_max,
                                        uint64_t align_pages, uint64_t cut_pages, ss_page_extent_t *extents, uint32_t slots,
                                        uint32_t *count, uint64_t *total) {
-    selection_t selection = {extents, slots, 0, target, 0, pages->placement == STORSIM_TOP_DOWN};
+    selection_t selection = {extents, slots, 0, target, 0, 1, pages->placement == STORSIM_TOP_DOWN};
+    uint64_t *enough = &pages->longest_enough[63 - ss_high_zeros(target | 1)], cut = ss_min_u64(cut_pages, pages->total);
     if (align_pages == 0 || (align_pages & (align_pages - 1)) != 0 || cut_pages == 0) {
         return STORSIM_INVALID;
     }
-    select_runs(pages, &selection, first_min, last_max, align_pages, ss_min_u64(cut_pages, pages->total));
+    selection.floor = ss_max_u64(*enough, 1);
+    select_runs(pages, &selection, first_min, last_max, align_pages, cut);
+    if (selection.floor > 1 && !settled(&selection)) {
+        selection.count = 0;
+        selection.total = 0;
+        selection.floor = 1;
+        select_runs(pages, &selection, first_min, last_max, align_pages, cut);
+    }
+    *enough = settled(&selection) && selection.count > 0 ? extents[0].pages - extents[0].pages / 4 : 1;
     if (selection.total > target) {
         extents[0].pages -= selection.total - target;
         selection.total = target;
