@@ -28,7 +28,7 @@ typedef struct walk {
     uint64_t edge; /* the stretch lies between at and edge */
 } walk_t;
 
-static step_t step_down(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
+static inline step_t step_down(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
     step_t step = decide(unit->tail, unit->longest, size, walk->edge - walk->at, walk->length);
     if (step == GROW) {
         walk->at -= size;
@@ -41,23 +41,28 @@ static step_t step_down(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
     return step;
 }
 
-/* The pages of one word below `at`: over the free ones, then over the busy ones below them. */
-static step_t word_down(walk_t *walk, const ss_chunk_t *chunk) {
-    uint64_t page = walk->at - 1;
-    uint32_t bits = (uint32_t)(page & 63) + 1;
-    uint64_t busy = chunk->busy[page >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)] << (64 - bits);
-    uint32_t free = (uint32_t)ss_min_u64(ss_high_zeros(busy), bits);
-    walk->at -= free;
-    if (free == bits || walk->at <= walk->low) {
-        return GROW;
+/* Word by word below `at` to the low end of the group: over free pages, then over the busy ones below them, … */
+static step_t words_down(walk_t *walk, const ss_chunk_t *chunk) {
+    uint64_t stop = ss_max_u64((walk->at - 1) & ~(SS_GROUP_PAGES - 1), walk->low), at = walk->at, edge = walk->edge;
+    step_t step = GROW;
+    while (at > stop && step != FOUND) {
+        uint32_t bits = (uint32_t)((at - 1) & 63) + 1;
+        uint64_t busy = chunk->busy[(at - 1) >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)] << (64 - bits);
+        uint32_t free = (uint32_t)ss_min_u64(ss_high_zeros(busy), bits);
+        at -= free;
+        if (free == bits || at <= walk->low) {
+            continue;
+        }
+        if (edge - at >= walk->length) {
+            step = FOUND;
+        } else {
+            at -= ss_min_u64(ss_high_zeros(~(busy << free)), bits - free);
+            edge = at;
+        }
     }
-    if (walk->edge - walk->at >= walk->length) {
-        return FOUND;
-    }
-    uint32_t taken = ss_high_zeros(~(busy << free));
-    walk->at -= ss_min_u64(taken, bits - free);
-    walk->edge = walk->at;
-    return JUMP;
+    walk->at = at;
+    walk->edge = edge;
+    return step;
 }
 
 /* One step down at the largest unit that ends at walk->at. */
@@ -92,7 +97,7 @@ static step_t down(walk_t *walk) {
             return step;
         }
     }
-    return word_down(walk, ref->chunk);
+    return words_down(walk, ref->chunk);
 }
 
 bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end) {
@@ -110,7 +115,7 @@ bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint6
     return true;
 }
 
-static step_t step_up(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
+static inline step_t step_up(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
     step_t step = decide(unit->head, unit->longest, size, walk->at - walk->edge, walk->length);
     if (step == GROW) {
         walk->at += size;
@@ -123,21 +128,27 @@ static step_t step_up(walk_t *walk, const ss_summary_t *unit, uint64_t size) {
     return step;
 }
 
-static step_t word_up(walk_t *walk, const ss_chunk_t *chunk) {
-    uint32_t bit = (uint32_t)(walk->at & 63), bits = 64 - bit;
-    uint64_t busy = chunk->busy[walk->at >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)] >> bit;
-    uint32_t free = (uint32_t)ss_min_u64(ss_low_zeros(busy), bits);
-    walk->at += free;
-    if (free == bits || walk->at >= walk->high) {
-        return GROW;
+static step_t words_up(walk_t *walk, const ss_chunk_t *chunk) {
+    uint64_t stop = ss_min_u64((walk->at | (SS_GROUP_PAGES - 1)) + 1, walk->high), at = walk->at, edge = walk->edge;
+    step_t step = GROW;
+    while (at < stop && step != FOUND) {
+        uint32_t bit = (uint32_t)(at & 63), bits = 64 - bit;
+        uint64_t busy = chunk->busy[at >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)] >> bit;
+        uint32_t free = (uint32_t)ss_min_u64(ss_low_zeros(busy), bits);
+        at += free;
+        if (free == bits || at >= walk->high) {
+            continue;
+        }
+        if (at - edge >= walk->length) {
+            step = FOUND;
+        } else {
+            at += ss_min_u64(ss_low_zeros(~(busy >> free)), bits - free);
+            edge = at;
+        }
     }
-    if (walk->at - walk->edge >= walk->length) {
-        return FOUND;
-    }
-    uint32_t taken = ss_low_zeros(~(busy >> free));
-    walk->at += ss_min_u64(taken, bits - free);
-    walk->edge = walk->at;
-    return JUMP;
+    walk->at = at;
+    walk->edge = edge;
+    return step;
 }
 
 /* One step up at the largest unit that starts at walk->at. */
@@ -172,7 +183,7 @@ static step_t up(walk_t *walk) {
             return step;
         }
     }
-    return word_up(walk, ref->chunk);
+    return words_up(walk, ref->chunk);
 }
 
 bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end) {

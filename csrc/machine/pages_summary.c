@@ -57,16 +57,25 @@ const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
     }
     chunk->stale &= ~(UINT32_C(1) << group);
     const uint64_t *words = &chunk->busy[group * SS_GROUP_WORDS];
-    joiner_t joiner = {{0, 0, 0}, 0, true};
+    uint32_t run = 0, longest = 0, head = (uint32_t)SS_GROUP_PAGES;
     for (uint32_t i = 0; i < SS_GROUP_WORDS; i++) {
         uint64_t busy = words[i];
-        ss_summary_t word = {ss_low_zeros(busy), 0, ss_high_zeros(busy)};
-        if (busy != 0 && busy != ~UINT64_C(0)) {
-            word.longest = longest_in_word(~busy, joiner.summary.longest < 64 ? joiner.summary.longest : 64);
+        if (busy == 0) {
+            run += 64;
+            continue;
         }
-        join(&joiner, &word, 64);
+        run += ss_low_zeros(busy);
+        head = head == SS_GROUP_PAGES ? run : head; /* the first busy page */
+        longest = longest > run ? longest : run;
+        if (busy != ~UINT64_C(0) && longest < 64) {
+            uint32_t inside = longest_in_word(~busy, longest);
+            longest = longest > inside ? longest : inside;
+        }
+        run = ss_high_zeros(busy);
     }
-    *summary = joined(&joiner);
+    summary->head = head < SS_GROUP_PAGES ? head : run;
+    summary->longest = longest > run ? longest : run;
+    summary->tail = run;
     return summary;
 }
 
