@@ -83,7 +83,7 @@ _HOMES = {
 #: Modules reachable as attributes without an import of their own.
 _MODULES = ("_core", "enums", "errors", "importers", "knobs", "records", "storport")
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,8 +56,9 @@ class _Member:
 class PortConfiguration:
     """PORT_CONFIGURATION_INFORMATION of an adapter: its documented members, filled in place; stands for its address.
 
-    A miniport sets members in HwStorFindAdapter; elsewhere the assignment is done and recorded as BAD_CONTEXT. Assigning a number that
-    does not fit the member raises ValueError or OverflowError. Source: ns-storport-_port_configuration_information.md
+    A miniport sets members in HwStorFindAdapter; elsewhere the assignment is done and recorded as BAD_CONTEXT.
+    Assigning a number that does not fit the member raises ValueError or OverflowError. Source:
+    ns-storport-_port_configuration_information.md
     """
 
     __slots__ = ("_adapter",)
@@ -65,7 +66,9 @@ class PortConfiguration:
     Length = _Member("Length", "Size of the structure, bytes.")
     SystemIoBusNumber = _Member("SystemIoBusNumber", "Bus the adapter sits on.")
     MaximumTransferLength = _Member("MaximumTransferLength", "Largest transfer, bytes.")
-    NumberOfPhysicalBreaks = _Member("NumberOfPhysicalBreaks", "Most breaks between pages in a transfer; 0x11 by default.")
+    NumberOfPhysicalBreaks = _Member(
+        "NumberOfPhysicalBreaks", "Most breaks between pages in a transfer; 0x11 by default."
+    )
     DmaWidth = _Member("DmaWidth", "Width of DMA transfers.")
     AlignmentMask = _Member("AlignmentMask", "Alignment of data buffers, a mask.")
     NumberOfBuses = _Member("NumberOfBuses", "Buses of the adapter.")
@@ -115,7 +118,9 @@ class _Callback:
         self._adapter.machine._callback_enter(self._adapter.number, self._name, self._control)
         return self._adapter.config
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         machine = self._adapter.machine
         if machine.closed or machine._dead:
             return
@@ -137,7 +142,7 @@ class Adapter(_core.Adapter):
     def __init__(self, machine: Machine, number: int, name: str, settings: Mapping[str, Any]) -> None:
         self.name = name
         self.settings = dict(settings)
-        self.nvme: Nvme | None = None
+        self._nvme: Nvme | None = None
 
     @property
     def config(self) -> PortConfiguration:
@@ -145,25 +150,29 @@ class Adapter(_core.Adapter):
         return PortConfiguration(self)
 
     def callback(self, name: str, control: str | None = None) -> _Callback:
-        """``with hba.callback("HwStorFindAdapter") as config:`` runs the body in that miniport callback: its IRQL, what may be called.
+        """``with hba.callback("HwStorFindAdapter") as config:`` runs the body in that miniport callback: its IRQL,
+        what may be called.
 
-        name: documented name. control: for HwStorAdapterControl the control type, "ScsiStopAdapter". Yields the configuration. Nests.
-        Raises ValueError for an unknown name. Source: spec storport-memory §2.8.
+        name: documented name. control: for HwStorAdapterControl the control type, "ScsiStopAdapter". Yields the
+        configuration. Nests. Raises ValueError for an unknown name. Source: spec storport-memory §2.8.
         """
         return _Callback(self, name, control)
 
     def remove(self) -> list[Finding]:
         """Removes the adapter and returns its leaks, one violation each; what leaked is freed.
 
-        With the verifier's checks on a leak of pool or DMA memory stops the machine (BugCheck); at strict the first violation is raised.
-        ValueError when it was removed before, RuntimeError from inside a callback. Source: ruling R18.
+        With the verifier's checks on a leak of pool or DMA memory stops the machine (BugCheck); at strict the first
+        violation is raised. ValueError when it was removed before, RuntimeError from inside a callback. Source: ruling
+        R18.
         """
         return self.machine._remove(self.number)
 
-    # --- the device -----------------------------------------------------------------------------------------------------
+    # --- the device ---
 
     def dma_read(self, pa: int, n: int) -> bytes:
-        """The device reads ``n`` bytes at a device address (ruling R56, R57). Foreign memory is a violation, or a bugcheck with an IOMMU."""
+        """The device reads ``n`` bytes at a device address (ruling R56, R57). Foreign memory is a violation, or a
+        bugcheck with an IOMMU.
+        """
         return self.machine._dma_read(self.number, pa, n)
 
     def dma_write(self, pa: int, data: bytes | bytearray | memoryview) -> None:
@@ -171,26 +180,37 @@ class Adapter(_core.Adapter):
         self.machine._dma_write(self.number, pa, data)
 
     def flush(self, va: int, n: int, *, to_device: bool = True) -> None:
-        """coherent=False: writes cached stores of a range back for the device, or (to_device=False) drops them to see the device's."""
+        """coherent=False: writes cached stores of a range back for the device, or (to_device=False) drops them to see
+        the device's.
+        """
         self.machine._flush(self.number, int(va), n, to_device)
 
-    def attach_nvme(self, id_ctrl: Mapping[str, Any] | str | os.PathLike[str] | IdCtrl, *, page_shift: int = 12) -> Nvme:
+    def attach_nvme(
+        self, id_ctrl: Mapping[str, Any] | str | os.PathLike[str] | IdCtrl, *, page_shift: int = 12
+    ) -> Nvme:
         """Puts an NVMe controller behind the adapter: ``hba.nvme``.
 
-        id_ctrl: dict, text or path of ``nvme id-ctrl -o json``; a missing field means none. page_shift: CC.MPS page as a power of two,
-        12 … 27. Raises ValueError for a second controller, MapError for damaged text.
+        id_ctrl: dict, text or path of ``nvme id-ctrl -o json``; a missing field means none. page_shift: CC.MPS page as
+        a power of two, 12 … 27. Raises ValueError for a second controller, MapError for damaged text.
         """
         from storsim.nvme import attach
 
-        self.nvme = attach(self, id_ctrl, page_shift)
-        return self.nvme
+        self._nvme = attach(self, id_ctrl, page_shift)
+        return self._nvme
+
+    @property
+    def nvme(self) -> Nvme:
+        """The NVMe controller behind the adapter. Raises AttributeError before `attach_nvme`."""
+        if self._nvme is None:
+            raise AttributeError(f"no NVMe controller behind {self.name}; call attach_nvme first")
+        return self._nvme
 
     @property
     def dump_marks(self) -> list[tuple[int, int, bool]]:
         """Memory marked by StorPortMarkDumpMemory: (address, length in bytes, whether the address is physical)."""
         return self.machine._dump_marks(self.number)
 
-    # --- friendly memory ------------------------------------------------------------------------------------------------
+    # --- friendly memory ---
 
     def _translate(self, va: int) -> int:
         return self.machine.physical(va) or 0
@@ -210,7 +230,9 @@ class Adapter(_core.Adapter):
         cache: int = sp.MmCached,
         node: int = sp.MM_ANY_NODE_OK,
     ) -> DmaBlock:
-        """``n`` bytes of DMA memory within [lowest, highest], not crossing a multiple of boundary. Raises StorStatusError."""
+        """``n`` bytes of DMA memory within [lowest, highest], not crossing a multiple of boundary. Raises
+        StorStatusError.
+        """
         status, va, pa = sp.StorPortAllocateDmaMemory(self, n, lowest, highest, boundary, cache, node)
         _granted(status, "StorPortAllocateDmaMemory")
         return DmaBlock(self, va, pa, n, cache=cache)
@@ -225,7 +247,9 @@ class Adapter(_core.Adapter):
         node: int = sp.MM_ANY_NODE_OK,
     ) -> ContiguousBlock:
         """``n`` bytes of contiguous memory; see `dma`. Raises StorStatusError."""
-        status, va = sp.StorPortAllocateContiguousMemorySpecifyCacheNode(self, n, lowest, highest, boundary, cache, node)
+        status, va = sp.StorPortAllocateContiguousMemorySpecifyCacheNode(
+            self, n, lowest, highest, boundary, cache, node
+        )
         _granted(status, "StorPortAllocateContiguousMemorySpecifyCacheNode")
         return ContiguousBlock(self, va, self._translate(va), n, cache=cache)
 
@@ -258,11 +282,12 @@ class Adapter(_core.Adapter):
         lu_extension: int = 0,
         data_in: int = 0,
     ) -> _core.SCSI_REQUEST_BLOCK:
-        """A request with ``length`` bytes of data as the port hands it to HwStorBuildIo; a context manager that completes it.
+        """A request with ``length`` bytes of data as the port hands it to HwStorBuildIo; a context manager that
+        completes it.
 
-        write: the data goes to the device. fragments: physical pieces the buffer is made of, 0: as pool gives pages. offset: of the buffer
-        in its first page. lu_extension: bytes of the logical unit's extension. data_in: bytes of a separate data-in buffer.
-        Raises ValueError, MemoryError when the simulated machine has no room.
+        write: the data goes to the device. fragments: physical pieces the buffer is made of, 0: as pool gives pages.
+        offset: of the buffer in its first page. lu_extension: bytes of the logical unit's extension. data_in: bytes of
+        a separate data-in buffer. Raises ValueError, MemoryError when the simulated machine has no room.
         """
         return self.machine._srb_create(self.number, length, write, fragments, offset, lu_extension, data_in)
 

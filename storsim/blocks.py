@@ -1,4 +1,6 @@
-"""What the friendly face hands out: memory with ``.va .pa .size .free()``, usable as a context manager and as a buffer."""
+"""What the friendly face hands out: memory with ``.va .pa .size .free()``, usable as a context manager and as a
+buffer.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
 
 
 class Block(_core.Block):
-    """Memory of one adapter. Leaving a ``with`` block frees it; ``memoryview(block)`` is its bytes; it stands for its address."""
+    """Memory of one adapter. Leaving a ``with`` block frees it; ``memoryview(block)`` is its bytes; it stands for its
+    address.
+    """
 
     __slots__ = ("_freed", "adapter")
+    adapter: Adapter
+    _freed: bool
 
     def __new__(cls, adapter: Adapter, va: int, pa: int, size: int, **more: Any) -> Self:
         self = super().__new__(cls, adapter.machine, va, pa, size)
@@ -32,7 +38,8 @@ class Block(_core.Block):
     def free(self) -> None:
         """Gives the memory back through the documented routine.
 
-        Raises StorStatusError when it refuses. Freeing twice is the driver's mistake it looks like: the routine is called again.
+        Raises StorStatusError when it refuses. Freeing twice is the driver's mistake it looks like: the routine is
+        called again.
         """
         status = self._free()
         if status != sp.STOR_STATUS_SUCCESS:
@@ -42,7 +49,9 @@ class Block(_core.Block):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         machine = self.adapter.machine
         if self._freed or machine.closed or machine._dead:
             return
@@ -60,6 +69,7 @@ class PoolBlock(Block):
     """A block from StorPortAllocatePool. ``pa`` is the address of its first byte; the rest need not follow."""
 
     __slots__ = ("tag",)
+    tag: str | bytes | int
 
     def __new__(cls, adapter: Adapter, va: int, pa: int, size: int, *, tag: str | bytes | int) -> Self:
         self = super().__new__(cls, adapter, va, pa, size)
@@ -74,6 +84,7 @@ class ContiguousBlock(Block):
     """A block from StorPortAllocateContiguousMemorySpecifyCacheNode. cache: its MEMORY_CACHING_TYPE."""
 
     __slots__ = ("cache",)
+    cache: int
 
     def __new__(cls, adapter: Adapter, va: int, pa: int, size: int, *, cache: int) -> Self:
         self = super().__new__(cls, adapter, va, pa, size)
@@ -94,9 +105,12 @@ class DmaBlock(ContiguousBlock):
 
 
 class HostMemoryBuffer(Block):
-    """A buffer from StorPortAllocateHostMemoryBuffer. ranges: its ACCESS_RANGEs. It has no virtual address: ``va`` is 0."""
+    """A buffer from StorPortAllocateHostMemoryBuffer. ranges: its ACCESS_RANGEs. It has no virtual address: ``va`` is
+    0.
+    """
 
     __slots__ = ("ranges",)
+    ranges: list[_core.ACCESS_RANGE]
 
     def __new__(cls, adapter: Adapter, va: int, pa: int, size: int, *, ranges: list[_core.ACCESS_RANGE]) -> Self:
         self = super().__new__(cls, adapter, va, pa, size)

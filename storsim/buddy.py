@@ -1,8 +1,8 @@
 """Gives a machine's free memory the shape that /proc/buddyinfo lists.
 
-buddyinfo counts free blocks of 2**order pages by zone. In each zone's window the wanted blocks are placed, largest first, at addresses
-that are multiples of their size and chosen by a seed, a pinned page between neighbours wherever there is room; every other page that was
-free is pinned. What does not fit is left out.
+buddyinfo counts free blocks of 2**order pages by zone. In each zone's window the wanted blocks are placed, largest
+first, at addresses that are multiples of their size and chosen by a seed, a pinned page between neighbours wherever
+there is room; every other page that was free is pinned. What does not fit is left out.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def shape(machine: Machine, buddyinfo: str | os.PathLike[str] | BuddyInfo, seed:
     for (node, (low, high)), counts in _wanted(info, machine.config.nodes).items():
         clipped = [(max(start, low), min(end, high)) for start, end, owner in free if owner == node]
         runs = [(start, end) for start, end in clipped if start < end]
-        kept = iter(_place(runs, counts, Random(f"{seed} {node} {low}")))  # noqa: S311
+        kept = iter(_place(runs, counts, Random(f"{seed} {node} {low}")))
         block = next(kept, None)
         for start, end in runs:
             at = start

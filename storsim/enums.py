@@ -24,7 +24,9 @@ class StorStatus(IntEnum):
 
 
 class NtStatus(IntEnum):
-    """NTSTATUS codes that the HD Audio interface answers, 32 bits. Source: ntstatus values of the open specifications, MS-ERREF."""
+    """NTSTATUS codes that the HD Audio interface answers, 32 bits. Source: ntstatus values of the open
+    specifications, MS-ERREF.
+    """
 
     STATUS_SUCCESS = 0x00000000
     STATUS_TIMEOUT = 0x00000102
@@ -47,7 +49,7 @@ class NtStatus(IntEnum):
 
 
 class WindowsVersion(IntEnum):
-    """Windows versions by their NTDDI number: decide which routines exist. Source: public sdkddkver.h transcriptions."""
+    """Windows versions by NTDDI number: decide which routines exist. Source: public sdkddkver.h transcriptions."""
 
     WS03SP2 = 0x05020200
     VISTA = 0x06000000
@@ -126,7 +128,9 @@ class Placement(IntEnum):
 
 
 class Verifier(IntFlag):
-    """Driver Verifier flags as on its command line. Source: special-pool.md, force-irql-checking.md, pool-tracking.md, …"""
+    """Driver Verifier flags as on its command line. Source: special-pool.md, force-irql-checking.md,
+    pool-tracking.md, …
+    """
 
     SPECIAL_POOL = 0x1
     FORCE_IRQL = 0x2

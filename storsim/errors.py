@@ -14,10 +14,11 @@ class StorsimError(Exception):
 
 
 class BugCheck(StorsimError):
-    """Real Windows or Driver Verifier would stop here. The machine is dead and can be read, or restored from a snapshot.
+    """Real Windows or Driver Verifier would stop here. The machine is dead and can be read, or restored from a
+    snapshot.
 
-    code: bugcheck number. parameters: its four parameters. record: the finding behind it. leaks: at the removal of an adapter, what
-    leaked. Source: the bugcheck reference page named in ``record.source``.
+    code: bugcheck number. parameters: its four parameters. record: the finding behind it. leaks: at the removal of an
+    adapter, what leaked. Source: the bugcheck reference page named in ``record.source``.
     """
 
     def __init__(self, record: Finding, leaks: tuple[Finding, ...] = ()) -> None:

@@ -30,19 +30,22 @@ class _Off:
     def __enter__(self) -> None:
         self._machine._fault_pause(True)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._machine._fault_pause(False)
 
 
 class Faults:
     """The fault plan of a machine.
 
-    A call counts when it reaches the fault injector, after every check of its arguments. Rules are tried in the order they were added;
-    the first that says "fail" wins, and the routine answers with its documented failure. Each method returns the id of its rule.
+    A call counts when it reaches the fault injector, after every check of its arguments. Rules are tried in the order
+    they were added; the first that says "fail" wins, and the routine answers with its documented failure. Each method
+    returns the id of its rule.
 
-    routine: documented name, the routine itself, or None for every routine. tag: pool tag as text or number. minimum_bytes,
-    maximum_bytes: size of the request, inclusive; maximum 0 is no limit. not_before: virtual time in ticks before which the rule sleeps.
-    Raises ValueError for an unknown routine or a number out of range.
+    routine: documented name, the routine itself, or None for every routine. tag: pool tag as text or number.
+    minimum_bytes, maximum_bytes: size of the request, inclusive; maximum 0 is no limit. not_before: virtual time in
+    ticks before which the rule sleeps. Raises ValueError for an unknown routine or a number out of range.
     """
 
     __slots__ = ("_machine",)
@@ -67,11 +70,27 @@ class Faults:
         name = routine if routine is None or isinstance(routine, str) else routine.__name__
         tag = filters.get("tag")
         minimum, maximum = filters.get("minimum_bytes", 0), filters.get("maximum_bytes", 0)
-        for what, value in (("minimum_bytes", minimum), ("maximum_bytes", maximum), ("not_before", filters.get("not_before", 0))):
+        for what, value in (
+            ("minimum_bytes", minimum),
+            ("maximum_bytes", maximum),
+            ("not_before", filters.get("not_before", 0)),
+        ):
             if not 0 <= value <= NO_LIMIT:
                 raise ValueError(f"{what}={value}: pass a number from 0 to 2**64 - 1")
         return self._machine._fault_add(
-            kind, name, tag, minimum, maximum, first, last, chances, seed & NO_LIMIT, predicate, filters.get("not_before", 0), hardware, device
+            kind,
+            name,
+            tag,
+            minimum,
+            maximum,
+            first,
+            last,
+            chances,
+            seed & NO_LIMIT,
+            predicate,
+            filters.get("not_before", 0),
+            hardware,
+            device,
         )
 
     def fail_nth(
@@ -103,7 +122,9 @@ class Faults:
         """Fails the matching calls number ``first`` to ``last`` from now, inclusive."""
         if not 1 <= first <= last:
             raise ValueError(f"first={first}, last={last}: 1 is the next call, and last is not before first")
-        return self._add(_RANGE, routine, _filters(tag, minimum_bytes, maximum_bytes, not_before), first=first, last=last)
+        return self._add(
+            _RANGE, routine, _filters(tag, minimum_bytes, maximum_bytes, not_before), first=first, last=last
+        )
 
     def fail_when(
         self,
@@ -115,7 +136,9 @@ class Faults:
         maximum_bytes: int = 0,
         not_before: int = 0,
     ) -> int:
-        """Fails a matching call when ``predicate(FaultPoint)`` is true. An exception of the predicate surfaces at the call."""
+        """Fails a matching call when ``predicate(FaultPoint)`` is true. An exception of the predicate surfaces at the
+        call.
+        """
         if not callable(predicate):
             raise TypeError("predicate is called with a FaultPoint(routine, tag, bytes, ordinal)")
 
@@ -135,7 +158,9 @@ class Faults:
         maximum_bytes: int = 0,
         not_before: int = 0,
     ) -> int:
-        """Fails a matching call with probability ``p``, in steps of 1/10 000, drawn from ``seed`` (the machine's when left out)."""
+        """Fails a matching call with probability ``p``, in steps of 1/10 000, drawn from ``seed`` (the machine's when
+        left out).
+        """
         chances = round(p * 10_000)
         if not 0 <= chances <= 10_000:
             raise ValueError(f"p={p}: a probability lies between 0 and 1")
@@ -145,8 +170,9 @@ class Faults:
         )
 
     def hardware(self, name: str, *, device: int = 0, count: int = 1) -> int:
-        """Makes the next ``count`` occasions of a hardware fault happen: timeout, codec_silent, rirb_overrun, descriptor_error,
-        fifo_error, late_dpc, removed. device: device number, 0 for any."""
+        """Makes the next ``count`` occasions of a hardware fault happen: timeout, codec_silent, rirb_overrun,
+        descriptor_error, fifo_error, late_dpc, removed. device: device number, 0 for any.
+        """
         if name not in HARDWARE[1:]:
             raise ValueError(f"{name!r} is no hardware fault; choose among {', '.join(HARDWARE[1:])}")
         if count < 1:
@@ -174,7 +200,10 @@ class Faults:
     def injected(self) -> list[InjectedFault]:
         """The failures injected so far, in order."""
         resolve = self._machine._sites.resolve
-        return [InjectedFault(*fault[:3], resolve(fault[3]), *fault[4:]) for fault in self._machine._injected()]
+        return [
+            InjectedFault(number, rule, routine, resolve(site), time, size, tag, ordinal)
+            for number, rule, routine, site, time, size, tag, ordinal in self._machine._injected()
+        ]
 
     def __repr__(self) -> str:
         return f"<faults: {self.points} points passed, {len(self._machine._injected())} injected>"

@@ -1,7 +1,7 @@
 """Every knob: name, scope, default, values, source. One table; constructors, documentation and error messages read it.
 
-Scope ``machine``: a keyword of `storsim.Machine`. Scope ``device``: a keyword of `Machine.add_adapter`; given to Machine it is the
-default of its devices.
+Scope ``machine``: a keyword of `storsim.Machine`. Scope ``device``: a keyword of `Machine.add_adapter`; given to
+Machine it is the default of its devices.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _LEVELS = ("release", "verifier", "strict")
 
 
 class Knob(NamedTuple):
-    """One knob. check: makes the value the core's kind of value, or raises ValueError or TypeError with what is allowed."""
+    """One knob. check: makes the value the core's kind of value, or raises ValueError or TypeError with what is
+    allowed.
+    """
 
     name: str
     scope: str
@@ -202,15 +204,17 @@ check_whole = _whole
 def check_verifier(value: Any, level: str) -> Verifier:
     """The verifier flags in force (ruling R10).
 
-    None: those of the level (release none; verifier and strict pool tracking, DMA, force IRQL). A mask or a set of names replaces
-    them; a name with a plus sign ("+special_pool") adds to them.
+    None: those of the level (release none; verifier and strict pool tracking, DMA, force IRQL). A mask or a set of
+    names replaces them; a name with a plus sign ("+special_pool") adds to them.
     """
     usual = Verifier(0) if level == "release" else Verifier.POOL_TRACKING | Verifier.DMA | Verifier.FORCE_IRQL
     if value is None:
         return usual
     if isinstance(value, int):
         if value & ~0x4008F or value < 0:
-            raise ValueError(f"verifier={value:#x}: the flags are {', '.join(f'{f.name} {f.value:#x}' for f in Verifier)}")
+            raise ValueError(
+                f"verifier={value:#x}: the flags are {', '.join(f'{f.name} {f.value:#x}' for f in Verifier)}"
+            )
         return Verifier(value)
     names = [value] if isinstance(value, str) else list(value)
     flags = usual if names and all(str(name).startswith("+") for name in names) else Verifier(0)
@@ -229,66 +233,278 @@ _BOOL = "True, False"
 _SPEC = "storport-memory §9"
 
 KNOBS: tuple[Knob, ...] = (
-    Knob("node_policy", "machine", "prefer", "prefer, strict", "storport-memory §8 A1", _choice("prefer", "strict"),
-         "what PreferredNode means: tried first, or the only one"),
-    Knob("allow_cross_node", "machine", False, _BOOL, "storport-memory §4.3", _flag, "a block may span runs that touch across nodes"),
-    Knob("address_check", "machine", "doc", "doc, pfn", "storport-memory §8 A14", _choice("doc", "pfn"),
-         "HighestAcceptableAddress counts to the byte or to the page"),
-    Knob("contig_at_dispatch", "machine", "full", "full, pool_only", "storport-memory §4.1", _choice("full", "pool_only"),
-         "at DISPATCH_LEVEL contiguous requests search everything, or only what the pool could give"),
-    Knob("zero_pool", "machine", False, _BOOL, "storport-memory §8 A21", _flag, "new pool is zeroed instead of patterned"),
+    Knob(
+        "node_policy",
+        "machine",
+        "prefer",
+        "prefer, strict",
+        "storport-memory §8 A1",
+        _choice("prefer", "strict"),
+        "what PreferredNode means: tried first, or the only one",
+    ),
+    Knob(
+        "allow_cross_node",
+        "machine",
+        False,
+        _BOOL,
+        "storport-memory §4.3",
+        _flag,
+        "a block may span runs that touch across nodes",
+    ),
+    Knob(
+        "address_check",
+        "machine",
+        "doc",
+        "doc, pfn",
+        "storport-memory §8 A14",
+        _choice("doc", "pfn"),
+        "HighestAcceptableAddress counts to the byte or to the page",
+    ),
+    Knob(
+        "contig_at_dispatch",
+        "machine",
+        "full",
+        "full, pool_only",
+        "storport-memory §4.1",
+        _choice("full", "pool_only"),
+        "at DISPATCH_LEVEL contiguous requests search everything, or only what the pool could give",
+    ),
+    Knob(
+        "zero_pool", "machine", False, _BOOL, "storport-memory §8 A21", _flag, "new pool is zeroed instead of patterned"
+    ),
     Knob("zero_contig", "machine", False, _BOOL, _SPEC, _flag, "new contiguous and DMA memory is zeroed"),
     Knob("zero_hmb", "machine", False, _BOOL, _SPEC, _flag, "new host memory buffers are zeroed"),
-    Knob("bypass_irql_status", "machine", False, _BOOL, "storport-memory §6 V11", _flag,
-         "pool calls at a wrong level reach the executive, which stops"),
-    Knob("zero_tag", "machine", "stop", "stop, fail", "storport-memory §8 A27", _choice("stop", "fail"),
-         "tag 0 stops with the verifier on, or fails from 2004 on"),
-    Knob("not_implemented_writes", "machine", False, _BOOL, "storport-memory §8 A26", _flag,
-         "outputs are cleared even when the routine does not exist"),
-    Knob("nonpaged_budget", "machine", None, "bytes, None: no limit", "storport-memory §5", _limit, "most nonpaged pool"),
-    Knob("contig_budget", "machine", None, "pages, None: no limit", "storport-memory §5", _limit, "most contiguous memory"),
+    Knob(
+        "bypass_irql_status",
+        "machine",
+        False,
+        _BOOL,
+        "storport-memory §6 V11",
+        _flag,
+        "pool calls at a wrong level reach the executive, which stops",
+    ),
+    Knob(
+        "zero_tag",
+        "machine",
+        "stop",
+        "stop, fail",
+        "storport-memory §8 A27",
+        _choice("stop", "fail"),
+        "tag 0 stops with the verifier on, or fails from 2004 on",
+    ),
+    Knob(
+        "not_implemented_writes",
+        "machine",
+        False,
+        _BOOL,
+        "storport-memory §8 A26",
+        _flag,
+        "outputs are cleared even when the routine does not exist",
+    ),
+    Knob(
+        "nonpaged_budget", "machine", None, "bytes, None: no limit", "storport-memory §5", _limit, "most nonpaged pool"
+    ),
+    Knob(
+        "contig_budget",
+        "machine",
+        None,
+        "pages, None: no limit",
+        "storport-memory §5",
+        _limit,
+        "most contiguous memory",
+    ),
     Knob("quarantine", "machine", 64 * MIB, "bytes", _SPEC, _whole(0), "freed address space that stays recognisable"),
-    Knob("dpc", "machine", "auto", "auto, manual", "model choice", _choice("auto", "manual"),
-         "DPCs run by themselves, or when run_dpcs() is called"),
-    Knob("dpc_latency", "machine", 0, "ticks", "model choice", _whole(0), "ticks between queueing a DPC and running it"),
-    Knob("irql_table", "machine", {}, "{routine: highest or (lowest, highest)}", "storport-memory §8 A6", _levels_of_routines,
-         "callable levels by routine, 31 = any"),
-    Knob("availability", "machine", {}, "{routine: first WindowsVersion}", "storport-memory §8 A22", _first_os, "first OS by routine"),
-    Knob("distances", "machine", None, "rows of numbers, None: 10 and 20", "model choice", _distances, "NUMA distances, row = from"),
+    Knob(
+        "dpc",
+        "machine",
+        "auto",
+        "auto, manual",
+        "model choice",
+        _choice("auto", "manual"),
+        "DPCs run by themselves, or when run_dpcs() is called",
+    ),
+    Knob(
+        "dpc_latency", "machine", 0, "ticks", "model choice", _whole(0), "ticks between queueing a DPC and running it"
+    ),
+    Knob(
+        "irql_table",
+        "machine",
+        {},
+        "{routine: highest or (lowest, highest)}",
+        "storport-memory §8 A6",
+        _levels_of_routines,
+        "callable levels by routine, 31 = any",
+    ),
+    Knob(
+        "availability",
+        "machine",
+        {},
+        "{routine: first WindowsVersion}",
+        "storport-memory §8 A22",
+        _first_os,
+        "first OS by routine",
+    ),
+    Knob(
+        "distances",
+        "machine",
+        None,
+        "rows of numbers, None: 10 and 20",
+        "model choice",
+        _distances,
+        "NUMA distances, row = from",
+    ),
     Knob("trace_entries", "machine", 4096, "entries", "model choice", _whole(1, 1 << 24), "capacity of the trace ring"),
     Knob("site_depth", "machine", 1, "1 to 16", "model choice", _whole(1, 16), "callers that a call site remembers"),
     Knob("node", "device", 0, "NUMA node", "model choice", _whole(0, 63), "node the device sits on"),
-    Knob("device_extension_bytes", "device", 4096, "bytes", "ns-storport-_hw_initialization_data~r1.md", _whole(1, 1 << 24),
-         "size of the device extension"),
+    Knob(
+        "device_extension_bytes",
+        "device",
+        4096,
+        "bytes",
+        "ns-storport-_hw_initialization_data~r1.md",
+        _whole(1, 1 << 24),
+        "size of the device extension",
+    ),
     Knob("virtual_miniport", "device", False, _BOOL, "storport-memory §2.8", _flag, "a miniport without hardware"),
     Knob("bus_master", "device", True, _BOOL, "dv-storport-verification.md", _flag, "ConfigInfo.Master as found"),
-    Knob("dma_remapping", "device", False, _BOOL, "storport-memory §8 A28", _flag, "the device sees logical addresses behind an IOMMU"),
+    Knob(
+        "dma_remapping",
+        "device",
+        False,
+        _BOOL,
+        "storport-memory §8 A28",
+        _flag,
+        "the device sees logical addresses behind an IOMMU",
+    ),
     Knob("coherent", "device", True, _BOOL, _SPEC, _flag, "False: the device sees stale data until a flush"),
-    Knob("write_combining", "device", False, _BOOL, "storport-memory §4.2", _flag, "MmWriteCombined stores wait for a fence"),
-    Knob("poison_length", "device", False, _BOOL, "storport-memory §8 A16", _flag, "GetPhysicalAddress poisons a Length to be ignored"),
-    Knob("sg_delivery", "device", "immediate", "immediate, deferred, random", "storport-memory §3.9",
-         _choice("immediate", "deferred", "random"), "when the scatter/gather callback runs"),
-    Knob("map_registers", "device", None, "number, None: no limit", _SPEC, _limit, "map registers for scatter/gather lists"),
-    Knob("contig_cap", "device", None, "bytes, None: no limit", "storport-memory §5", _limit, "most contiguous memory of the device"),
+    Knob(
+        "write_combining",
+        "device",
+        False,
+        _BOOL,
+        "storport-memory §4.2",
+        _flag,
+        "MmWriteCombined stores wait for a fence",
+    ),
+    Knob(
+        "poison_length",
+        "device",
+        False,
+        _BOOL,
+        "storport-memory §8 A16",
+        _flag,
+        "GetPhysicalAddress poisons a Length to be ignored",
+    ),
+    Knob(
+        "sg_delivery",
+        "device",
+        "immediate",
+        "immediate, deferred, random",
+        "storport-memory §3.9",
+        _choice("immediate", "deferred", "random"),
+        "when the scatter/gather callback runs",
+    ),
+    Knob(
+        "map_registers",
+        "device",
+        None,
+        "number, None: no limit",
+        _SPEC,
+        _limit,
+        "map registers for scatter/gather lists",
+    ),
+    Knob(
+        "contig_cap",
+        "device",
+        None,
+        "bytes, None: no limit",
+        "storport-memory §5",
+        _limit,
+        "most contiguous memory of the device",
+    ),
     Knob("pool_cap", "device", None, "bytes, None: no limit", "storport-memory §5", _limit, "most pool of the device"),
-    Knob("minimum_ucx", "device", 0, "physical address", "registry-entries-for-storport-miniport-drivers.md", _whole(0),
-         "MinimumUCXAddress of the registry"),
-    Knob("maximum_ucx", "device", 0, "physical address, 0: default", "registry-entries-for-storport-miniport-drivers.md", _whole(0),
-         "MaximumUCXAddress of the registry"),
-    Knob("ucx_alignment", "device", 0, "0, 3 to 16", "registry-entries-for-storport-miniport-drivers.md", _alignment,
-         "UncachedExtAlignment of the registry, a power of two"),
-    Knob("hmb_policy", "device", 2, "0, 1, 2, 3, callable(minimum, preferred, utilization) → bytes", "storport-memory §4.5", _policy,
-         "how much host memory a buffer gets: none, minimum, preferred, scaled"),
-    Knob("hmb_cap", "device", "os", 'bytes, None: no limit, "os": by Windows version', "storport-memory §4.5", _cap, "most for one buffer"),
-    Knob("hmb_utilization_divisor", "device", 1024, "number > 0", "storport-memory §4.5", _whole(1, 2**32 - 1),
-         "bytes on the device per byte of buffer under policy 3"),
-    Knob("hmb_disabled_status", "device", StorStatus.STOR_STATUS_INSUFFICIENT_RESOURCES, "any StorStatus", "storport-memory §8 A10", _status,
-         "status when the policy gives none"),
-    Knob("hmb_second_alloc_status", "device", StorStatus.STOR_STATUS_INSUFFICIENT_RESOURCES, "any StorStatus", "storport-memory §8 A10",
-         _status, "status of a second allocation"),
-    Knob("hmb_free_match", "device", "set", "set, exact", "storport-memory §3.5", _choice("set", "exact"),
-         "whether a reordered list frees the buffer"),
-)  # fmt: skip
+    Knob(
+        "minimum_ucx",
+        "device",
+        0,
+        "physical address",
+        "registry-entries-for-storport-miniport-drivers.md",
+        _whole(0),
+        "MinimumUCXAddress of the registry",
+    ),
+    Knob(
+        "maximum_ucx",
+        "device",
+        0,
+        "physical address, 0: default",
+        "registry-entries-for-storport-miniport-drivers.md",
+        _whole(0),
+        "MaximumUCXAddress of the registry",
+    ),
+    Knob(
+        "ucx_alignment",
+        "device",
+        0,
+        "0, 3 to 16",
+        "registry-entries-for-storport-miniport-drivers.md",
+        _alignment,
+        "UncachedExtAlignment of the registry, a power of two",
+    ),
+    Knob(
+        "hmb_policy",
+        "device",
+        2,
+        "0, 1, 2, 3, callable(minimum, preferred, utilization) → bytes",
+        "storport-memory §4.5",
+        _policy,
+        "how much host memory a buffer gets: none, minimum, preferred, scaled",
+    ),
+    Knob(
+        "hmb_cap",
+        "device",
+        "os",
+        'bytes, None: no limit, "os": by Windows version',
+        "storport-memory §4.5",
+        _cap,
+        "most for one buffer",
+    ),
+    Knob(
+        "hmb_utilization_divisor",
+        "device",
+        1024,
+        "number > 0",
+        "storport-memory §4.5",
+        _whole(1, 2**32 - 1),
+        "bytes on the device per byte of buffer under policy 3",
+    ),
+    Knob(
+        "hmb_disabled_status",
+        "device",
+        StorStatus.STOR_STATUS_INSUFFICIENT_RESOURCES,
+        "any StorStatus",
+        "storport-memory §8 A10",
+        _status,
+        "status when the policy gives none",
+    ),
+    Knob(
+        "hmb_second_alloc_status",
+        "device",
+        StorStatus.STOR_STATUS_INSUFFICIENT_RESOURCES,
+        "any StorStatus",
+        "storport-memory §8 A10",
+        _status,
+        "status of a second allocation",
+    ),
+    Knob(
+        "hmb_free_match",
+        "device",
+        "set",
+        "set, exact",
+        "storport-memory §3.5",
+        _choice("set", "exact"),
+        "whether a reordered list frees the buffer",
+    ),
+)
 _BY_NAME = {knob.name: knob for knob in KNOBS}
 
 

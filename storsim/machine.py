@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
+    from typing_extensions import Buffer
+
     from storsim.adapter import Adapter
     from storsim.event import Event
     from storsim.faults import Faults
@@ -74,7 +76,9 @@ class _AtIrql:
     def __enter__(self) -> None:
         self._old = self._machine._set_irql(self._irql)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self._machine.closed and not self._machine._dead:
             self._machine._set_irql(self._old)
 
@@ -92,7 +96,9 @@ class _OnCpu:
     def __enter__(self) -> None:
         self._old = self._machine._set_cpu(self._cpu)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self._machine.closed and not self._machine._dead:
             self._machine._set_cpu(self._old)
 
@@ -100,15 +106,16 @@ class _OnCpu:
 class Machine(_core.Machine):
     """A simulated PC.
 
-    memory: a size such as "16GiB" gives a PC's shape (4 KiB – 640 KiB, 1 MiB – 3 GiB, the rest from 4 GiB); or a list of MemoryRange.
-    nodes: NUMA nodes; a size is shared evenly in address order; with a list, a number above its highest node adds nodes without memory.
-    os: WindowsVersion, decides which routines exist. level: "release", "verifier" or "strict". verifier: mask or set of flag names that
-    replaces the level's own, names with a plus sign add. placement: where among the legal places requests go. seed: of everything random.
-    cpus: processors; CPU i belongs to node i % nodes. knobs: see `storsim.KNOBS`.
+    memory: a size such as "16GiB" gives a PC's shape (4 KiB – 640 KiB, 1 MiB – 3 GiB, the rest from 4 GiB); or a list
+    of MemoryRange. nodes: NUMA nodes; a size is shared evenly in address order; with a list, a number above its
+    highest node adds nodes without memory. os: WindowsVersion, decides which routines exist. level: "release",
+    "verifier" or "strict". verifier: mask or set of flag names that replaces the level's own, names with a plus sign
+    add. placement: where among the legal places requests go. seed: of everything random. cpus: processors; CPU i
+    belongs to node i % nodes. knobs: see `storsim.KNOBS`.
 
-    Raises ValueError or TypeError for a setting that makes no sense. A machine is used from one thread at a time; others wait. Leaving a
-    ``with`` block removes the adapters, which reports leaks, raises the BugCheck again if one stopped the machine, and closes it.
-    Source: DESIGN §7.
+    Raises ValueError or TypeError for a setting that makes no sense. A machine is used from one thread at a time;
+    others wait. Leaving a ``with`` block removes the adapters, which reports leaks, raises the BugCheck again if one
+    stopped the machine, and closes it. Source: DESIGN §7.
     """
 
     def __init__(
@@ -145,7 +152,15 @@ class Machine(_core.Machine):
             **chosen,
         }
         self._config = Config(values)
-        self._given = (memory, {"nodes": nodes, "os": os, "level": level, "verifier": verifier, "placement": placement, "seed": seed, "cpus": cpus} | dict(more))
+        settings = {
+            "nodes": nodes,
+            "os": os,
+            "level": level,
+            "verifier": verifier,
+            "placement": placement,
+            "seed": seed,
+        }
+        self._given = (memory, settings | {"cpus": cpus} | dict(more))
         self._known: list[Finding] = []
         self._names: dict[int, str] = {}
         distances = values["distances"]
@@ -169,8 +184,9 @@ class Machine(_core.Machine):
     def from_map(cls, path_or_text: str | os.PathLike[str], **settings: Any) -> Self:
         """A machine with the memory of a real one.
 
-        path_or_text: Linux /proc/iomem, the e820 or SRAT lines of a boot log, or a path to a file with them. settings: those of Machine
-        but memory. Raises storsim.importers.MapError, one line with the line number, for what cannot be read.
+        path_or_text: Linux /proc/iomem, the e820 or SRAT lines of a boot log, or a path to a file with them. settings:
+        those of Machine but memory. Raises storsim.importers.MapError, one line with the line number, for what cannot
+        be read.
         """
         from storsim.importers import load_map
 
@@ -183,7 +199,7 @@ class Machine(_core.Machine):
         """Every setting, defaults resolved; frozen."""
         return self._config
 
-    # --- devices --------------------------------------------------------------------------------------------------------
+    # --- devices ---
 
     def add_adapter(
         self,
@@ -196,9 +212,9 @@ class Machine(_core.Machine):
     ) -> Adapter:
         """Attaches a storage adapter; its device extension exists afterwards.
 
-        name: at most 63 bytes. full_duplex: HwStorStartIo runs at DISPATCH. dump_mode: 0 none, 1 CRASH, 2 HIBER, 3 MARK_MEMORY, 4 RESUME.
-        dirql: 3 … 11. more: device knobs; those given to Machine are their defaults. Raises TypeError or ValueError for a setting,
-        MemoryError when the simulated machine has no page for the extension.
+        name: at most 63 bytes. full_duplex: HwStorStartIo runs at DISPATCH. dump_mode: 0 none, 1 CRASH, 2 HIBER, 3
+        MARK_MEMORY, 4 RESUME. dirql: 3 … 11. more: device knobs; those given to Machine are their defaults. Raises
+        TypeError or ValueError for a setting, MemoryError when the simulated machine has no page for the extension.
         """
         from storsim.adapter import Adapter, core_config
 
@@ -209,22 +225,25 @@ class Machine(_core.Machine):
             "dump_mode": knobs.check_whole(0, 4)("dump_mode", dump_mode),
             "dirql": knobs.check_whole(3, 11)("dirql", dirql),
         }
-        if not isinstance(name, str) or not 0 < len(name.encode()) < 64:
+        if not 0 < len(str(name).encode()) < 64:
             raise ValueError(f"name={name!r}: pass a text of 1 to 63 bytes")
         number = self._adapter_add(core_config(name, settings))
         return Adapter(self, number, name, settings)
 
-    # --- level, processor, time -----------------------------------------------------------------------------------------
+    # --- level, processor, time ---
 
     def at_irql(self, irql: int) -> _AtIrql:
-        """``with pc.at_irql(Irql.DISPATCH_LEVEL):`` runs the body at that level of the current CPU; device levels are plain ints 3 … 11.
+        """``with pc.at_irql(Irql.DISPATCH_LEVEL):`` runs the body at that level of the current CPU; device levels are
+        plain ints 3 … 11.
 
         Raises ValueError or OverflowError for a level outside 0 … 15. Lowering delivers what waited.
         """
         return _AtIrql(self, irql)
 
     def on_cpu(self, cpu: int) -> _OnCpu:
-        """``with pc.on_cpu(n):`` runs the body on that processor; the choice belongs to the calling thread. Raises ValueError."""
+        """``with pc.on_cpu(n):`` runs the body on that processor; the choice belongs to the calling thread. Raises
+        ValueError.
+        """
         return _OnCpu(self, cpu)
 
     def advance(
@@ -237,13 +256,16 @@ class Machine(_core.Machine):
     ) -> None:
         """Runs virtual time by one of ticks (1/24 000 000 s), link frames (500 ticks), milliseconds, seconds.
 
-        Exact: raises ValueError when the duration is no whole number of ticks. Interrupts, DPCs and callbacks run on the way; the first
-        exception of a callback ends the run and surfaces here. RuntimeError from inside a callback. Cost per event, not per tick.
+        Exact: raises ValueError when the duration is no whole number of ticks. Interrupts, DPCs and callbacks run on
+        the way; the first exception of a callback ends the run and surfaces here. RuntimeError from inside a callback.
+        Cost per event, not per tick.
         """
         self._advance(to_ticks(ticks, frames, milliseconds, seconds))
 
     def run_until_interrupt(self, limit: Number = TICKS_PER_SECOND) -> bool:
-        """Runs until an interrupt was delivered or ``limit`` ticks passed (one second when left out); tells whether one was."""
+        """Runs until an interrupt was delivered or ``limit`` ticks passed (one second when left out); tells whether
+        one was.
+        """
         return self._run_until_interrupt(exact(limit, 1, "limit"))
 
     def event(self) -> Event:
@@ -252,7 +274,7 @@ class Machine(_core.Machine):
 
         return Event(self, self._event_create())
 
-    # --- looking --------------------------------------------------------------------------------------------------------
+    # --- looking ---
 
     @property
     def memory(self) -> Memory:
@@ -301,7 +323,9 @@ class Machine(_core.Machine):
         return [finding for finding in self.findings if finding.kind == "note"]
 
     def stats(self) -> dict[str, Any]:
-        """Counters: time, free and total bytes, live allocations by kind, findings by kind, fault points, trace entries, host memory."""
+        """Counters: time, free and total bytes, live allocations by kind, findings by kind, fault points, trace
+        entries, host memory.
+        """
         kinds: dict[str, int] = {}
         for fields in self._allocations():
             kinds[fields[0]] = kinds.get(fields[0], 0) + 1
@@ -328,13 +352,13 @@ class Machine(_core.Machine):
 
         return report(self)
 
-    # --- going back and ending ------------------------------------------------------------------------------------------
+    # --- going back and ending ---
 
-    def restore(self, snapshot: _core.Snapshot | bytes | bytearray | memoryview, /) -> None:
+    def restore(self, snapshot: Buffer, /) -> None:
         """Goes back to a snapshot of this or an equally configured machine; a stopped machine runs again.
 
-        Callbacks registered since are forgotten. Raises ValueError for damaged bytes (nothing changed), BufferError under a live
-        memoryview, RuntimeError from inside a callback.
+        Callbacks registered since are forgotten. Raises ValueError for damaged bytes (nothing changed), BufferError
+        under a live memoryview, RuntimeError from inside a callback.
         """
         super().restore(snapshot)
         self._known.clear()
@@ -342,8 +366,8 @@ class Machine(_core.Machine):
     def close(self) -> None:
         """Ends the machine. Findings stay readable; every other use is a ValueError. Calling it again does nothing.
 
-        Adapters are not removed, so leaks are not reported; leave a ``with`` block, or remove them. Raises RuntimeError from inside a
-        callback.
+        Adapters are not removed, so leaks are not reported; leave a ``with`` block, or remove them. Raises
+        RuntimeError from inside a callback.
         """
         if not self.closed:
             self.findings  # noqa: B018
@@ -376,19 +400,28 @@ class Machine(_core.Machine):
             raise ValueError("the machine was closed; make a new storsim.Machine")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.closed:
             return
         try:
             if self._dead:
                 if kind is None:
-                    raise self._bugcheck or BugCheck(self.stopped)
+                    self._raise_bugcheck()
             elif kind is None:
                 self._remove_adapters()
             else:
                 self._remove_quietly()
         finally:
             self.close()
+
+    def _raise_bugcheck(self) -> None:
+        record = self.stopped
+        if self._bugcheck is not None:
+            raise self._bugcheck
+        if record is not None:
+            raise BugCheck(record)
 
     def _remove_quietly(self) -> None:
         """An exception is under way: leaks are recorded, and nothing replaces it."""
@@ -403,9 +436,11 @@ class Machine(_core.Machine):
 
     def __repr__(self) -> str:
         memory, settings = self._given
-        shown = {"nodes": None, "os": WindowsVersion.WIN11_24H2, "level": "verifier", "verifier": None, "placement": Placement.TOP_DOWN}
-        shown |= {"seed": 0, "cpus": 1}
-        changed = [f"{name}={_plain(value)}" for name, value in settings.items() if name not in shown or shown[name] != value]
+        shown: dict[str, Any] = {"nodes": None, "os": WindowsVersion.WIN11_24H2, "level": "verifier", "verifier": None}
+        shown |= {"placement": Placement.TOP_DOWN, "seed": 0, "cpus": 1}
+        changed = [
+            f"{name}={_plain(value)}" for name, value in settings.items() if name not in shown or shown[name] != value
+        ]
         return f"Machine({', '.join([repr(memory), *changed])})"
 
 

@@ -31,11 +31,14 @@ def parse_size(text: str | int) -> int:
     try:
         return int(digits, 0) * _UNITS[unit]
     except (ValueError, KeyError):
-        raise ValueError(f"memory={text!r}: pass a size such as '16GiB' (B, KiB, MiB, GiB, TiB) or a list of MemoryRange") from None
+        raise ValueError(
+            f"memory={text!r}: pass a size such as '16GiB' (B, KiB, MiB, GiB, TiB) or a list of MemoryRange"
+        ) from None
 
 
 def pc_shape(size: int, nodes: int) -> list[MemoryRange]:
-    """A PC's memory of this size: 4 KiB – 640 KiB, 1 MiB – 3 GiB, the rest from 4 GiB. Nodes share it evenly in address order.
+    """A PC's memory of this size: 4 KiB – 640 KiB, 1 MiB – 3 GiB, the rest from 4 GiB. Nodes share it evenly in
+    address order.
 
     size: bytes, a multiple of 4096. nodes: 1 … 64. Raises ValueError. Source: DESIGN §7, spec storport-memory §4.4.
     """
@@ -111,7 +114,9 @@ class Memory:
         return self._machine._memory_free_bytes(NODE_ANY if node is None else node, lowest, highest & ALL_ONES)
 
     def largest_free(self, lowest: int = 0, highest: int = ALL_ONES, boundary: int = 0) -> int:
-        """Largest block one request could get inside [lowest, highest] without crossing a multiple of ``boundary`` (0: none)."""
+        """Largest block one request could get inside [lowest, highest] without crossing a multiple of ``boundary``
+        (0: none).
+        """
         return self._machine._memory_largest(lowest, highest & ALL_ONES, boundary)
 
     def runs(self) -> list[MemoryRange]:
@@ -119,7 +124,9 @@ class Memory:
         return [MemoryRange(*run) for run in self._machine._memory_runs()]
 
     def reserve(self, pa: int, n: int) -> None:
-        """Takes ``n`` bytes, rounded outward to pages, out of the free ones. Raises ValueError unless all are free RAM (ruling R35)."""
+        """Takes ``n`` bytes, rounded outward to pages, out of the free ones. Raises ValueError unless all are free
+        RAM (ruling R35).
+        """
         self._machine._memory_reserve(pa, n)
 
     def release(self, pa: int, n: int) -> None:
@@ -136,9 +143,10 @@ class Memory:
     ) -> int:
         """Pins pages so that free memory is in pieces; returns how many pages were pinned.
 
-        fraction: share of the pages free now, 0 … 1, pinned in runs of ``run_pages`` spread by ``seed`` (ruling R36; the machine's seed
-        when left out). buddyinfo: path, text or BuddyInfo of /proc/buddyinfo: memory is pinned until the free blocks have the shape it
-        lists. Raises TypeError unless exactly one of the two is given, ValueError for numbers out of range.
+        fraction: share of the pages free now, 0 … 1, pinned in runs of ``run_pages`` spread by ``seed`` (ruling R36;
+        the machine's seed when left out). buddyinfo: path, text or BuddyInfo of /proc/buddyinfo: memory is pinned
+        until the free blocks have the shape it lists. Raises TypeError unless exactly one of the two is given,
+        ValueError for numbers out of range.
         """
         if (fraction is None) == (buddyinfo is None):
             raise TypeError("pass fraction= or buddyinfo=")

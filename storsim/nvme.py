@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from storsim.importers import IdCtrl
 
 HOST_MEMORY_BUFFER = 0x0D
-_NAMES = {0x000: "success", 0x002: "Invalid Field in Command", 0x004: "Data Transfer Error", 0x00C: "Command Sequence Error"}
+_NAMES = {
+    0x000: "success",
+    0x002: "Invalid Field in Command",
+    0x004: "Data Transfer Error",
+    0x00C: "Command Sequence Error",
+}
 
 
 class NvmeStatus(int):
@@ -27,10 +32,11 @@ class NvmeStatus(int):
 
 
 class HmbFeatures:
-    """What Get Features answers for the Host Memory Buffer: the 4096-byte structure as ``bytes(features)``, and its fields.
+    """What Get Features answers for the Host Memory Buffer: the 4096-byte structure as ``bytes(features)``, and its
+    fields.
 
-    status: completion status. hsize: pages of the controller. list_address: descriptor list. entries: HMDLEC. enabled: EHM.
-    Source: NVMe base specification, Host Memory Buffer attributes.
+    status: completion status. hsize: pages of the controller. list_address: descriptor list. entries: HMDLEC. enabled:
+    EHM. Source: NVMe base specification, Host Memory Buffer attributes.
     """
 
     __slots__ = ("enabled", "entries", "hsize", "list_address", "status")
@@ -60,9 +66,13 @@ class Nvme:
         self._adapter = adapter
         self.id_ctrl = id_ctrl
 
-    def set_features(self, fid: int, *, cdw11: int = 0, cdw12: int = 0, cdw13: int = 0, cdw14: int = 0, cdw15: int = 0) -> NvmeStatus:
-        """Set Features; returns the completion status. Each dword is a ULONG. Features other than 0Dh: Invalid Field."""
-        words = tuple(_dword(name, word) for name, word in zip(_WORDS, (cdw11, cdw12, cdw13, cdw14, cdw15), strict=True))
+    def set_features(
+        self, fid: int, *, cdw11: int = 0, cdw12: int = 0, cdw13: int = 0, cdw14: int = 0, cdw15: int = 0
+    ) -> NvmeStatus:
+        """Set Features; returns the completion status. Each dword is a ULONG. Other features: Invalid Field."""
+        words = tuple(
+            _dword(name, word) for name, word in zip(_WORDS, (cdw11, cdw12, cdw13, cdw14, cdw15), strict=True)
+        )
         adapter = self._adapter
         return NvmeStatus(adapter.machine._nvme_set_features(adapter.number, _dword("fid", fid, 0xFF), *words))
 
@@ -81,7 +91,9 @@ class Nvme:
         return self._adapter.machine._nvme_enabled(self._adapter.number)
 
     def hmb_read(self, offset: int, n: int) -> bytes:
-        """The controller reads its buffer: bytes at an offset into the concatenated descriptors. Raises ValueError while disabled."""
+        """The controller reads its buffer: bytes at an offset into the concatenated descriptors. Raises ValueError
+        while disabled.
+        """
         return self._adapter.machine._nvme_hmb_read(self._adapter.number, offset, n)
 
     def hmb_write(self, offset: int, data: bytes | bytearray | memoryview) -> None:

@@ -25,7 +25,9 @@ class Site(NamedTuple):
 
 
 class STOR_SCATTER_GATHER_ELEMENT(NamedTuple):
-    """One piece of a transfer: device address and length in bytes. Source: ns-storport-_stor_scatter_gather_element.md"""
+    """One piece of a transfer: device address and length in bytes. Source:
+    ns-storport-_stor_scatter_gather_element.md
+    """
 
     PhysicalAddress: int
     Length: int
@@ -78,15 +80,16 @@ TRACE_KINDS = (
 class Finding:
     """A note, a violation or a bugcheck.
 
-    kind: ``note``, ``violation`` or ``bugcheck``. name: the rule's name (``ZERO_LENGTH``). rule, fix: one sentence each.
-    source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran. time: ticks.
-    owner: name of the adapter, or None. context: the miniport callback the driver was in, or None.
-    code, parameters: of a bugcheck. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
+    kind: ``note``, ``violation`` or ``bugcheck``. name: the rule's name (``ZERO_LENGTH``). rule, fix: one sentence
+    each. source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran.
+    time: ticks. owner: name of the adapter, or None. context: the miniport callback the driver was in, or None. code,
+    parameters: of a bugcheck. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
     """
 
     __slots__ = (
-        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "context", "cpu", "expected", "fix",
-        "got", "id", "irql", "kind", "name", "owner", "owner_number", "parameters", "routine", "rule", "source", "time",
+        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "context", "cpu",
+        "expected", "fix", "got", "id", "irql", "kind", "name", "owner", "owner_number", "parameters", "routine",
+        "rule", "source", "time",
     )  # fmt: skip
 
     def __init__(
@@ -203,15 +206,16 @@ class Finding:
 class Allocation:
     """A live allocation.
 
-    kind: pool, dma, contiguous, hmb, mdl, registry, uncached, device_extension, … va: kernel address, 0 for a host memory buffer.
-    pa: physical address of the first byte. device_address: what the device uses (= pa without dma_remapping). size: bytes asked for.
-    pages: whole pages behind it, 0 for a slot in a shared pool page. node: NUMA node. cache: MEMORY_CACHING_TYPE. tag: pool tag, 0 none.
-    owner: name of the adapter, None for the system. time: ticks. irql: level it was made at.
+    kind: pool, dma, contiguous, hmb, mdl, registry, uncached, device_extension, … va: kernel address, 0 for a host
+    memory buffer. pa: physical address of the first byte. device_address: what the device uses (= pa without
+    dma_remapping). size: bytes asked for. pages: whole pages behind it, 0 for a slot in a shared pool page. node: NUMA
+    node. cache: MEMORY_CACHING_TYPE. tag: pool tag, 0 none. owner: name of the adapter, None for the system. time:
+    ticks. irql: level it was made at.
     """
 
     __slots__ = (
-        "_site", "_sites", "cache", "device_address", "irql", "kind", "node", "owner", "owner_number", "pa", "pages", "size", "tag", "time",
-        "va",
+        "_site", "_sites", "cache", "device_address", "irql", "kind", "node", "owner", "owner_number", "pa", "pages",
+        "size", "tag", "time", "va",
     )  # fmt: skip
 
     def __init__(self, fields: tuple[Any, ...], sites: Sites) -> None:
@@ -230,8 +234,8 @@ class Allocation:
         self.time: int
         self.irql: int
         (
-            self.kind, self.va, self.pa, self.device_address, self.size, self.pages, self.node, self.cache, self.tag, self.owner,
-            self.owner_number, self._site, self.time, self.irql,
+            self.kind, self.va, self.pa, self.device_address, self.size, self.pages, self.node, self.cache, self.tag,
+            self.owner, self.owner_number, self._site, self.time, self.irql,
         ) = fields  # fmt: skip
         self._sites = sites
 

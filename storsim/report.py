@@ -42,6 +42,11 @@ def report(machine: Machine) -> str:
             count = kinds.setdefault((allocation.kind, allocation.owner), [0, 0])
             count[0] += 1
             count[1] += allocation.size
-        live = [f"    {kind} of {owner or 'the system'}: {n} with {size} bytes" for (kind, owner), (n, size) in kinds.items()]
-        parts.append("\n".join([f"Live at tick {machine.now}:", *live]) if live else f"Nothing live at tick {machine.now}.")
+        live = [
+            f"    {kind} of {owner or 'the system'}: {n} with {size} bytes"
+            for (kind, owner), (n, size) in kinds.items()
+        ]
+        parts.append(
+            "\n".join([f"Live at tick {machine.now}:", *live]) if live else f"Nothing live at tick {machine.now}."
+        )
     return "\n\n".join(parts) + "\n"

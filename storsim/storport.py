@@ -1,8 +1,9 @@
 """The Storport memory routines and constants under their documented names; made for ``from storsim.storport import *``.
 
-Every routine takes an adapter or its ``device_extension`` first, then its parameters by position or by documented name. Results are the
-status, then the out-parameters in documented order; a single result is returned bare. The documented name of an out-parameter as keyword
-says what the variable held before, or passes NULL (None). Any other number as HwDeviceExtension goes through ``machine.storport``.
+Every routine takes an adapter or its ``device_extension`` first, then its parameters by position or by documented
+name. Results are the status, then the out-parameters in documented order; a single result is returned bare. The
+documented name of an out-parameter as keyword says what the variable held before, or passes NULL (None). Any other
+number as HwDeviceExtension goes through ``machine.storport``.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ HIGH_LEVEL = Irql.HIGH_LEVEL
 
 
 def StorPortExtendedFunction(FunctionCode: int, HwDeviceExtension: Any, *args: Any, **kwargs: Any) -> Any:
-    """The dispatcher behind most routines: calls the one with this STORPORT_FUNCTION_CODE with the arguments that follow.
+    """The dispatcher behind most routines: calls the one with this STORPORT_FUNCTION_CODE with the arguments that
+    follow.
 
-    A code that no routine has answers STOR_STATUS_NOT_IMPLEMENTED and touches no argument. Source: spec storport-memory §2.5.
+    A code that no routine has answers STOR_STATUS_NOT_IMPLEMENTED and touches no argument. Source: spec
+    storport-memory §2.5.
     """
     routine = _BY_CODE.get(FunctionCode)
     if routine is not None:
@@ -70,12 +73,14 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'storsim.storport' has no attribute {name!r}")
 
 
-__all__ = [  # noqa: PLE0604
-    "ACCESS_RANGE", "APC_LEVEL", "DISPATCH_LEVEL", "DUMP_MODE_CRASH", "DUMP_MODE_HIBER", "DUMP_MODE_MARK_MEMORY", "DUMP_MODE_RESUME",
-    "FUNCTION_CODES", "GROUP_AFFINITY", "HIGH_LEVEL", "MARK_DUMP_MEMORY_FLAG_PHYSICAL_ADDRESS", "MDL", "MDL_MAPPED_TO_SYSTEM_VA",
-    "MDL_PAGES_LOCKED", "MDL_PARTIAL", "MDL_SOURCE_IS_NONPAGED_POOL", "MEMORY_CACHING_TYPE", "MM_ANY_NODE_OK", "PAGE_SIZE",
-    "PASSIVE_LEVEL", "POOL_TYPE", "SCSI_DMA64_MINIPORT_64BIT_ONE_4GB_SUPPORTED", "SCSI_DMA64_MINIPORT_FULL64BIT_NO_BOUNDARY_REQ_SUPPORTED",
-    "SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED", "SCSI_DMA64_MINIPORT_SUPPORTED", "SCSI_DMA64_SYSTEM_SUPPORTED", "SCSI_REQUEST_BLOCK", "SP_UNINITIALIZED_VALUE", "STOR_SCATTER_GATHER_ELEMENT",
-    "STOR_SCATTER_GATHER_LIST", "StorPortExtendedFunction", "StorStatus",
-    *_ROUTINES, *StorStatus.__members__, *MEMORY_CACHING_TYPE.__members__, *POOL_TYPE.__members__,
+__all__ = [
+    "ACCESS_RANGE", "APC_LEVEL", "DISPATCH_LEVEL", "DUMP_MODE_CRASH", "DUMP_MODE_HIBER", "DUMP_MODE_MARK_MEMORY",
+    "DUMP_MODE_RESUME", "FUNCTION_CODES", "GROUP_AFFINITY", "HIGH_LEVEL", "MARK_DUMP_MEMORY_FLAG_PHYSICAL_ADDRESS",
+    "MDL", "MDL_MAPPED_TO_SYSTEM_VA", "MDL_PAGES_LOCKED", "MDL_PARTIAL", "MDL_SOURCE_IS_NONPAGED_POOL",
+    "MEMORY_CACHING_TYPE", "MM_ANY_NODE_OK", "PAGE_SIZE", "PASSIVE_LEVEL", "POOL_TYPE",
+    "SCSI_DMA64_MINIPORT_64BIT_ONE_4GB_SUPPORTED", "SCSI_DMA64_MINIPORT_FULL64BIT_NO_BOUNDARY_REQ_SUPPORTED",
+    "SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED", "SCSI_DMA64_MINIPORT_SUPPORTED", "SCSI_DMA64_SYSTEM_SUPPORTED",
+    "SCSI_REQUEST_BLOCK", "SP_UNINITIALIZED_VALUE", "STOR_SCATTER_GATHER_ELEMENT", "STOR_SCATTER_GATHER_LIST",
+    "StorPortExtendedFunction", "StorStatus", *_ROUTINES, *StorStatus.__members__, *MEMORY_CACHING_TYPE.__members__,
+    *POOL_TYPE.__members__,
 ]  # fmt: skip

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class Trace(Sequence[TraceEntry]):
-    """The entries still in the ring; ``total`` counts those ever written. The ring's size is the knob ``trace_entries``."""
+    """The entries still in the ring; ``total`` counts those ever written. The ring's size is the knob
+    ``trace_entries``.
+    """
 
     __slots__ = ("_machine",)
 

@@ -18,8 +18,8 @@ TICKS_PER_FRAME = 500
 def exact(amount: Number, unit: int, name: str) -> int:
     """``amount`` units of ``unit`` ticks, as ticks.
 
-    A float counts as the decimal number it prints as. Raises ValueError when the result is no whole number of ticks or is negative,
-    TypeError for what is no number.
+    A float counts as the decimal number it prints as. Raises ValueError when the result is no whole number of ticks or
+    is negative, TypeError for what is no number.
     """
     if isinstance(amount, int):
         ticks = amount * unit
@@ -31,16 +31,16 @@ def exact(amount: Number, unit: int, name: str) -> int:
         except (ValueError, ZeroDivisionError, OverflowError):
             raise ValueError(f"{name}={amount!r} is no finite number") from None
         if exactly.denominator != 1:
-            raise ValueError(f"{name}={amount!r} is {exactly} ticks, no whole number; a tick is 1/24 000 000 s, a frame 500 ticks")
+            raise ValueError(
+                f"{name}={amount!r} is {exactly} ticks, no whole number; a tick is 1/24 000 000 s, a frame 500 ticks"
+            )
         ticks = int(exactly)
     if not 0 <= ticks < 2**64:
         raise ValueError(f"{name}={amount!r}: time only runs forward, and at most 2**64 ticks at a time")
     return ticks
 
 
-def to_ticks(
-    ticks: Number | None, frames: Number | None, milliseconds: Number | None, seconds: Number | None
-) -> int:
+def to_ticks(ticks: Number | None, frames: Number | None, milliseconds: Number | None, seconds: Number | None) -> int:
     """The one duration that was given, as ticks. Raises TypeError when there is none or more than one."""
     given = [
         (amount, unit, name)
