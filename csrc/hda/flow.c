@@ -227,6 +227,12 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     }
     frame = frame > stream->flowed ? frame : stream->flowed;
     stream->link = ss_hda_link_at(hda, stream, frame);
+    if (stream->input && stream->starved && frame > stream->lost_from) { /* the codec goes on sending into a full FIFO */
+        uint64_t lost = ss_hda_rate_bytes(&stream->rate, frame - stream->origin) -
+                        ss_hda_rate_bytes(&stream->rate, stream->lost_from - stream->origin);
+        ss_hda_drop_fed(hda, stream, stream->link - stream->dma, lost);
+        stream->lost_from = frame;
+    }
     uint64_t goal = dma_goal(hda, stream);
     storsim_status_t status = stream->input ? capture(machine, hda, index, goal) : render(machine, hda, index, goal);
     if (status == STORSIM_OK && (frame > stream->flowed || stream->dma != stream->posted)) {

@@ -205,7 +205,7 @@ typedef struct ss_hda_stream {
     uint64_t link, dma, sent;
     uint64_t flowed;         /* frame index up to which flow has been done */
     uint64_t posted;         /* dma when the position buffer was last brought up to date */
-    uint64_t lost_from;      /* inputs: frame after which data is lost while starved */
+    uint64_t lost_from;      /* inputs: frame up to which lost data was taken from what was fed */
     uint64_t origin;         /* inputs: frame at which the converter's cadence began */
     uint64_t asked;          /* inputs: frame up to which a source was asked */
     /* BDL */
@@ -326,6 +326,8 @@ void ss_hda_stream_stop(const storsim_machine_t *machine, ss_hda_t *hda, uint32_
 void ss_hda_stream_clear(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* all of a stream reset's effects */
 /* After the codecs' converters changed: senders of capture streams are looked up again. Flow was done. */
 void ss_hda_senders_changed(const storsim_machine_t *machine, ss_hda_t *hda);
+/* Of what was fed, the `count` bytes that follow the first `at` were sent into the void. */
+void ss_hda_drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, uint64_t count);
 bool ss_hda_fifo_ready(const ss_hda_t *hda, const ss_hda_stream_t *stream);
 uint32_t ss_hda_fifo_bytes(const ss_hda_t *hda, uint32_t index); /* F as the registers say it */
 void ss_hda_check_start(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* notes about a stream that starts */

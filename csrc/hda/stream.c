@@ -122,8 +122,7 @@ void ss_hda_senders_changed(const storsim_machine_t *machine, ss_hda_t *hda) {
 
 /* --- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* Of what was fed, the `count` bytes that follow the first `at` were sent into the void. */
-static void drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, uint64_t count) {
+void ss_hda_drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, uint64_t count) {
     ss_hda_codec_t *codec = stream->source != 0 ? hda->codecs[stream->source - 1] : NULL;
     if (codec != NULL && codec->lanes[1][stream->tag] != NULL) {
         ss_hda_bytes_cut(&codec->lanes[1][stream->tag]->bytes, at, count);
@@ -133,7 +132,7 @@ static void drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, 
 /* What is in the FIFO is gone; positions stay those of the link. */
 static void drop_fifo(ss_hda_t *hda, ss_hda_stream_t *stream) {
     if (stream->input) {
-        drop_fed(hda, stream, 0, stream->link - stream->dma);
+        ss_hda_drop_fed(hda, stream, 0, stream->link - stream->dma);
     } else if (stream->link > stream->dma) {
         stream->link = stream->dma; /* the packet that could not be completed never left */
     }
@@ -170,7 +169,7 @@ static void lose_frame(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index
         ss_hda_segment_end(machine, hda, stream);
         ss_hda_segment_begin(machine, hda, index, frame + 1);
         if (stream->linked && stream->input) {
-            drop_fed(hda, stream, stream->link - stream->dma, ss_hda_rate_bytes(&stream->rate, stream->segment_phase) -
+            ss_hda_drop_fed(hda, stream, stream->link - stream->dma, ss_hda_rate_bytes(&stream->rate, stream->segment_phase) -
                                       ss_hda_rate_bytes(&stream->rate, stream->segment_phase - 1));
         }
     }
@@ -204,10 +203,6 @@ storsim_status_t storsim_hda_stall(storsim_machine_t *machine, uint32_t controll
         ss_hda_stream_t *stream = &hda->streams[i];
         if (stream->starved) {
             stream->starved = false;
-            if (stream->input) {
-                drop_fed(hda, stream, stream->link - stream->dma, ss_hda_rate_bytes(&stream->rate, frame - stream->origin) -
-                                          ss_hda_rate_bytes(&stream->rate, stream->lost_from - stream->origin));
-            }
             ss_hda_segment_begin(machine, hda, i, frame);
         }
         stream->due = stream->running ? storsim_now(machine) : SS_NEVER;
@@ -412,7 +407,7 @@ void ss_hda_stream_stop(const storsim_machine_t *machine, ss_hda_t *hda, uint32_
 void ss_hda_stream_clear(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     if (stream->input && stream->link > stream->dma) {
-        drop_fed(hda, stream, 0, stream->link - stream->dma);
+        ss_hda_drop_fed(hda, stream, 0, stream->link - stream->dma);
     }
     *stream = (ss_hda_stream_t){.cache = stream->cache, .in_reset = stream->in_reset, .handshake = stream->handshake, .reset_due = stream->reset_due,
                                 .fresh = true, .stop_due = SS_NEVER, .due = SS_NEVER, .input = index < hda->config.capture};

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../check.h"
+#include "tests/check.h"
 #include "machine/core.h"
 #include "storsim/hda.h"
 

@@ -261,15 +261,15 @@ static void start_stop(pair_t *pair, uint32_t i) {
     naive_t *s = &pair->world->streams[i];
     write_all(pair, sd(i, 0), 1, s->on ? 0 : RUN);
     s->on = !s->on;
-    if (s->on && !s->input) {
+    uint64_t before = s->dma;
+    if (s->on && s->input) {
+        store(pair->world, s); /* what a stall left in the FIFO */
+    } else if (s->on) {
         s->phase = 0;
-        if (s->fifo != 0) {
-            uint64_t before = s->dma;
-            fill(pair->world, s);
-            if (s->dma != before) {
-                post(pair->world, s);
-            }
-        }
+        fill(pair->world, s);
+    }
+    if (s->dma != before) {
+        post(pair->world, s);
     }
     s->starved = false;
 }
