@@ -159,7 +159,7 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
 
 /* Summary of a unit [start, start + size) of an untouched part of the segment. */
 ss_summary_t ss_summary_untouched(const ss_segment_t *segment, uint64_t start, uint64_t size);
-const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group);
+void ss_group_refresh(ss_chunk_t *chunk, uint32_t group);
 const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref);
 const ss_summary_t *ss_mid_summary(ss_mid_ref_t *ref);
 
@@ -231,6 +231,13 @@ uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn);
 
 static inline uint64_t ss_min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static inline const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
+    if ((chunk->stale >> group & 1) != 0) {
+        ss_group_refresh(chunk, group);
+    }
+    return &chunk->groups[group];
+}
 
 static inline ss_chunk_t *ss_chunk_at(const ss_segment_t *segment, uint64_t chunk) {
     const ss_mid_t *mid = segment->mids[chunk / SS_MID_CHUNKS].mid;

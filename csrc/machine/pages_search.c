@@ -90,10 +90,17 @@ static step_t down(walk_t *walk) {
             return step;
         }
     }
-    if ((walk->at & (SS_GROUP_PAGES - 1)) == 0 && walk->at - walk->low >= SS_GROUP_PAGES) {
-        uint32_t group = (uint32_t)(page >> SS_GROUP_SHIFT) & (SS_CHUNK_GROUPS - 1);
+    uint64_t bottom = ss_max_u64(page & ~(SS_CHUNK_PAGES - 1), walk->low) + SS_GROUP_PAGES;
+    while ((walk->at & (SS_GROUP_PAGES - 1)) == 0 && walk->at >= bottom) {
+        uint32_t group = (uint32_t)((walk->at - 1) >> SS_GROUP_SHIFT) & (SS_CHUNK_GROUPS - 1);
         step_t step = step_down(walk, ss_group_summary(ref->chunk, group), SS_GROUP_PAGES);
-        if (step != DESCEND) {
+        if (step == FOUND) {
+            return FOUND;
+        }
+        if (step == DESCEND) {
+            break;
+        }
+        if (walk->at < bottom) {
             return step;
         }
     }
@@ -176,10 +183,17 @@ static step_t up(walk_t *walk) {
             return step;
         }
     }
-    if ((page & (SS_GROUP_PAGES - 1)) == 0 && walk->high - page >= SS_GROUP_PAGES) {
-        uint32_t group = (uint32_t)(page >> SS_GROUP_SHIFT) & (SS_CHUNK_GROUPS - 1);
+    uint64_t top = ss_min_u64((page | (SS_CHUNK_PAGES - 1)) + 1, walk->high);
+    while ((walk->at & (SS_GROUP_PAGES - 1)) == 0 && top - walk->at >= SS_GROUP_PAGES) {
+        uint32_t group = (uint32_t)(walk->at >> SS_GROUP_SHIFT) & (SS_CHUNK_GROUPS - 1);
         step_t step = step_up(walk, ss_group_summary(ref->chunk, group), SS_GROUP_PAGES);
-        if (step != DESCEND) {
+        if (step == FOUND) {
+            return FOUND;
+        }
+        if (step == DESCEND) {
+            break;
+        }
+        if (top - walk->at < SS_GROUP_PAGES) {
             return step;
         }
     }

@@ -50,11 +50,8 @@ static inline uint32_t longest_in_word(uint64_t free, uint32_t at_least) {
     return longest;
 }
 
-const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
+void ss_group_refresh(ss_chunk_t *chunk, uint32_t group) {
     ss_summary_t *summary = &chunk->groups[group];
-    if ((chunk->stale >> group & 1) == 0) {
-        return summary;
-    }
     chunk->stale &= ~(UINT32_C(1) << group);
     const uint64_t *words = &chunk->busy[group * SS_GROUP_WORDS];
     uint32_t run = 0, longest = 0, head = (uint32_t)SS_GROUP_PAGES;
@@ -76,7 +73,6 @@ const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
     summary->head = head < SS_GROUP_PAGES ? head : run;
     summary->longest = longest > run ? longest : run;
     summary->tail = run;
-    return summary;
 }
 
 const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref) {
