@@ -171,12 +171,13 @@ storsim_status_t ss_transfer_callback(storsim_machine_t *machine, ss_busdriver_t
     }
     bool each = bus->config.policy.verb_cb == STORSIM_VERB_CB_EACH;
     transfer->called += each ? 1 : transfer->count;
+    bool last = transfer->called >= transfer->count;
     storsim_callback_t callback = {.kind = STORSIM_CB_HDA_TRANSFER,
                                    .routine = transfer->routine,
-                                   .values = {id, transfer->token, item},
+                                   .values = {id, transfer->token, item, last},
                                    .data = transfer->items,
                                    .data_bytes = transfer->count * sizeof *transfer->items};
-    if (transfer->called < transfer->count) {
+    if (!last) {
         return ss_callback_at(machine, 2, &callback);
     }
     /* The last one: the record leaves the queue first, so that the callback finds it finished; its bytes live until it returns. */

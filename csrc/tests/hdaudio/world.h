@@ -157,9 +157,26 @@ static inline uint64_t world_digest(world_t *world) {
     return digest;
 }
 
+/* Statuses each routine has answered in this program. */
+static uint32_t world_seen[STORSIM_ID_HDAUDIO_END - STORSIM_HDAUDIO_FIRST_ID][16];
+
+static inline void world_saw(uint16_t id, uint32_t status) {
+    uint32_t *seen = world_seen[id - STORSIM_HDAUDIO_FIRST_ID];
+    unsigned i = 0;
+    while (seen[i] && seen[i] != status + 1) {
+        i++;
+    }
+    seen[i] = status + 1;
+}
+
 static inline uint32_t call(world_t *world, uint64_t context, uint16_t id, storsim_arg_t *args) {
     uint64_t result = 0xDEAD;
     world->status = storsim_hdaudio_call(world->machine, context, storsim_ddi_routine(id), args, &result);
+    if (world->status == STORSIM_OK || world->status == STORSIM_VIOLATION) {
+        world_saw(id, (uint32_t)result);
+    } else {
+        CHECK_EQ(result, 0);
+    }
     if (!world->tolerate) {
         CHECK_EQ(world->status, STORSIM_OK);
     }
