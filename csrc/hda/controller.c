@@ -405,26 +405,19 @@ storsim_status_t storsim_hda_add(storsim_machine_t *machine, const storsim_hda_c
     }
     ss_hda_power_on(hda);
     hda->number = room->count + 1;
-    status = plan(machine, hda);
+    status = ss_line_reserve(machine);
+    status = status == STORSIM_OK ? plan(machine, hda) : status;
+    status = status == STORSIM_OK ? ss_bus_add_device(machine, config->dma_remapping, config->coherent, &hda->device) : status;
     if (status != STORSIM_OK) {
         goto fail;
     }
-    status = ss_bus_add_device(machine, config->dma_remapping, config->coherent, &hda->device);
-    if (status == STORSIM_OK) {
-        status = ss_line_add(machine, &hda->line);
-    }
-    if (status != STORSIM_OK) {
-        goto fail;
-    }
+    (void)ss_line_add(machine, &hda->line);
     room->list[room->count++] = hda;
     *controller = hda->number;
     return STORSIM_OK;
 fail:
     if (hda != NULL) {
         ss_event_cancel(machine, hda->event);
-        if (hda->device != 0) {
-            ss_bus_remove_device(machine, hda->device);
-        }
     }
     ss_hda_free(room->host, hda);
     return status;

@@ -172,13 +172,21 @@ void ss_machine_interrupt_seen(storsim_machine_t *machine) {
 
 /* --- lines ---------------------------------------------------------------------------------------------------------- */
 
-storsim_status_t ss_line_add(storsim_machine_t *machine, uint32_t *line) {
+storsim_status_t ss_line_reserve(storsim_machine_t *machine) {
     ss_clock_t *clock = &machine->hardware.clock;
     void *array = clock->lines;
     if (!ss_grow(&machine->host, &array, &clock->line_capacity, clock->line_count + 1, sizeof(bool))) {
         return STORSIM_NO_MEMORY;
     }
     clock->lines = array;
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_line_add(storsim_machine_t *machine, uint32_t *line) {
+    ss_clock_t *clock = &machine->hardware.clock;
+    if (ss_line_reserve(machine) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
     clock->lines[clock->line_count++] = false;
     *line = clock->line_count;
     return STORSIM_OK;

@@ -60,6 +60,7 @@ storsim_status_t ss_wait(storsim_machine_t *machine, uint64_t ticks);
 
 /* Interrupt lines are levels. A device owns a line; the kernel room listens: its `interrupt` op is called after each change. */
 storsim_status_t ss_line_add(storsim_machine_t *machine, uint32_t *line); /* from 1 */
+storsim_status_t ss_line_reserve(storsim_machine_t *machine); /* the next ss_line_add cannot fail */
 storsim_status_t ss_line_set(storsim_machine_t *machine, uint32_t line, bool level);
 bool ss_line_get(const storsim_machine_t *machine, uint32_t line);
 void ss_line_listen(storsim_machine_t *machine, ss_room_t room); /* the room that serves interrupts (nt) */
