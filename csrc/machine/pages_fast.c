@@ -291,7 +291,7 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     uint64_t offset = first_pfn - segment->base, word = offset >> SS_WORD_SHIFT;
     uint32_t at = (uint32_t)(word & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63), length = (uint32_t)count;
     uint32_t extra = bit + length > 64, to, below = 0;
-    if (at == 0 || at + extra >= SS_CHUNK_WORDS || offset + count > segment->end) {
+    if (at + extra >= SS_CHUNK_WORDS || offset + count > segment->end) {
         goto parts;
     }
     assert(ss_segment_all(segment, offset, count, true));
@@ -313,16 +313,19 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
         to += 64;
     }
     raise_at(mid, index, chunk, at, to - from);
-    if (from == 0) {
+    if (from == 0 && at > 0) {
         below = ss_high_zeros(chunk->busy[at - 1]);
         raise_at(mid, index, chunk, at - 1, below > 0 ? below + to : 0);
+    } else if (from == 0 && word > 0) {
+        below = ss_high_zeros(~free_word(segment, word - 1));
+        ss_small_raise(segment, word - 1, below > 0 ? below + to : 0);
     }
     chunk->free += length;
     pages->free += count;
     changed(mid, ref, at, extra);
     word += extra;
     if (segment->front->memos) {
-        ss_small_touch(segment, word - 1 - extra, word);
+        ss_small_touch(segment, word - extra - (word > extra), word);
     }
     return;
 parts:

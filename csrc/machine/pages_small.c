@@ -40,12 +40,12 @@ static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
 /* --- requests as masks ---------------------------------------------------------------------------------------------- */
 
 /* Bits 0, period, 2 period, …; period a power of two below 64. */
-static uint64_t every(uint64_t period) {
-    uint64_t pattern = 1;
-    for (; period < 64; period <<= 1) {
-        pattern |= pattern << period;
-    }
-    return pattern;
+static inline uint64_t every(uint64_t period) {
+    static const uint64_t patterns[6] = {
+        UINT64_C(0xFFFFFFFFFFFFFFFF), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
+        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
+    };
+    return patterns[ss_low_zeros(period)];
 }
 
 ss_fit_t ss_fit_of(const ss_page_request_t *request) {
@@ -163,7 +163,7 @@ static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, ui
 }
 
 /* A stretch of `length` free pages starts in the word. */
-static inline void raise_word(ss_segment_t *segment, uint64_t word, uint64_t length) {
+void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length) {
     uint64_t index = word / SS_CHUNK_WORDS;
     ss_chunk_t *chunk = ss_chunk_at(segment, index);
     uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
@@ -394,19 +394,24 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         if ((((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words) != 0) {
             continue;
         }
-        arrive(scan);
         ss_chunk_t *chunk = ss_chunk_at(segment, scan->word / SS_CHUNK_WORDS);
-        uint64_t open = after_memos(scan, chunk, &ruled_out);
-        if (open != scan->word + 1) {
-            more = open != 0 ? step_below(scan, open) : step_below(scan, ruled_out);
-            continue;
+        if (scan->misses > 0) { /* the first word looked at is right more often than not */
+            arrive(scan);
+            uint64_t open = after_memos(scan, chunk, &ruled_out);
+            if (open != scan->word + 1) {
+                more = step_below(scan, open != 0 ? open : ruled_out);
+                continue;
+            }
         }
         uint64_t starts = starts_at(scan, chunk);
         if (starts != 0) {
             starts &= legal_in(segment, fit, scan->word);
             scan->misses += starts == 0;
             if (starts != 0) {
-                found_legal(scan, chunk);
+                if (scan->misses > 0) {
+                    found_legal(scan, chunk);
+                }
+                scan->class_whole = false;
                 if (take_highest(scan, starts, start)) {
                     return true;
                 }
@@ -450,13 +455,13 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
         below = ss_high_zeros(~free_word(segment, first - 1));
     }
     uint64_t length = 64 * (last - first) + to - from;
-    raise_word(segment, first, length);
+    ss_small_raise(segment, first, length);
     if (last > first) {
         raise_whole_words(segment, first + 1, last);
-        raise_word(segment, last, to);
+        ss_small_raise(segment, last, to);
     }
     if (below > 0) {
-        raise_word(segment, first - 1, below + length);
+        ss_small_raise(segment, first - 1, below + length);
     }
     if (segment->front->memos) {
         ss_small_touch(segment, first - (first > 0), last);

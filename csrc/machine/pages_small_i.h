@@ -6,6 +6,8 @@
 
 /* Highest chunk below *chunk whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length);
+/* A stretch of `length` free pages starts in the word: raises bounds. */
+void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* Memos: something in words [from, to] was freed. */
 void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to);
 
