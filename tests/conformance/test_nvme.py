@@ -196,9 +196,15 @@ def test_misaligned_list(shift: int) -> None:
 
 
 def test_processor_writes_the_list_while_enabled() -> None:
+    """The controller finds out when it next looks at the list, at the latest when it is told to let go."""
     drive = Drive()
     drive.enable()
-    _caught(drive, lambda: drive.world.pc.write_va(drive.list_va, bytes(16)))
+
+    def misuse() -> None:
+        drive.world.pc.write_va(drive.list_va, bytes(16))
+        drive.disable()
+
+    _caught(drive, misuse)
 
 
 def test_processor_may_write_the_list_after_disable() -> None:
@@ -228,13 +234,20 @@ def test_returned_buffer_changed(what: str) -> None:
     assert "HMB_RETURN_CHANGED" in outcome.names
 
 
-def test_returned_buffer_with_other_contents() -> None:
+@pytest.mark.parametrize("how", ["debugger", "allocated anew"])
+def test_returned_buffer_with_other_contents(how: str) -> None:
     drive = Drive()
     drive.enable()
     drive.hba.dma_write(drive.ranges[0].RangeStart, b"mapping")
     drive.disable()
     drive.hba.nvme.reset()
-    drive.world.pc.memory.write(drive.ranges[0].RangeStart, b"garbage")
+    if how == "debugger":
+        drive.world.pc.memory.write(drive.ranges[0].RangeStart, b"garbage")
+    else:
+        before = drive.entries
+        assert sp.StorPortFreeHostMemoryBuffer(drive.hba, drive.ranges) == Status.STOR_STATUS_SUCCESS
+        drive.ranges = drive.world.hmb(0, len(before) * 1024 * PAGE, 8)
+        assert drive.entries == before
     outcome = drive.world.observe(lambda: drive.enable(mr=True))
     assert "HMB_RETURN_CHANGED" in outcome.names
 

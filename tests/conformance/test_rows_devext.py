@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -143,7 +144,8 @@ def test_adapter_and_its_extension_are_the_same_argument(routine: Routine) -> No
     for which in ("adapter", "extension", "number"):
         world = World(level="strict")
         arguments = routine.prepare(world)
-        with world.pc.at_irql(_level_of(routine)):
+        context = world.hba.callback(routine.context) if routine.context else contextlib.nullcontext()
+        with world.pc.at_irql(_level_of(routine)), context:
             if which == "number":
                 getattr(world.pc.storport, routine.name)(int(world.ext), *arguments)
             else:
