@@ -277,9 +277,11 @@ void ss_clock_walk(ss_clock_t *clock, ss_host_t *host, ss_codec_t *codec) {
             }
             walk_event(codec, &clock->heap[i]);
         }
-        clock->count = ss_codec_ok(codec) ? (uint32_t)count : 0;
-        if (ss_codec_loading(codec) && ss_clock_check(clock) != 0) {
-            ss_codec_fail(codec, STORSIM_FORMAT);
+        if (ss_codec_loading(codec)) {
+            clock->count = ss_codec_ok(codec) ? (uint32_t)count : 0;
+            if (ss_clock_check(clock) != 0) {
+                ss_codec_fail(codec, STORSIM_FORMAT);
+            }
         }
     }
     uint64_t lines = clock->line_count;
