@@ -117,24 +117,32 @@ static void report_engine(ss_call_t *call, const ss_engine_t *engine) {
 
 void ss_client_end(ss_call_t *call, ss_busdriver_t *bus, uint64_t context, bool quiet) {
     storsim_machine_t *machine = call->machine;
-    for (uint32_t i = 0; i < bus->client_count; i++) { /* first: callbacks that run while streams stop find a dead context */
+    ss_call_t *told = quiet ? NULL : call;
+    for (uint32_t i = 0; i < bus->client_count; i++) {
         if (bus->clients[i].context == context) {
             bus->clients[i] = bus->clients[--bus->client_count];
+        }
+    }
+    /* Everything that could call the client goes before time passes. */
+    ss_transfers_drop(machine, bus, context);
+    ss_tags_drop(told, bus, context);
+    for (uint32_t n = 0; n < SS_MAX_DESCRIPTORS; n++) {
+        ss_engine_t *engine = &bus->engines[n];
+        if (engine->handle && engine->context == context) {
+            ss_notices_drop(told, bus, engine->handle);
+            engine->isr = 0;
         }
     }
     stop_streams(machine, bus, context, &call->status);
     for (uint32_t n = 0; n < SS_MAX_DESCRIPTORS; n++) {
         ss_engine_t *engine = &bus->engines[n];
         if (engine->handle && engine->context == context) {
-            ss_notices_drop(quiet ? NULL : call, bus, engine->handle);
             if (!quiet) {
                 report_engine(call, engine);
             }
             ss_engine_end(machine, bus, engine);
         }
     }
-    ss_tags_drop(quiet ? NULL : call, bus, context);
-    ss_transfers_drop(machine, bus, context);
 }
 
 /* () : VOID. A client whose device is gone could not free anything: no leak of its making. */
