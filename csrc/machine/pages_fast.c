@@ -169,6 +169,40 @@ SS_INLINE attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t 
     return NOT_HERE;
 }
 
+/* The same for a constrained request whose class has a front: the word it names is mostly the right one. */
+SS_INLINE attempt_t take_at_front(ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
+    const ss_front_t *front = segment->front;
+    if (front == NULL || fit->class_index == SS_CLASS_NONE || !holds(front->valid, front->least, fit)) {
+        return LONG_WAY;
+    }
+    uint32_t seen = front->by_class[fit->class_index], position = seen > front->touched ? seen : front->touched;
+    if (position <= low >> SS_WORD_SHIFT) {
+        return NOT_HERE;
+    }
+    uint64_t word = position - 1, index = word / SS_CHUNK_WORDS;
+    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
+    ss_mid_ref_t *mid = &segment->mids[index / SS_MID_CHUNKS];
+    if (word > high >> SS_WORD_SHIFT || mid->mid == NULL || at == SS_CHUNK_WORDS - 1) {
+        return LONG_WAY;
+    }
+    ss_chunk_ref_t *ref = &mid->mid->chunks[index % SS_MID_CHUNKS];
+    if (ref->chunk == NULL) {
+        return LONG_WAY;
+    }
+    uint64_t above = ref->chunk->busy[at + 1], starts = starts_in(~ref->chunk->busy[at], ~above, fit->length);
+    starts &= legal_in(segment, fit, word);
+    if (starts == 0) {
+        return LONG_WAY;
+    }
+    uint32_t bit = 63 - ss_high_zeros(starts);
+    *start = (word << SS_WORD_SHIFT) + bit;
+    if (*start - low > high - low) {
+        return LONG_WAY;
+    }
+    take_at(mid, ref, at, bit, fit->length, above);
+    return TAKEN;
+}
+
 /* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
 SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
                                       const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
@@ -212,10 +246,8 @@ SS_INLINE storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const 
         if (low > high) {
             continue;
         }
-        attempt_t attempt = LONG_WAY;
-        if (fit == NULL) {
-            attempt = take_plain(segment, (uint32_t)count, low - base, high - base, &start);
-        }
+        attempt_t attempt = fit == NULL ? take_plain(segment, (uint32_t)count, low - base, high - base, &start)
+                                        : take_at_front(segment, fit, low - base, high - base, &start);
         if (attempt == NOT_HERE) {
             continue;
         }

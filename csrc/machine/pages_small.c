@@ -25,18 +25,6 @@ static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chu
     return chunk != NULL && index + 1 < SS_CHUNK_WORDS ? ~chunk->busy[index + 1] : free_word(segment, word + 1);
 }
 
-/* Bit i: pages i … i + length - 1 of the pair are free. length 1 … 64. */
-static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
-    uint32_t have = 1;
-    while (have < length) {
-        uint32_t step = length - have < have ? length - have : have;
-        low &= low >> step | high << (64 - step);
-        high &= high >> step;
-        have += step;
-    }
-    return low;
-}
-
 /* --- requests as masks ---------------------------------------------------------------------------------------------- */
 
 /* Bits 0, period, 2 period, …; period a power of two below 64. */
@@ -77,15 +65,6 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request) {
         fit.class_index = (uint8_t)(SS_CLASSES / 2 + ss_low_zeros(boundary) - 1);
     }
     return fit;
-}
-
-/* Legal starts in a word of the segment, whatever is free. */
-static inline uint64_t legal_in(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t word) {
-    uint64_t number = (segment->base >> SS_WORD_SHIFT) + word;
-    if ((number & fit->align_words) != 0) {
-        return 0;
-    }
-    return ((number + 1) & fit->window_words) != 0 ? fit->pattern : fit->last_pattern;
 }
 
 /* The starts that lie in [low, high]. */
@@ -201,11 +180,6 @@ static void prove_class(ss_front_t *front, const ss_fit_t *fit, uint64_t positio
     front->least[class_index] = (uint8_t)fit->length;
     front->by_class[class_index] = (uint32_t)position;
     front->memos = true;
-}
-
-/* Does a memo of class c with this length hold for the request? */
-static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *fit) {
-    return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
 }
 
 static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fit, uint32_t limit) {

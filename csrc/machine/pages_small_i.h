@@ -30,6 +30,32 @@ static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
     return free;
 }
 
+/* Bit i: pages i … i + length - 1 of the pair are free. length 1 … 64. */
+static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
+    uint32_t have = 1;
+    while (have < length) {
+        uint32_t step = length - have < have ? length - have : have;
+        low &= low >> step | high << (64 - step);
+        high &= high >> step;
+        have += step;
+    }
+    return low;
+}
+
+/* Legal starts in a word of the segment, whatever is free. */
+static inline uint64_t legal_in(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t word) {
+    uint64_t number = (segment->base >> SS_WORD_SHIFT) + word;
+    if ((number & fit->align_words) != 0) {
+        return 0;
+    }
+    return ((number + 1) & fit->window_words) != 0 ? fit->pattern : fit->last_pattern;
+}
+
+/* Does a memo of class c with this length hold for the request? */
+static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *fit) {
+    return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
+}
+
 /* Longest stretch that starts in the low word, counted up to 64. */
 SS_INLINE uint32_t longest_from(uint64_t low, uint64_t high) {
     uint32_t tail = ss_high_zeros(~low), across = tail > 0 ? tail + ss_low_zeros(~high) : 0, length = 0;
