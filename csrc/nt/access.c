@@ -1,7 +1,8 @@
 /* nt/access.c: the driver's own loads and stores. Source: rulings R50–R55.
  *
- * An access is cut into steps: a page, a pool slot, or a register range at a time. The first pass decides every step and makes sure that
- * the second, which moves bytes, cannot fail; so an access that stops the machine or finds no host memory has moved nothing. */
+ * An access is cut into steps: a page, a pool slot, or a register range at a time. The first pass decides every step
+ * and makes sure that the second, which moves bytes, cannot fail; so an access that stops the machine or finds no host
+ * memory has moved nothing. */
 #include "nt/nt_i.h"
 
 #include <string.h>
@@ -9,23 +10,23 @@
 typedef enum place {
     PLACE_RAM,
     PLACE_REGISTERS,
-    PLACE_FREED,    /* quarantined */
+    PLACE_FREED, /* quarantined */
     PLACE_NOWHERE
 } place_t;
 
 typedef struct step {
     place_t place;
-    uint64_t bytes;     /* from the address on */
-    uint64_t physical;  /* RAM */
-    ss_block_id_t id;   /* the record concerned, 0 for RAM between pool blocks */
+    uint64_t bytes;    /* from the address on */
+    uint64_t physical; /* RAM */
+    ss_block_id_t id;  /* the record concerned, 0 for RAM between pool blocks */
 } step_t;
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* Inside a pool page. `running`: the access came from the page itself, so it is an overrun, which the hardware lets pass; one that begins
- * where no block is was never given that address. */
+/* Inside a pool page. `running`: the access came from the page itself, so it is an overrun, which the hardware lets
+ * pass; one that begins where no block is was never given that address. */
 static step_t resolve_pool(const ss_nt_t *nt, const ss_block_t *span, uint64_t va, bool running) {
     const nt_pool_page_t *page = nt_pool_page(nt, span->pool_page);
     uint64_t offset = va % PAGE, width = (uint64_t)page->granules * GRANULE;
@@ -89,7 +90,7 @@ uint64_t storsim_physical(const storsim_machine_t *machine, uint64_t address) {
     return (list->items[low].first_pfn + (page - list->items[low].start)) * PAGE + address % PAGE;
 }
 
-/* --- faults ---------------------------------------------------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------------------------------------------------------- */
 
 uint64_t nt_fault_reason(const ss_nt_t *nt, uint64_t va) {
     if (va <= STORSIM_USER_END) {
@@ -118,14 +119,16 @@ storsim_status_t nt_page_fault(ss_call_t *call, uint64_t va, bool write) {
     if (irql >= DISPATCH_LEVEL) {
         return ss_bugcheck(call, rule, 0xD1, va, irql, write ? 1 : 0, 0, &detail);
     }
-    uint64_t action = write ? (nt->config.os >= 0x0A000001 ? 2 : 1) : 0; /* Source: bug-check-0x50, writes read 1 before 1511 */
+    uint64_t action =
+        write ? (nt->config.os >= 0x0A000001 ? 2 : 1) : 0; /* Source: bug-check-0x50, writes read 1 before 1511 */
     return ss_bugcheck(call, rule, 0x50, va, action, 0, reason, &detail);
 }
 
 /* Row R52; returns the status of a stop. */
 static storsim_status_t freed_access(ss_call_t *call, uint64_t va, bool write, const ss_block_t *block) {
     const ss_detail_t detail = {.address = va, .allocated_at = block->site, .freed_at = block->freed_site};
-    bool special = ss_verifying(call->machine, STORSIM_V_SPECIAL_POOL) && (block->flags & BLOCK_POOL) != 0 && block->size < PAGE;
+    bool special =
+        ss_verifying(call->machine, STORSIM_V_SPECIAL_POOL) && (block->flags & BLOCK_POOL) != 0 && block->size < PAGE;
     if (special) {
         return ss_bugcheck(call, SS_USE_AFTER_FREE, 0xD5, va, write ? 1 : 0, 0, 0, &detail);
     }
@@ -142,7 +145,8 @@ static storsim_status_t judge(ss_call_t *call, uint64_t va, bool write, const st
         return freed_access(call, va, write, block);
     }
     uint8_t irql = storsim_irql(machine);
-    if (block != NULL && block->kind == STORSIM_BLOCK_PAGEABLE && irql >= DISPATCH_LEVEL && ss_verifying(machine, STORSIM_V_FORCE_IRQL)) {
+    if (block != NULL && block->kind == STORSIM_BLOCK_PAGEABLE && irql >= DISPATCH_LEVEL &&
+        ss_verifying(machine, STORSIM_V_FORCE_IRQL)) {
         const ss_detail_t detail = {.address = va, .allocated_at = block->site};
         return ss_bugcheck(call, SS_PAGEABLE_AT_DISPATCH, 0xD1, va, irql, write ? 1 : 0, 0, &detail);
     }
@@ -153,9 +157,10 @@ static storsim_status_t judge(ss_call_t *call, uint64_t va, bool write, const st
     return STORSIM_OK;
 }
 
-/* --- moving ---------------------------------------------------------------------------------------------------------- */
+/* --- moving ------------------------------------------------------------------------------------------------------- */
 
-static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_t id, uint64_t va, void *buffer, size_t bytes, bool store) {
+static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_t id, uint64_t va, void *buffer,
+                                        size_t bytes, bool store) {
     const ss_nt_t *nt = nt_of(machine);
     const ss_block_t *block = block_at(nt, id);
     const ss_kernel_ops_t *ops = nt->ops[block->link];
@@ -166,8 +171,8 @@ static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_
     return ops->registers(machine, block->device_address, va - block->va, buffer, bytes, store);
 }
 
-static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const uint8_t *from, size_t bytes, const step_t *step,
-                             ss_block_id_t *reported) {
+static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const uint8_t *from, size_t bytes,
+                             const step_t *step, ss_block_id_t *reported) {
     storsim_machine_t *machine = call->machine;
     if (step->place == PLACE_FREED) {
         if (into != NULL) {
@@ -206,8 +211,8 @@ static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const 
 /* Uncached memory and registers: the processor empties its write-combining buffers before it touches them. */
 static bool drains(const storsim_machine_t *machine, const step_t *step) {
     const ss_block_t *block = step->id != 0 ? block_at(nt_of(machine), step->id) : NULL;
-    bool device_memory = block != NULL && (block->kind == STORSIM_BLOCK_CONTIGUOUS || block->kind == STORSIM_BLOCK_DMA ||
-                                           block->kind == STORSIM_BLOCK_UNCACHED);
+    bool device_memory = block != NULL && (block->kind == STORSIM_BLOCK_CONTIGUOUS ||
+                                           block->kind == STORSIM_BLOCK_DMA || block->kind == STORSIM_BLOCK_UNCACHED);
     return step->place == PLACE_REGISTERS || (step->place == PLACE_RAM && device_memory && block->cache == 0);
 }
 
@@ -226,9 +231,9 @@ static storsim_status_t access(ss_call_t *call, uint64_t address, uint8_t *into,
             if (status != STORSIM_OK) {
                 return call->status = status;
             }
-            status = moving ? move(call, va, into != NULL ? into + done : NULL, from != NULL ? from + done : NULL, count,
-                                                    &step, &reported)
-                                             : judge(call, va, from != NULL, &step);
+            status = moving ? move(call, va, into != NULL ? into + done : NULL, from != NULL ? from + done : NULL,
+                                   count, &step, &reported)
+                            : judge(call, va, from != NULL, &step);
             if (status != STORSIM_OK) {
                 return call->status = status;
             }
@@ -260,7 +265,8 @@ static storsim_status_t peek(storsim_machine_t *machine, uint64_t address, uint8
     return STORSIM_OK;
 }
 
-static storsim_status_t entry(storsim_machine_t *machine, uint64_t address, uint8_t *into, const uint8_t *from, size_t bytes) {
+static storsim_status_t entry(storsim_machine_t *machine, uint64_t address, uint8_t *into, const uint8_t *from,
+                              size_t bytes) {
     ss_call_t call;
     storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
     if (status != STORSIM_OK) {

@@ -1,7 +1,7 @@
 /* nt/block.c: blocks of whole pages: made all or nothing, freed at once, looked up by address, frame and order. */
 #include "nt/nt_i.h"
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 /* Everything of a block that is still being made; undone as one. */
 typedef struct draft {
@@ -23,12 +23,12 @@ static void undo(storsim_machine_t *machine, draft_t *draft) {
 }
 
 /* Bytes, frames in by_frame, extent list: all that can fail once the frames are there. */
-static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t seed, draft_t *draft) {
+static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t seed,
+                                draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
     ss_ram_t *ram = ss_machine_ram(machine);
-    storsim_status_t status =
-        ss_store_create(ram, draft->pages, request->zero ? SS_FILL_ZERO : SS_FILL_PATTERN, ss_mix(ss_machine_seed(machine), seed),
-                        &draft->store);
+    storsim_status_t status = ss_store_create(ram, draft->pages, request->zero ? SS_FILL_ZERO : SS_FILL_PATTERN,
+                                              ss_mix(ss_machine_seed(machine), seed), &draft->store);
     if (status != STORSIM_OK) {
         draft->store = 0;
         return status;
@@ -77,8 +77,8 @@ static ss_block_t describe(storsim_machine_t *machine, const ss_block_request_t 
 }
 
 /* Cannot fail: everything was reserved. va 0: no kernel address. */
-static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t *request, const draft_t *draft, uint64_t va,
-                            uint32_t ahead) {
+static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t *request, const draft_t *draft,
+                            uint64_t va, uint32_t ahead) {
     ss_nt_t *nt = nt_of(machine);
     ss_block_id_t id = nt_record_take(nt);
     ss_block_t *block = block_at(nt, id);
@@ -143,8 +143,8 @@ storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_reques
     return STORSIM_OK;
 }
 
-storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request, const ss_page_extent_t *extents,
-                                uint32_t count, ss_block_id_t *id) {
+storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request,
+                                const ss_page_extent_t *extents, uint32_t count, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     draft_t draft = {.extents = extents, .extent_count = count};
     ss_block_request_t made = *request;
@@ -157,8 +157,9 @@ storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_reque
     if (count == 0 || draft.pages == 0) {
         return STORSIM_INVALID;
     }
-    storsim_status_t status =
-        mapped ? reserve_span(nt, draft.pages, &first, &ahead) : nt_records_reserve(nt, 1) ? STORSIM_OK : STORSIM_NO_MEMORY;
+    storsim_status_t status = mapped                      ? reserve_span(nt, draft.pages, &first, &ahead)
+                              : nt_records_reserve(nt, 1) ? STORSIM_OK
+                                                          : STORSIM_NO_MEMORY;
     if (status != STORSIM_OK) {
         return status;
     }
@@ -174,8 +175,8 @@ storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_reque
     return STORSIM_OK;
 }
 
-storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes, uint32_t owner,
-                                        ss_block_id_t *id) {
+storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes,
+                                        uint32_t owner, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     uint64_t first;
     uint32_t ahead;
@@ -199,7 +200,7 @@ storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t ro
     return STORSIM_OK;
 }
 
-/* --- freeing -------------------------------------------------------------------------------------------------------- */
+/* --- freeing ------------------------------------------------------------------------------------------------------ */
 
 static void release_frames(storsim_machine_t *machine, const ss_block_t *block) {
     ss_nt_t *nt = nt_of(machine);
@@ -272,7 +273,7 @@ void ss_block_undo(storsim_machine_t *machine, ss_block_id_t id) {
     nt_record_drop(nt, id);
 }
 
-/* --- looking up ------------------------------------------------------------------------------------------------------ */
+/* --- looking up --------------------------------------------------------------------------------------------------- */
 
 ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id) {
     ss_nt_t *nt = nt_of(machine);
@@ -356,7 +357,8 @@ uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *blo
     return block->extents != 0 ? nt_of(machine)->lists[block->extents - 1].count : 1;
 }
 
-bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa, uint64_t *bytes) {
+bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa,
+                     uint64_t *bytes) {
     if (index >= ss_block_extent_count(machine, block)) {
         return false;
     }
@@ -372,11 +374,13 @@ bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32
     return true;
 }
 
-storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer, size_t bytes) {
+storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer,
+                               size_t bytes) {
     return ss_store_read(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
 }
 
-storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, const void *buffer, size_t bytes) {
+storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset,
+                                const void *buffer, size_t bytes) {
     return ss_store_write(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
 }
 

@@ -29,10 +29,11 @@ static bool resolve(storsim_nt_config_t *config) {
         known = known || known_os[i] == config->os;
     }
     if (config->verifier == STORSIM_V_DEFAULT) {
-        config->verifier = config->level == STORSIM_RELEASE ? 0 : STORSIM_V_POOL_TRACKING | STORSIM_V_DMA | STORSIM_V_FORCE_IRQL;
+        config->verifier =
+            config->level == STORSIM_RELEASE ? 0 : STORSIM_V_POOL_TRACKING | STORSIM_V_DMA | STORSIM_V_FORCE_IRQL;
     }
-    const uint32_t every_flag = STORSIM_V_SPECIAL_POOL | STORSIM_V_FORCE_IRQL | STORSIM_V_LOW_RESOURCES | STORSIM_V_POOL_TRACKING |
-                                STORSIM_V_DMA | STORSIM_V_SYSTEMATIC;
+    const uint32_t every_flag = STORSIM_V_SPECIAL_POOL | STORSIM_V_FORCE_IRQL | STORSIM_V_LOW_RESOURCES |
+                                STORSIM_V_POOL_TRACKING | STORSIM_V_DMA | STORSIM_V_SYSTEMATIC;
     return known && config->cpus <= 64 && config->level <= STORSIM_STRICT && (config->verifier & ~every_flag) == 0;
 }
 
@@ -44,8 +45,10 @@ static uint64_t fingerprint(const storsim_nt_config_t *config) {
     ss_codec_u32(&codec, &level);
     ss_codec_u32(&codec, &copy.verifier);
     ss_codec_u32(&codec, &copy.cpus);
-    bool *flags[] = {&copy.node_strict, &copy.address_check_pfn, &copy.contig_pool_only, &copy.zero_pool, &copy.zero_contig,
-                     &copy.zero_hmb, &copy.bypass_irql_status, &copy.zero_tag_fail, &copy.not_implemented_writes, &copy.dpc_manual};
+    bool *flags[] = {&copy.node_strict,        &copy.address_check_pfn, &copy.contig_pool_only,
+                     &copy.zero_pool,          &copy.zero_contig,       &copy.zero_hmb,
+                     &copy.bypass_irql_status, &copy.zero_tag_fail,     &copy.not_implemented_writes,
+                     &copy.dpc_manual};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         ss_codec_bool(&codec, flags[i]);
     }
@@ -62,7 +65,8 @@ static void order_nodes(const storsim_machine_t *machine, ss_nt_t *nt) {
         uint8_t *row = nt->node_order + (size_t)from * nt->node_count;
         for (uint32_t node = 0; node < nt->node_count; node++) {
             uint32_t at = node;
-            while (at > 0 && storsim_memory_distance(machine, from, row[at - 1]) > storsim_memory_distance(machine, from, node)) {
+            while (at > 0 &&
+                   storsim_memory_distance(machine, from, row[at - 1]) > storsim_memory_distance(machine, from, node)) {
                 row[at] = row[at - 1];
                 at--;
             }
@@ -132,8 +136,9 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
     }
     ss_pagemap_destroy(&nt->by_va);
     ss_pagemap_destroy(&nt->by_frame);
-    void *owned[] = {nt->node_order, nt->limits, nt->blocks, nt->lists, nt->pool_pages, nt->pool_page_spare, nt->partial,
-                     nt->partial_last, nt->owners, nt->connections, nt->dpcs, nt->devices, nt->exports};
+    void *owned[] = {nt->node_order, nt->limits,       nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
+                     nt->partial,    nt->partial_last, nt->owners, nt->connections, nt->dpcs,       nt->devices,
+                     nt->exports};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         ss_release(nt->host, owned[i]);
     }

@@ -1,14 +1,20 @@
 /* nt/call.c: the call frame: who calls what, from where, at which level. Frames nest through callbacks. */
 #include "nt/nt_i.h"
 
-storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args) {
+storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine,
+                               storsim_arg_t *args) {
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
     }
     ss_nt_t *nt = nt_of(machine);
     ss_where_t *where = ss_machine_where(machine);
-    *call = (ss_call_t){.machine = machine, .routine = routine, .args = args, .status = STORSIM_OK, .saved = *where, .outer = nt->frame};
+    *call = (ss_call_t){.machine = machine,
+                        .routine = routine,
+                        .args = args,
+                        .status = STORSIM_OK,
+                        .saved = *where,
+                        .outer = nt->frame};
     nt->frame = call;
     where->routine = routine != NULL ? routine->id : 0;
     where->owner = 0;
@@ -86,7 +92,8 @@ static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, n
     return STORSIM_OK;
 }
 
-storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t routine, uint8_t irql_min, uint8_t irql_max) {
+storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t routine, uint8_t irql_min,
+                                       uint8_t irql_max) {
     nt_limit_t *limit;
     storsim_status_t status = irql_min > irql_max ? STORSIM_INVALID : override(machine, routine, &limit);
     if (status == STORSIM_OK) {

@@ -50,8 +50,9 @@ static void check_live(const storsim_machine_t *machine, const ss_nt_t *nt, repo
         count++;
     }
     expect(report, count == nt->live_count && previous == nt->last_live, "length of the live list", count);
-    expect(report, sums.pool_bytes == nt->pool_bytes && sums.pool_blocks == nt->pool_blocks &&
-                       sums.pool_budget_used == nt->pool_budget_used && sums.contig_pages == nt->contig_pages,
+    expect(report,
+           sums.pool_bytes == nt->pool_bytes && sums.pool_blocks == nt->pool_blocks &&
+               sums.pool_budget_used == nt->pool_budget_used && sums.contig_pages == nt->contig_pages,
            "budgets do not add up", nt->pool_budget_used);
 }
 
@@ -61,8 +62,9 @@ static void check_held(const ss_nt_t *nt, report_t *report) {
     for (ss_block_id_t id = nt->first_held; id != 0 && count <= nt->block_count; id = block_at(nt, id)->next) {
         const ss_block_t *block = block_at(nt, id);
         expect(report, block->state == SS_STATE_QUARANTINED, "quarantine list", block->va);
-        bytes += block->pool_page != 0 ? nt_slot_bytes(nt, block)
-                                       : (block->flags & BLOCK_REGISTERS) != 0 ? block->size : block->pages * PAGE;
+        bytes += block->pool_page != 0                   ? nt_slot_bytes(nt, block)
+                 : (block->flags & BLOCK_REGISTERS) != 0 ? block->size
+                                                         : block->pages * PAGE;
         count++;
     }
     expect(report, bytes == nt->held_bytes, "bytes in quarantine", nt->held_bytes);
@@ -73,7 +75,8 @@ static void check_arena(const ss_nt_t *nt, report_t *report) {
     uint32_t count = 0, ahead = 0;
     for (uint32_t id = nt->first_span; id != 0 && count <= nt->block_count; id = block_at(nt, id)->arena_next) {
         const ss_block_t *block = block_at(nt, id);
-        uint64_t first = (block->va - STORSIM_ARENA_BASE) / PAGE, pages = nt_span_pages(block), guard = nt_span_guard(block);
+        uint64_t first = (block->va - STORSIM_ARENA_BASE) / PAGE, pages = nt_span_pages(block),
+                 guard = nt_span_guard(block);
         expect(report, first >= end + guard || count == 0, "address ranges overlap", block->va);
         expect(report, ss_pagemap_get(&nt->by_va, first) == id && ss_pagemap_get(&nt->by_va, first + pages - 1) == id,
                "an address belongs to another block", block->va);
@@ -98,14 +101,17 @@ static void check_pool_page(const storsim_machine_t *machine, const ss_nt_t *nt,
             const ss_block_t *block = block_at(nt, id);
             live += block->state == SS_STATE_LIVE;
             held += block->state == SS_STATE_QUARANTINED;
-            expect(report, block->pool_page == index && block->va == span->va + (uint64_t)slot * page->granules * GRANULE + POOL_HEADER,
+            expect(report,
+                   block->pool_page == index &&
+                       block->va == span->va + (uint64_t)slot * page->granules * GRANULE + POOL_HEADER,
                    "a slot's address", block->va);
         }
     }
     expect(report, live == page->live && held == page->held, "slots of a pool page", span->va);
     expect(report, page->gone == (live == 0), "a pool page without live blocks", span->va);
     expect(report, page->listed == (!page->gone && live + held < page->slots), "list of pool pages", span->va);
-    expect(report, page->gone || !ss_pages_is_free(ss_machine_pages(machine), span->pfn), "a pool page's frame is free", span->pfn);
+    expect(report, page->gone || !ss_pages_is_free(ss_machine_pages(machine), span->pfn), "a pool page's frame is free",
+           span->pfn);
 }
 
 size_t nt_check(storsim_machine_t *machine, void *state, char *text, size_t capacity) {

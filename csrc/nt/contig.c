@@ -1,4 +1,5 @@
-/* nt/contig.c: contiguous memory and DMA memory: refusal rows, budgets, and frees. Source: spec/storport-memory §3.2, §3.3, rulings R13–R15. */
+/* nt/contig.c: contiguous memory and DMA memory: refusal rows, budgets, and frees. Source: spec/storport-memory §3.2,
+ * §3.3, rulings R13–R15. */
 #include "nt/nt_i.h"
 
 static bool power_of_two(uint64_t value) {
@@ -39,13 +40,15 @@ static bool refused(ss_call_t *call, const ss_contig_args_t *args) {
     return false;
 }
 
-ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args, ss_block_id_t *id) {
+ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args,
+                                   ss_block_id_t *id) {
     storsim_machine_t *machine = call->machine;
     if (refused(call, args)) {
         return SS_CONTIG_REFUSED;
     }
     storsim_status_t status;
-    if (ss_fault(machine, call->routine != NULL ? call->routine->id : 0, 0, args->bytes, &status) || status != STORSIM_OK) {
+    if (ss_fault(machine, call->routine != NULL ? call->routine->id : 0, 0, args->bytes, &status) ||
+        status != STORSIM_OK) {
         call->status = status;
         return SS_CONTIG_REFUSED;
     }
@@ -87,7 +90,7 @@ void ss_cache_alias(ss_call_t *call, uint64_t pfn, uint64_t pages, int32_t cache
     }
 }
 
-/* --- free ------------------------------------------------------------------------------------------------------------ */
+/* --- free --------------------------------------------------------------------------------------------------------- */
 
 static ss_detail_t detail_of(const ss_block_t *block, uint64_t va) {
     ss_detail_t detail = {.address = va};
@@ -126,7 +129,8 @@ static storsim_status_t stop_base(ss_call_t *call, storsim_block_kind_t kind, ui
     return ss_bugcheck(call, SS_BAD_CONTIGUOUS_FREE, 0xC2, 0x60, va, 0, 0, &detail);
 }
 
-/* A mismatch that a retail kernel does not notice: recorded, and at strict the machine stops with 0xC4/0x16. False: it stopped. */
+/* A mismatch that a retail kernel does not notice: recorded, and at strict the machine stops with 0xC4/0x16. False: it
+ * stopped. */
 static bool mismatch(ss_call_t *call, ss_rule_id_t rule, uint64_t expected, uint64_t got, const ss_block_t *block) {
     const ss_detail_t detail = {.expected = expected, .got = got, .address = block->va, .allocated_at = block->site};
     if (ss_at_least(call->machine, STORSIM_STRICT)) {
@@ -137,7 +141,8 @@ static bool mismatch(ss_call_t *call, ss_rule_id_t rule, uint64_t expected, uint
     return true;
 }
 
-static bool mismatches(ss_call_t *call, storsim_block_kind_t kind, const ss_block_t *block, uint64_t bytes, int32_t cache, uint64_t pa) {
+static bool mismatches(ss_call_t *call, storsim_block_kind_t kind, const ss_block_t *block, uint64_t bytes,
+                       int32_t cache, uint64_t pa) {
     if (block->kind != (uint8_t)kind && !mismatch(call, SS_WRONG_FREE_ROUTINE, block->kind, (uint64_t)kind, block)) {
         return false;
     }
@@ -151,7 +156,8 @@ static bool mismatches(ss_call_t *call, storsim_block_kind_t kind, const ss_bloc
     return pa == 0 || pa == block->device_address || mismatch(call, SS_PA_MISMATCH, block->device_address, pa, block);
 }
 
-storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes, int32_t cache, uint64_t pa) {
+storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes,
+                                  int32_t cache, uint64_t pa) {
     storsim_machine_t *machine = call->machine;
     ss_block_id_t id = ss_block_around(machine, va);
     const ss_block_t *block = ss_block(machine, id);
@@ -162,7 +168,8 @@ storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, ui
         return call->status;
     }
     if (block->owner != call->owner && call->owner != 0) {
-        const ss_detail_t detail = {.expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
+        const ss_detail_t detail = {
+            .expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_ADAPTER, &detail);
     }
     if (block->mdl_count != 0) {

@@ -1,5 +1,6 @@
-/* nt/event.c: notification events. A KEVENT is a DISPATCHER_HEADER in nonpaged memory, so that a driver can hold it in a structure of its
- * own view: Type at 0, Size in ULONGs at 2, SignalState at 4, wait list at 8 (24 bytes on x64). Source: public wdm.h transcriptions. */
+/* nt/event.c: notification events. A KEVENT is a DISPATCHER_HEADER in nonpaged memory, so that a driver can hold it in
+ * a structure of its own view: Type at 0, Size in ULONGs at 2, SignalState at 4, wait list at 8 (24 bytes on x64).
+ * Source: public wdm.h transcriptions. */
 #include "nt/nt_i.h"
 
 enum { EVENT_BYTES = 24, SIGNAL_STATE = 4 };
@@ -75,8 +76,8 @@ storsim_status_t storsim_event_clear(storsim_machine_t *machine, uint64_t addres
 bool storsim_event_signaled(const storsim_machine_t *machine, uint64_t address) {
     const ss_block_t *block = event_at(machine, address);
     uint8_t state[4] = {0};
-    if (block == NULL ||
-        ss_store_read(ss_machine_ram(machine), block->store, block->store_offset + SIGNAL_STATE, state, sizeof state) != STORSIM_OK) {
+    if (block == NULL || ss_store_read(ss_machine_ram(machine), block->store, block->store_offset + SIGNAL_STATE, state,
+                                       sizeof state) != STORSIM_OK) {
         return false;
     }
     return (state[0] | state[1] | state[2] | state[3]) != 0;

@@ -2,10 +2,9 @@
 #include "nt/nt_i.h"
 
 const char *storsim_block_kind_text(storsim_block_kind_t kind) {
-    static const char *const texts[STORSIM_BLOCK_KIND_COUNT] = {
-        [STORSIM_BLOCK_NONE] = "none",
+    static const char *const texts[STORSIM_BLOCK_KIND_COUNT] = {[STORSIM_BLOCK_NONE] = "none",
 #define KIND_TEXT(name, text) [STORSIM_BLOCK_##name] = text,
-        STORSIM_BLOCK_MAP(KIND_TEXT)
+                                                                STORSIM_BLOCK_MAP(KIND_TEXT)
 #undef KIND_TEXT
     };
     return kind >= STORSIM_BLOCK_NONE && kind < STORSIM_BLOCK_KIND_COUNT ? texts[kind] : "none";
@@ -75,7 +74,8 @@ bool storsim_allocation_at(const storsim_machine_t *machine, uint64_t address, s
     return true;
 }
 
-bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block, uint32_t index, uint64_t *pa, uint64_t *bytes) {
+bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block, uint32_t index, uint64_t *pa,
+                               uint64_t *bytes) {
     const ss_nt_t *nt = nt_of(machine);
     ss_block_id_t id = live_of(nt, block);
     if (id == 0 || (block_at(nt, id)->flags & BLOCK_REGISTERS) != 0) {
@@ -97,10 +97,10 @@ bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block,
     return true;
 }
 
-/* --- views ----------------------------------------------------------------------------------------------------------- */
+/* --- views -------------------------------------------------------------------------------------------------------- */
 
-storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block, bool writable, uint8_t **data, uint64_t *size,
-                                      uint64_t *token) {
+storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block, bool writable, uint8_t **data,
+                                      uint64_t *size, uint64_t *token) {
     ss_nt_t *nt = nt_of(machine);
     storsim_status_t status = writable ? ss_machine_alive(machine) : STORSIM_OK;
     if (status != STORSIM_OK) {
@@ -158,9 +158,11 @@ static storsim_status_t check_late(storsim_machine_t *machine, const nt_export_t
     if (at == view->size || ss_call_begin(&call, machine, NULL, NULL) != STORSIM_OK) {
         return STORSIM_OK;
     }
-    (void)ss_store_set(ram, view->store, view->store_offset, SS_POISON, view->size); /* told once; the page has host memory */
+    (void)ss_store_set(ram, view->store, view->store_offset, SS_POISON,
+                       view->size); /* told once; the page has host memory */
     call.owner = view->owner;
-    const ss_detail_t detail = {.address = view->va + at, .allocated_at = view->allocated_at, .freed_at = view->freed_at};
+    const ss_detail_t detail = {
+        .address = view->va + at, .allocated_at = view->allocated_at, .freed_at = view->freed_at};
     ss_violate(&call, SS_USE_AFTER_FREE, &detail);
     return ss_call_end(&call);
 }

@@ -1,4 +1,5 @@
-/* nt/frames.c: taking page frames for a request. The node rules of spec §4.3 and the limits of §4.1 become one page request. */
+/* nt/frames.c: taking page frames for a request. The node rules of spec §4.3 and the limits of §4.1 become one page
+ * request. */
 #include "nt/nt_i.h"
 
 #include <string.h>
@@ -21,7 +22,8 @@ uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, ui
 }
 
 /* First and last acceptable first frame; false when the limits leave none. Source: spec §4.1 rules 2 and 3. */
-static bool fold_limits(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes, ss_page_request_t *place) {
+static bool fold_limits(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
+                        ss_page_request_t *place) {
     place->first_min = request->lowest / PAGE + (request->lowest % PAGE != 0 ? 1 : 0);
     place->first_min = place->first_min == 0 ? 1 : place->first_min;
     if (nt->config.address_check_pfn) {
@@ -44,7 +46,8 @@ static bool power_of_two(uint64_t value) {
 }
 
 /* The page request for one piece of `pages` pages and `bytes` bytes; false when nothing can satisfy it. */
-static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes, ss_page_request_t *place) {
+static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
+                     ss_page_request_t *place) {
     uint64_t boundary = request->boundary;
     if (request->no_cross_4g && (boundary == 0 || boundary > UINT64_C(1) << 32)) {
         boundary = UINT64_C(1) << 32;
@@ -61,8 +64,8 @@ static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint6
     return fold_limits(nt, request, pages, bytes, place);
 }
 
-static storsim_status_t take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, ss_page_request_t *place,
-                                   nt_frames_t *frames) {
+static storsim_status_t take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
+                                   ss_page_request_t *place, nt_frames_t *frames) {
     if (!describe(nt_of(machine), request, pages, request->size, place)) {
         return STORSIM_NO_SPACE;
     }
@@ -74,8 +77,9 @@ static storsim_status_t take_whole(storsim_machine_t *machine, const ss_block_re
     return status;
 }
 
-/* Scattered memory comes page by page, large blocks in at most some 512 pieces, halved where no such piece is free. Pieces are never
- * joined on purpose: a driver that takes nonpaged pool for physically contiguous must notice. Model choice. */
+/* Scattered memory comes page by page, large blocks in at most some 512 pieces, halved where no such piece is free.
+ * Pieces are never joined on purpose: a driver that takes nonpaged pool for physically contiguous must notice. Model
+ * choice. */
 static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
                                     ss_page_request_t *place, nt_frames_t *frames) {
     ss_nt_t *nt = nt_of(machine);
@@ -88,7 +92,8 @@ static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_r
             return STORSIM_NO_MEMORY;
         }
         frames->many = array;
-        uint64_t bytes = done + count == pages && request->size % PAGE != 0 ? (count - 1) * PAGE + request->size % PAGE : count * PAGE;
+        uint64_t bytes = done + count == pages && request->size % PAGE != 0 ? (count - 1) * PAGE + request->size % PAGE
+                                                                            : count * PAGE;
         uint64_t first;
         storsim_status_t status = STORSIM_NO_SPACE;
         if (describe(nt, request, count, bytes, place)) {
@@ -107,7 +112,8 @@ static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_r
     return STORSIM_OK;
 }
 
-storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, nt_frames_t *frames) {
+storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
+                                nt_frames_t *frames) {
     uint8_t nodes[STORSIM_MAX_NODES];
     ss_page_request_t place = {.nodes = nodes};
     place.node_count = nt_nodes(machine, request->node, request->node_only, nodes);

@@ -1,10 +1,10 @@
 /* nt/guard.c: who may reach which memory by DMA. Source: rulings R56, R57, spec §6 V23, DESIGN §5.
  *
- * A device belongs to an owner (adapter or controller). Live memory of that owner is its to touch. Memory that was its own once and is
- * still remembered gives DEVICE_DMA_TO_FREED, someone else's DEVICE_DMA_FOREIGN; so does RAM that nobody allocated when the DMA check is on.
- * The hardware does it all the same. What an IOMMU refuses stops the machine.
- * A device that no driver of the simulator answers for (a chip that the host program drives itself) may touch everything that is taken; only
- * free RAM is reported then. */
+ * A device belongs to an owner (adapter or controller). Live memory of that owner is its to touch. Memory that was its
+ * own once and is still remembered gives DEVICE_DMA_TO_FREED, someone else's DEVICE_DMA_FOREIGN; so does RAM that
+ * nobody allocated when the DMA check is on. The hardware does it all the same. What an IOMMU refuses stops the
+ * machine. A device that no driver of the simulator answers for (a chip that the host program drives itself) may touch
+ * everything that is taken; only free RAM is reported then. */
 #include "nt/nt_i.h"
 
 static nt_device_t *device_of(const ss_nt_t *nt, ss_device_t device) {
@@ -70,9 +70,10 @@ static const ss_block_t *holder(const ss_nt_t *nt, uint64_t physical, uint64_t *
     return page->ids[slot] != 0 ? block_at(nt, page->ids[slot]) : NULL;
 }
 
-/* Reports at strict are raised: through the call under way, which the access then completes, or by aborting the access when the
- * device acts on its own. */
-static storsim_status_t report(storsim_machine_t *machine, uint32_t owner, ss_rule_id_t rule, const ss_detail_t *detail) {
+/* Reports at strict are raised: through the call under way, which the access then completes, or by aborting the access
+ * when the device acts on its own. */
+static storsim_status_t report(storsim_machine_t *machine, uint32_t owner, ss_rule_id_t rule,
+                               const ss_detail_t *detail) {
     ss_nt_t *nt = nt_of(machine);
     ss_call_t own = {.machine = machine, .owner = owner};
     ss_violate(&own, rule, detail);
@@ -91,15 +92,16 @@ static nt_device_t *know_device(storsim_machine_t *machine, ss_device_t device) 
     return device_of(nt, device);
 }
 
-static storsim_status_t judge_ownerless(storsim_machine_t *machine, nt_device_t *device, uint64_t physical, uint64_t device_address) {
+static storsim_status_t judge_ownerless(storsim_machine_t *machine, nt_device_t *device, uint64_t physical,
+                                        uint64_t device_address) {
     const ss_detail_t detail = {.address = device_address};
     bool tell = ss_verifying(machine, STORSIM_V_DMA) && ss_pages_is_free(ss_machine_pages(machine), physical / PAGE) &&
                 first_time(device, physical / PAGE);
     return tell ? report(machine, 0, SS_DEVICE_DMA_FOREIGN, &detail) : STORSIM_OK;
 }
 
-static storsim_status_t judge(storsim_machine_t *machine, nt_device_t *device, uint64_t physical, uint64_t device_address,
-                              const ss_block_t *block) {
+static storsim_status_t judge(storsim_machine_t *machine, nt_device_t *device, uint64_t physical,
+                              uint64_t device_address, const ss_block_t *block) {
     ss_detail_t detail = {.address = device_address, .owner = device->owner};
     if (device->owner == 0) {
         return judge_ownerless(machine, device, physical, device_address);
@@ -122,8 +124,8 @@ static storsim_status_t judge(storsim_machine_t *machine, nt_device_t *device, u
     return report(machine, device->owner, SS_DEVICE_DMA_FOREIGN, &detail);
 }
 
-storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical, size_t bytes,
-                          bool write, ss_bus_result_t result) {
+storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
+                          size_t bytes, bool write, ss_bus_result_t result) {
     ss_nt_t *nt = nt_of(machine);
     nt_device_t *known = know_device(machine, device);
     if (known == NULL) {

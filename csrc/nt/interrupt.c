@@ -1,16 +1,17 @@
 /* nt/interrupt.c: from a line to its service routine to the deferred one.
  *
- * Lines are levels. A line that is up is served on the current CPU as soon as its IRQL is below the line's; while the routine claims it and
- * the line stays up, it is served again, as a level-triggered line would be, up to a bound (a note then says so, and the line waits for
- * its next change). What nobody claims waits for the next change too. Deferred calls stand in one queue in the order they came; each
- * runs on the CPU that queued it once that CPU is below DISPATCH_LEVEL and dpc_latency has passed. Model choice throughout.
- * Source of the order (interrupts before DPCs, levels): DESIGN §4. */
+ * Lines are levels. A line that is up is served on the current CPU as soon as its IRQL is below the line's; while the
+ * routine claims it and the line stays up, it is served again, as a level-triggered line would be, up to a bound (a
+ * note then says so, and the line waits for its next change). What nobody claims waits for the next change too.
+ * Deferred calls stand in one queue in the order they came; each runs on the CPU that queued it once that CPU is below
+ * DISPATCH_LEVEL and dpc_latency has passed. Model choice throughout. Source of the order (interrupts before DPCs,
+ * levels): DESIGN §4. */
 #include "nt/nt_i.h"
 
 enum { EVENT_DPC_READY = 1, STORM_BOUND = 64 };
 #define DPC_BURST 10000u /* deferred calls without time moving: the watchdog's idea of an endless loop */
 
-/* --- running at a level ----------------------------------------------------------------------------------------------- */
+/* --- running at a level ------------------------------------------------------------------------------------------- */
 
 typedef struct level {
     ss_where_t where;
@@ -51,7 +52,7 @@ storsim_status_t ss_callback_at(storsim_machine_t *machine, uint8_t irql, storsi
     return status;
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------------------ */
+/* --- lines -------------------------------------------------------------------------------------------------------- */
 
 static nt_connection_t *connection_of(const ss_nt_t *nt, uint32_t line) {
     for (uint32_t i = 0; i < nt->connection_count; i++) {
@@ -77,13 +78,16 @@ static storsim_status_t connect(storsim_machine_t *machine, const nt_connection_
     return STORSIM_OK;
 }
 
-storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line, uint8_t irql, ss_room_t room, uint64_t context) {
+storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line, uint8_t irql, ss_room_t room,
+                                      uint64_t context) {
     const nt_connection_t made = {.line = line, .irql = irql, .room = (uint16_t)room, .context = context};
     return room < SS_ROOM_HOST ? connect(machine, &made) : STORSIM_INVALID;
 }
 
-storsim_status_t storsim_connect_interrupt(storsim_machine_t *machine, uint32_t line, uint8_t irql, uint64_t routine, uint64_t context) {
-    const nt_connection_t made = {.line = line, .irql = irql, .room = SS_ROOM_HOST, .routine = routine, .context = context};
+storsim_status_t storsim_connect_interrupt(storsim_machine_t *machine, uint32_t line, uint8_t irql, uint64_t routine,
+                                           uint64_t context) {
+    const nt_connection_t made = {
+        .line = line, .irql = irql, .room = SS_ROOM_HOST, .routine = routine, .context = context};
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK) {
         status = routine != 0 ? connect(machine, &made) : STORSIM_INVALID;
@@ -114,8 +118,9 @@ static storsim_status_t run_isr(storsim_machine_t *machine, const nt_connection_
     storsim_status_t status;
     ss_machine_interrupt_seen(machine);
     if (connection->room == SS_ROOM_HOST) {
-        storsim_callback_t callback = {
-            .kind = STORSIM_CB_INTERRUPT, .routine = connection->routine, .values = {connection->line, connection->context}};
+        storsim_callback_t callback = {.kind = STORSIM_CB_INTERRUPT,
+                                       .routine = connection->routine,
+                                       .values = {connection->line, connection->context}};
         status = ss_callback_at(machine, connection->irql, &callback);
         *claimed = callback.result != 0;
     } else {
@@ -123,7 +128,8 @@ static storsim_status_t run_isr(storsim_machine_t *machine, const nt_connection_
         level_t level;
         *claimed = false;
         enter(machine, nt_of(machine)->cpu, connection->irql, &level);
-        status = ops != NULL && ops->isr != NULL ? ops->isr(machine, connection->line, connection->context, claimed) : STORSIM_OK;
+        status = ops != NULL && ops->isr != NULL ? ops->isr(machine, connection->line, connection->context, claimed)
+                                                 : STORSIM_OK;
         leave(machine, &level);
     }
     ss_trace(machine, STORSIM_TRACE_ISR, connection->line, *claimed, 0, 0);
@@ -142,7 +148,8 @@ static nt_connection_t *next_line(const storsim_machine_t *machine) {
     nt_connection_t *best = NULL;
     for (uint32_t i = 0; i < nt->connection_count; i++) {
         nt_connection_t *connection = &nt->connections[i];
-        bool ready = ss_line_get(machine, connection->line) && !connection->held_off && nt->cpus[nt->cpu].irql < connection->irql;
+        bool ready = ss_line_get(machine, connection->line) && !connection->held_off &&
+                     nt->cpus[nt->cpu].irql < connection->irql;
         if (ready && (best == NULL || connection->irql > best->irql ||
                       (connection->irql == best->irql && connection->line < best->line))) {
             best = connection;
@@ -183,7 +190,7 @@ storsim_status_t nt_interrupt(storsim_machine_t *machine, void *state, uint32_t 
     return connection != NULL && ss_line_get(machine, line) ? ss_deliver(machine) : STORSIM_OK;
 }
 
-/* --- deferred calls ---------------------------------------------------------------------------------------------------- */
+/* --- deferred calls ----------------------------------------------------------------------------------------------- */
 
 static storsim_status_t queue(storsim_machine_t *machine, const nt_dpc_t *dpc) {
     ss_nt_t *nt = nt_of(machine);
@@ -202,13 +209,15 @@ static storsim_status_t queue(storsim_machine_t *machine, const nt_dpc_t *dpc) {
     return STORSIM_OK;
 }
 
-storsim_status_t ss_dpc_queue_late(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b, uint64_t delay) {
+storsim_status_t ss_dpc_queue_late(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b,
+                                   uint64_t delay) {
     const ss_nt_t *nt = nt_of(machine);
     uint64_t now = storsim_now(machine), ready;
     if (!ss_add_u64(now, nt->config.dpc_latency, &ready) || !ss_add_u64(ready, delay, &ready)) {
         ready = UINT64_MAX;
     }
-    const nt_dpc_t dpc = {.room = (uint16_t)room, .kind = kind, .cpu = nt->cpu, .a = a, .b = b, .queued = now, .ready = ready};
+    const nt_dpc_t dpc = {
+        .room = (uint16_t)room, .kind = kind, .cpu = nt->cpu, .a = a, .b = b, .queued = now, .ready = ready};
     return queue(machine, &dpc);
 }
 
@@ -279,6 +288,7 @@ static uint32_t next_dpc(const storsim_machine_t *machine) {
 }
 
 storsim_status_t ss_deliver(storsim_machine_t *machine) {
+    nt_sync(machine); /* a restore leaves ss_where behind */
     for (;;) {
         if (ss_machine_alive(machine) != STORSIM_OK) {
             return STORSIM_OK; /* the call that stopped it has said so */

@@ -1,5 +1,5 @@
-/* nt/kernel.h: what storport and hdaudio build on: the call frame, violations and bugchecks, blocks, pool, contiguous memory, MDLs,
- * interrupts and DPCs. One function decides each status; the rooms above only order the checks. */
+/* nt/kernel.h: what storport and hdaudio build on: the call frame, violations and bugchecks, blocks, pool, contiguous
+ * memory, MDLs, interrupts and DPCs. One function decides each status; the rooms above only order the checks. */
 #ifndef SS_KERNEL_H
 #define SS_KERNEL_H
 
@@ -7,36 +7,40 @@
 #include "storsim/ddi.h"
 #include "storsim/nt.h"
 
-/* --- rules ---------------------------------------------------------------------------------------------------------- */
+/* --- rules -------------------------------------------------------------------------------------------------------- */
 
-/* Violations and notes known to the kernel room and above: X(NAME, rule, fix, source). The table is nt/rules.c's; rooms above add
- * rows here (one table for all of Windows), hda has its own for the chip. */
+/* Violations and notes known to the kernel room and above: X(NAME, rule, fix, source). The table is nt/rules.c's; rooms
+ * above add rows here (one table for all of Windows), hda has its own for the chip. */
 #include "nt/rules.def.h"
+/* clang-format off */
 typedef enum ss_rule_id {
 #define SS_RULE_ENUM(name, rule, fix, source) SS_##name,
     SS_RULE_MAP(SS_RULE_ENUM)
 #undef SS_RULE_ENUM
     SS_RULE_COUNT
 } ss_rule_id_t;
+/* clang-format on */
 
-/* --- the call frame ------------------------------------------------------------------------------------------------- */
+/* --- the call frame ----------------------------------------------------------------------------------------------- */
 
 /* One simulated call under way. Filled by ss_call_begin, read by the checks, closed by ss_call_end. */
 typedef struct ss_call {
     storsim_machine_t *machine;
     const storsim_routine_t *routine;
     storsim_arg_t *args;
-    uint32_t owner;            /* adapter or controller number, 0 before it is known */
-    uint64_t result;           /* what the routine returns */
-    bool raised;               /* strict: a violation without a code of its own was recorded */
-    storsim_status_t status;   /* OK, or why the call stops: BUGCHECK, CALLBACK, NO_MEMORY, … */
-    ss_where_t saved;          /* the frame below, for nested calls from callbacks */
-    struct ss_call *outer;     /* the call below, NULL for the outermost */
+    uint32_t owner;          /* adapter or controller number, 0 before it is known */
+    uint64_t result;         /* what the routine returns */
+    bool raised;             /* strict: a violation without a code of its own was recorded */
+    storsim_status_t status; /* OK, or why the call stops: BUGCHECK, CALLBACK, NO_MEMORY, … */
+    ss_where_t saved;        /* the frame below, for nested calls from callbacks */
+    struct ss_call *outer;   /* the call below, NULL for the outermost */
 } ss_call_t;
 
-/* Checks that the machine lives, copies routine and arguments to ss_where. routine may be NULL (args too): an access or a control of
- * the host that can break rules but is no routine of the DDI. Every begin that answered OK is closed by ss_call_end. */
-storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args);
+/* Checks that the machine lives, copies routine and arguments to ss_where. routine may be NULL (args too): an access or
+ * a control of the host that can break rules but is no routine of the DDI. Every begin that answered OK is closed by
+ * ss_call_end. */
+storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine,
+                               storsim_arg_t *args);
 /* Writes the trace entry and restores the frame below. Returns call->status, or VIOLATION when raised at strict. */
 storsim_status_t ss_call_end(ss_call_t *call);
 /* True when the active OS has the routine (spec §1.3 step 1). */
@@ -44,7 +48,8 @@ bool ss_call_present(const ss_call_t *call);
 /* True when the current IRQL is legal for the routine: its row, or what storsim_override_irql put in its place. */
 bool ss_call_irql_ok(const ss_call_t *call);
 
-/* The callback the driver is in on the current CPU (storsim_context_t, 0 = none). Kept per CPU: it changes with storsim_set_cpu. */
+/* The callback the driver is in on the current CPU (storsim_context_t, 0 = none). Kept per CPU: it changes with
+ * storsim_set_cpu. */
 uint8_t ss_context(const storsim_machine_t *machine);
 void ss_set_context(storsim_machine_t *machine, uint8_t context);
 
@@ -63,30 +68,30 @@ void ss_violate(ss_call_t *call, ss_rule_id_t rule, const ss_detail_t *detail);
 /* Records a note: never raised. */
 void ss_note(ss_call_t *call, ss_rule_id_t rule, const ss_detail_t *detail);
 /* Stops the machine with this code and remembers the rule behind it. Sets call->status = BUGCHECK and returns it. */
-storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t p4,
-                             const ss_detail_t *detail);
+storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3,
+                             uint64_t p4, const ss_detail_t *detail);
 
-/* --- blocks --------------------------------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
-/* The owner number of a new adapter or controller, from 1, never reused; every device of a machine draws from this one sequence, so
- * that a number names one owner. Caps in bytes bound what the owner may hold in pool and in contiguous and DMA memory (UINT64_MAX:
- * none); exceeding one answers like exhaustion (spec §5). NO_MEMORY. */
+/* The owner number of a new adapter or controller, from 1, never reused; every device of a machine draws from this one
+ * sequence, so that a number names one owner. Caps in bytes bound what the owner may hold in pool and in contiguous and
+ * DMA memory (UINT64_MAX: none); exceeding one answers like exhaustion (spec §5). NO_MEMORY. */
 storsim_status_t ss_owner_add(storsim_machine_t *machine, uint64_t pool_cap, uint64_t contig_cap, uint32_t *owner);
 
 /* The record of one allocation. The table is nt's; pointers into it are valid until the next block is made. */
 typedef struct ss_block {
-    uint64_t va, size, time;       /* va 0 = none; size = bytes asked for */
-    uint64_t pfn, pages;           /* first frame and page count; for a pool slot: frame of its pool page, pages 0 */
+    uint64_t va, size, time; /* va 0 = none; size = bytes asked for */
+    uint64_t pfn, pages;     /* first frame and page count; for a pool slot: frame of its pool page, pages 0 */
     uint64_t device_address;
     uint32_t generation, owner, tag, site;
-    ss_store_t store;              /* bytes; a pool slot shares its pool page's */
-    uint32_t store_offset;         /* of byte 0 in the store */
-    uint32_t extents;              /* index of an extent list for scattered blocks, 0 = contiguous */
-    uint32_t freed_site, mdl_count;/* mdl_count: built MDLs that describe it */
-    uint32_t next, previous;       /* live: order of allocation; quarantined: order of freeing; free: next free record */
+    ss_store_t store;               /* bytes; a pool slot shares its pool page's */
+    uint32_t store_offset;          /* of byte 0 in the store */
+    uint32_t extents;               /* index of an extent list for scattered blocks, 0 = contiguous */
+    uint32_t freed_site, mdl_count; /* mdl_count: built MDLs that describe it */
+    uint32_t next, previous; /* live: order of allocation; quarantined: order of freeing; free: next free record */
     uint32_t arena_next, arena_previous; /* neighbours in the arena; none of pool slots, which live in their page */
-    uint32_t pool_page;            /* pool slot: its page; else 0 */
-    uint32_t link, link_generation;/* MDL: the block it describes; HDA_REGISTERS: room */
+    uint32_t pool_page;                  /* pool slot: its page; else 0 */
+    uint32_t link, link_generation;      /* MDL: the block it describes; HDA_REGISTERS: room */
     uint32_t exports;
     uint8_t kind, state, irql, node; /* state: free record, live, quarantined */
     int8_t cache;
@@ -99,26 +104,28 @@ typedef uint32_t ss_block_id_t; /* index from 1; handle = generation << 32 | id 
 /* What a block is made of. */
 typedef struct ss_block_request {
     storsim_block_kind_t kind;
-    uint64_t size;                 /* bytes, 0 allowed where the routine allows it (one page or slot is taken) */
-    uint64_t lowest, highest;      /* physical limits, inclusive; highest UINT64_MAX = none */
-    uint64_t boundary, alignment;  /* bytes; 0 = none */
-    uint32_t node;                 /* preferred, or STORSIM_NODE_ANY: the caller's node first */
-    bool node_only;                /* no other node will do */
+    uint64_t size;                /* bytes, 0 allowed where the routine allows it (one page or slot is taken) */
+    uint64_t lowest, highest;     /* physical limits, inclusive; highest UINT64_MAX = none */
+    uint64_t boundary, alignment; /* bytes; 0 = none */
+    uint32_t node;                /* preferred, or STORSIM_NODE_ANY: the caller's node first */
+    bool node_only;               /* no other node will do */
     int32_t cache;
     uint32_t tag, owner;
-    bool zero, scattered;          /* scattered: pages need not be contiguous (one page at a time) */
-    bool no_cross_4g;              /* never crosses a 4 GiB boundary */
+    bool zero, scattered; /* scattered: pages need not be contiguous (one page at a time) */
+    bool no_cross_4g;     /* never crosses a 4 GiB boundary */
 } ss_block_request_t;
 
-/* Takes pages, an address range and a record: all or nothing. NO_SPACE (nothing fits, or a budget says so), NO_MEMORY. */
+/* Takes pages, an address range and a record: all or nothing. NO_SPACE (nothing fits, or a budget says so), NO_MEMORY.
+ */
 storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id);
 /* Frees a live block: pages are poisoned and free at once, the address range goes to the quarantine. Cannot fail. */
 void ss_block_free(storsim_machine_t *machine, ss_block_id_t id);
-/* Takes back the block made last, as if it had never been made: no quarantine, and its addresses are handed out next. For a caller whose
- * own reservation failed after the block was there. Cannot fail. */
+/* Takes back the block made last, as if it had never been made: no quarantine, and its addresses are handed out next.
+ * For a caller whose own reservation failed after the block was there. Cannot fail. */
 void ss_block_undo(storsim_machine_t *machine, ss_block_id_t id);
 ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id); /* NULL for a free record */
-/* The block around a kernel address, live or quarantined; 0 when the address was never handed out or left the quarantine. */
+/* The block around a kernel address, live or quarantined; 0 when the address was never handed out or left the
+ * quarantine. */
 ss_block_id_t ss_block_around(storsim_machine_t *machine, uint64_t va);
 /* The live block behind a frame (pool pages answer 0: use ss_block_around with the address), 0 = none. */
 ss_block_id_t ss_block_of_frame(storsim_machine_t *machine, uint64_t pfn);
@@ -126,58 +133,68 @@ ss_block_id_t ss_block_of_frame(storsim_machine_t *machine, uint64_t pfn);
 uint64_t ss_block_physical(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset);
 /* Bytes of a block that follow physically contiguously from `offset`, at most to its end rounded up to its page. */
 uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset);
-/* A block of extents already taken from the page allocator, which it owns from now on. HMB gets no kernel address, every other kind
- * (request data of a chosen number of fragments) one range of them. */
-storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request, const ss_page_extent_t *extents,
-                                uint32_t count, ss_block_id_t *id);
+/* A block of extents already taken from the page allocator, which it owns from now on. HMB gets no kernel address,
+ * every other kind (request data of a chosen number of fragments) one range of them. */
+storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request,
+                                const ss_page_extent_t *extents, uint32_t count, ss_block_id_t *id);
 uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *block);
-bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa, uint64_t *bytes);
+bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa,
+                     uint64_t *bytes);
 /* The driver-invisible bytes of a block (records the core keeps in simulated memory, e.g. an MDL's fields). */
-storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer, size_t bytes);
-storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, const void *buffer, size_t bytes);
+storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer,
+                               size_t bytes);
+storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset,
+                                const void *buffer, size_t bytes);
 /* Iterates live blocks in order of allocation: start with 0, ends with 0. */
 ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id);
 
 /* What an allocation routine answers, whatever its family calls the status. */
 typedef enum ss_contig_outcome { SS_CONTIG_OK, SS_CONTIG_REFUSED } ss_contig_outcome_t;
 
-/* --- nonpaged pool (nt/pool.c) --------------------------------------------------------------------------------------- */
+/* --- nonpaged pool (nt/pool.c) ------------------------------------------------------------------------------------ */
 
-/* Takes a slot or pages: 16-byte aligned below a page and never across one, page aligned from a page on (spec §2.4). kind is POOL or
- * any other pool-backed kind (MDL, EVENT). NO_SPACE, NO_MEMORY. */
-storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
-                              ss_block_id_t *id);
+/* Takes a slot or pages: 16-byte aligned below a page and never across one, page aligned from a page on (spec §2.4).
+ * kind is POOL or any other pool-backed kind (MDL, EVENT). NO_SPACE, NO_MEMORY. */
+storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
+                              uint32_t owner, ss_block_id_t *id);
 uint32_t ss_pool_type(const storsim_machine_t *machine); /* 512 from Windows 8 on, else 0 */
-/* The whole of a pool allocation once the pointers were checked: rows of spec §3.1 on size and tag (and V11 when bypass_irql_status let
- * a bad IRQL through), the fault plan, then ss_pool_take for call->owner. REFUSED answers INSUFFICIENT_RESOURCES. Look at
- * call->status first: it is set on a bugcheck or a host error. */
+/* The whole of a pool allocation once the pointers were checked: rows of spec §3.1 on size and tag (and V11 when
+ * bypass_irql_status let a bad IRQL through), the fault plan, then ss_pool_take for call->owner. REFUSED answers
+ * INSUFFICIENT_RESOURCES. Look at call->status first: it is set on a bugcheck or a host error. */
 ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t tag, ss_block_id_t *id);
-/* The whole of a pool free: decides bugcheck and violation rows of spec §3.1 and §3.8. `kind` is what the routine expects (POOL or
- * MDL); other_adapter is reported as WRONG_ADAPTER. OK also when a violation was recorded. */
+/* The whole of a pool free: decides bugcheck and violation rows of spec §3.1 and §3.8. `kind` is what the routine
+ * expects (POOL or MDL); other_adapter is reported as WRONG_ADAPTER. OK also when a violation was recorded. */
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va);
-typedef struct ss_pool_usage { uint64_t bytes, blocks, budget_used; } ss_pool_usage_t;
+typedef struct ss_pool_usage {
+    uint64_t bytes, blocks, budget_used;
+} ss_pool_usage_t;
 void ss_pool_usage(const storsim_machine_t *machine, ss_pool_usage_t *usage);
 
-/* --- contiguous memory (nt/contig.c) --------------------------------------------------------------------------------- */
+/* --- contiguous memory (nt/contig.c) ------------------------------------------------------------------------------ */
 
 typedef struct ss_contig_args {
     uint64_t bytes, lowest, highest, boundary;
     int32_t cache;
     uint32_t node;
 } ss_contig_args_t;
-/* The refusal rows of spec §3.2 shared by contiguous and DMA memory, then the allocation for call->owner: checks everything but pointers and
- * IRQL, asks the fault plan, allocates. REFUSED covers every row that answers
+/* The refusal rows of spec §3.2 shared by contiguous and DMA memory, then the allocation for call->owner: checks
+ * everything but pointers and IRQL, asks the fault plan, allocates. REFUSED covers every row that answers
  * INSUFFICIENT_RESOURCES; violations are recorded here. call->status is set on host errors. */
-ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args, ss_block_id_t *id);
+ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args,
+                                   ss_block_id_t *id);
 /* Reports CACHE_ALIAS when a live mapping of one of these frames has another cache type (spec §4.2). */
 void ss_cache_alias(ss_call_t *call, uint64_t pfn, uint64_t pages, int32_t cache);
 /* The whole of a free of contiguous or DMA memory (spec §3.2, §3.3, rulings R14, R15). pa 0 = not supplied. */
-storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes, int32_t cache, uint64_t pa);
+storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes,
+                                  int32_t cache, uint64_t pa);
 
-/* --- MDLs (nt/mdl.c) -------------------------------------------------------------------------------------------------- */
+/* --- MDLs (nt/mdl.c) ---------------------------------------------------------------------------------------------- */
 
 enum {
-    SS_MDL_MAPPED_TO_SYSTEM_VA = 0x1, SS_MDL_PAGES_LOCKED = 0x2, SS_MDL_SOURCE_IS_NONPAGED_POOL = 0x4, SS_MDL_PARTIAL = 0x10
+    SS_MDL_MAPPED_TO_SYSTEM_VA = 0x1,
+    SS_MDL_PAGES_LOCKED = 0x2,
+    SS_MDL_SOURCE_IS_NONPAGED_POOL = 0x4,
+    SS_MDL_PARTIAL = 0x10
 };
 /* The documented members of an MDL as read from simulated memory (x64 layout, spec §2.3). */
 typedef struct ss_mdl {
@@ -186,9 +203,12 @@ typedef struct ss_mdl {
     uint32_t byte_count, byte_offset;
 } ss_mdl_t;
 /* Makes an MDL over [va, va + bytes) owned by `owner`: fields set, PFN array unfilled. NO_SPACE, NO_MEMORY. */
-storsim_status_t ss_mdl_make(storsim_machine_t *machine, uint64_t va, uint32_t bytes, uint32_t owner, ss_block_id_t *id);
-/* Makes an MDL that describes a block's pages, built and locked (SRB data, HDA buffers); same owner and life as the caller says. */
-storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t described, uint64_t offset, uint32_t bytes, uint32_t owner, ss_block_id_t *id);
+storsim_status_t ss_mdl_make(storsim_machine_t *machine, uint64_t va, uint32_t bytes, uint32_t owner,
+                             ss_block_id_t *id);
+/* Makes an MDL that describes a block's pages, built and locked (SRB data, HDA buffers); same owner and life as the
+ * caller says. */
+storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t described, uint64_t offset, uint32_t bytes,
+                                   uint32_t owner, ss_block_id_t *id);
 /* Build rows of spec §3.8: decides and performs. */
 storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va);
 /* Reads an MDL; false when va is not the start of a live MDL. */
@@ -199,7 +219,7 @@ void ss_mdl_free(storsim_machine_t *machine, ss_block_id_t id);
 /* Sets (address 0: clears) MappedSystemVa and MAPPED_TO_SYSTEM_VA of an MDL whose pages were mapped. NO_MEMORY. */
 storsim_status_t ss_mdl_set_mapping(storsim_machine_t *machine, ss_block_id_t id, uint64_t system_va);
 
-/* --- interrupts and DPCs (nt/interrupt.c) ------------------------------------------------------------------------------ */
+/* --- interrupts and DPCs (nt/interrupt.c) ------------------------------------------------------------------------- */
 
 /* A room's own interrupt service and deferred routines are named by (room, kind) and called through these ops. */
 typedef struct ss_kernel_ops {
@@ -208,17 +228,21 @@ typedef struct ss_kernel_ops {
     /* Runs at DISPATCH. */
     storsim_status_t (*dpc)(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b);
     /* The driver's own load (store) inside a range made by ss_register_range_make; may be NULL. */
-    storsim_status_t (*registers)(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer, size_t bytes, bool store);
+    storsim_status_t (*registers)(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer,
+                                  size_t bytes, bool store);
 } ss_kernel_ops_t;
 storsim_status_t ss_kernel_ops_register(storsim_machine_t *machine, ss_room_t room, const ss_kernel_ops_t *ops);
-storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line, uint8_t irql, ss_room_t room, uint64_t context);
+storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line, uint8_t irql, ss_room_t room,
+                                      uint64_t context);
 void ss_interrupt_disconnect(storsim_machine_t *machine, uint32_t line);
 /* Queues a deferred call on the current CPU; runs when its IRQL is below DISPATCH and dpc_latency has passed. */
 storsim_status_t ss_dpc_queue(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b);
-/* The same, `delay` ticks later than dpc_latency says. For late_dpc of one device: ask ss_hardware_fault and pass SS_LATE_DPC_TICKS;
- * ss_dpc_queue itself consumes late_dpc rules that name no device. */
-storsim_status_t ss_dpc_queue_late(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b, uint64_t delay);
-#define SS_LATE_DPC_TICKS UINT64_C(240000) /* 10 ms: longer than any notification period worth testing. Model choice. */
+/* The same, `delay` ticks later than dpc_latency says. For late_dpc of one device: ask ss_hardware_fault and pass
+ * SS_LATE_DPC_TICKS; ss_dpc_queue itself consumes late_dpc rules that name no device. */
+storsim_status_t ss_dpc_queue_late(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a, uint64_t b,
+                                   uint64_t delay);
+#define SS_LATE_DPC_TICKS UINT64_C(240000) /* 10 ms: longer than any notification period worth testing. Model choice.  \
+                                            */
 /* Drops queued DPCs of a room with this kind and first argument (object going away). */
 void ss_dpc_drop(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a);
 /* Delivers whatever may run now: called at the end of an outer call. */
@@ -226,15 +250,16 @@ storsim_status_t ss_deliver(storsim_machine_t *machine);
 /* Runs a host callback at a level: raises, calls, lowers to the old level (without delivering), restores the frame. */
 storsim_status_t ss_callback_at(storsim_machine_t *machine, uint8_t irql, storsim_callback_t *callback);
 
-/* --- device registers mapped into the kernel's half ----------------------------------------------------------------------- */
+/* --- device registers mapped into the kernel's half --------------------------------------------------------------- */
 
-/* A live block of kind HDA_REGISTERS: `bytes` (whole pages) of kernel addresses with no RAM behind them (pages 0, no store). Loads and
- * stores of storsim_read_va and storsim_write_va inside it go to the room's `registers` op with this context and the offset in the range.
- * Ends with ss_block_free: then quarantined like any other block, so a later access is USE_AFTER_FREE. NO_SPACE, NO_MEMORY. */
-storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes, uint32_t owner,
-                                        ss_block_id_t *id);
+/* A live block of kind HDA_REGISTERS: `bytes` (whole pages) of kernel addresses with no RAM behind them (pages 0, no
+ * store). Loads and stores of storsim_read_va and storsim_write_va inside it go to the room's `registers` op with this
+ * context and the offset in the range. Ends with ss_block_free: then quarantined like any other block, so a later
+ * access is USE_AFTER_FREE. NO_SPACE, NO_MEMORY. */
+storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes,
+                                        uint32_t owner, ss_block_id_t *id);
 
-/* --- memory access (nt/access.c) --------------------------------------------------------------------------------------- */
+/* --- memory access (nt/access.c) ---------------------------------------------------------------------------------- */
 
 /* Rows R56, R57 of the device's accesses are decided here: owner is the adapter number of the device. */
 storsim_status_t ss_device_owner(storsim_machine_t *machine, ss_device_t device, uint32_t owner);

@@ -1,6 +1,6 @@
-/* nt/load.c: from the members of a snapshot's lists back to a consistent state. Every record is checked by itself, then each list is built
- * with the functions that build it in life; whatever does not fit is FORMAT. A record's `exports` field, always 0 in a snapshot, serves
- * as the mark that its list has named it. */
+/* nt/load.c: from the members of a snapshot's lists back to a consistent state. Every record is checked by itself, then
+ * each list is built with the functions that build it in life; whatever does not fit is FORMAT. A record's `exports`
+ * field, always 0 in a snapshot, serves as the mark that its list has named it. */
 #include "nt/walk_i.h"
 
 enum { NAMED_LIST = 1, NAMED_SPAN = 2 };
@@ -9,7 +9,7 @@ static void damaged(ss_codec_t *codec) {
     ss_codec_fail(codec, STORSIM_FORMAT);
 }
 
-/* --- pool pages -------------------------------------------------------------------------------------------------------- */
+/* --- pool pages --------------------------------------------------------------------------------------------------- */
 
 static void add_unused_page(ss_nt_t *nt) {
     uint32_t index = ++nt->pool_page_count;
@@ -58,7 +58,7 @@ void nt_load_pool_page(ss_nt_t *nt, ss_codec_t *codec, const nt_saved_page_t *sa
     nt->pool_pages[nt->pool_page_count++] = page;
 }
 
-/* --- records by themselves ---------------------------------------------------------------------------------------------- */
+/* --- records by themselves ---------------------------------------------------------------------------------------- */
 
 static bool page_index_valid(const ss_nt_t *nt, uint32_t index) {
     return index != 0 && index <= nt->pool_page_count && nt->pool_pages[index - 1] != NULL;
@@ -76,7 +76,8 @@ static bool frames_valid(const ss_nt_t *nt, const ss_block_t *block) {
     uint64_t pages = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         const nt_extent_t *extent = &list->items[i];
-        if (extent->pages == 0 || extent->pages > limit || extent->first_pfn == 0 || extent->first_pfn > limit - extent->pages) {
+        if (extent->pages == 0 || extent->pages > limit || extent->first_pfn == 0 ||
+            extent->first_pfn > limit - extent->pages) {
             return false;
         }
         pages += extent->pages;
@@ -94,20 +95,22 @@ static bool address_valid(const ss_block_t *block) {
 
 static bool span_valid(const ss_nt_t *nt, ss_block_id_t id, const ss_block_t *block) {
     if (block->kind == KIND_POOL_PAGE) {
-        return page_index_valid(nt, block->pool_page) && nt_pool_page(nt, block->pool_page)->block == id && block->pages == 1 &&
-               block->flags == 0 && nt_pool_page(nt, block->pool_page)->gone == (block->state == SS_STATE_QUARANTINED) &&
+        return page_index_valid(nt, block->pool_page) && nt_pool_page(nt, block->pool_page)->block == id &&
+               block->pages == 1 && block->flags == 0 &&
+               nt_pool_page(nt, block->pool_page)->gone == (block->state == SS_STATE_QUARANTINED) &&
                frames_valid(nt, block) && address_valid(block);
     }
     if ((block->flags & BLOCK_REGISTERS) != 0) {
-        return block->flags == BLOCK_REGISTERS && block->link < SS_ROOM_COUNT && block->pages == 0 && block->extents == 0 &&
-               block->size != 0 && block->size % PAGE == 0 && address_valid(block);
+        return block->flags == BLOCK_REGISTERS && block->link < SS_ROOM_COUNT && block->pages == 0 &&
+               block->extents == 0 && block->size != 0 && block->size % PAGE == 0 && address_valid(block);
     }
     return frames_valid(nt, block) && address_valid(block);
 }
 
 /* Ties a slot to its page; what it shares with the page is taken from there. */
 static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
-    if (!page_index_valid(nt, block->pool_page) || (block->flags & ~(BLOCK_COUNTED | BLOCK_POOL)) != 0 || block->extents != 0) {
+    if (!page_index_valid(nt, block->pool_page) || (block->flags & ~(BLOCK_COUNTED | BLOCK_POOL)) != 0 ||
+        block->extents != 0) {
         return false;
     }
     nt_pool_page_t *page = nt_pool_page(nt, block->pool_page);
@@ -117,8 +120,10 @@ static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
     const ss_block_t *span = block_at(nt, page->block);
     uint64_t width = (uint64_t)page->granules * GRANULE, offset = block->va % PAGE;
     uint32_t slot = nt_pool_slot(page, offset);
-    bool placed = block->va - span->va < PAGE && slot < page->slots && offset == slot * width + POOL_HEADER && page->ids[slot] == 0;
-    if (!placed || block->size > width - POOL_HEADER || block->pages != 0 || (page->gone && block->state == SS_STATE_LIVE)) {
+    bool placed = block->va - span->va < PAGE && slot < page->slots && offset == slot * width + POOL_HEADER &&
+                  page->ids[slot] == 0;
+    if (!placed || block->size > width - POOL_HEADER || block->pages != 0 ||
+        (page->gone && block->state == SS_STATE_LIVE)) {
         return false;
     }
     block->pfn = span->pfn;
@@ -139,7 +144,8 @@ static bool is_slot(const ss_block_t *block) {
 }
 
 void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
-    bool sane = nt->cursor != 0 && nt->cursor <= ARENA_PAGES && nt->high_water >= nt->cursor && nt->high_water <= ARENA_PAGES;
+    bool sane =
+        nt->cursor != 0 && nt->cursor <= ARENA_PAGES && nt->high_water >= nt->cursor && nt->high_water <= ARENA_PAGES;
     for (ss_block_id_t id = 1; id <= nt->block_count && sane; id++) {
         const ss_block_t *block = block_at(nt, id);
         if (block->state != SS_STATE_FREE && !is_slot(block)) {
@@ -156,8 +162,8 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
     for (uint32_t i = 1; i <= nt->pool_page_count && sane; i++) {
         if (nt->pool_pages[i - 1] != NULL) {
             const nt_pool_page_t *page = nt_pool_page(nt, i);
-            bool owned = page->block != 0 && page->block <= nt->block_count && block_at(nt, page->block)->pool_page == i &&
-                         block_at(nt, page->block)->kind == KIND_POOL_PAGE;
+            bool owned = page->block != 0 && page->block <= nt->block_count &&
+                         block_at(nt, page->block)->pool_page == i && block_at(nt, page->block)->kind == KIND_POOL_PAGE;
             sane = owned && (page->gone ? page->held != 0 : page->live != 0);
         }
     }
@@ -166,7 +172,7 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
     }
 }
 
-/* --- lists -------------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 /* The record of an id that a list names for the first time; NULL after FORMAT. */
 static ss_block_t *named(ss_nt_t *nt, ss_codec_t *codec, uint32_t id, uint32_t list, uint8_t state) {

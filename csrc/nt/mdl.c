@@ -1,5 +1,5 @@
-/* nt/mdl.c: memory descriptor lists. An MDL is a pool block whose fields and PFN array lie in simulated memory, in the x64 layout of spec §2.3,
- * so that what a driver writes into one counts. */
+/* nt/mdl.c: memory descriptor lists. An MDL is a pool block whose fields and PFN array lie in simulated memory, in the
+ * x64 layout of spec §2.3, so that what a driver writes into one counts. */
 #include "nt/nt_i.h"
 
 enum { MDL_HEADER = 48, MDL_CHUNK = 64 };
@@ -40,9 +40,11 @@ static uint64_t capacity_of(const ss_block_t *block) {
     return (block->size - MDL_HEADER) / 8;
 }
 
-static storsim_status_t make(storsim_machine_t *machine, const ss_mdl_t *mdl, uint32_t owner, bool counted, ss_block_id_t *id) {
+static storsim_status_t make(storsim_machine_t *machine, const ss_mdl_t *mdl, uint32_t owner, bool counted,
+                             ss_block_id_t *id) {
     uint64_t pages = pages_spanned(mdl->byte_offset, mdl->byte_count);
-    storsim_status_t status = nt_pool_take(machine, STORSIM_BLOCK_MDL, MDL_HEADER + 8 * pages, MDL_TAG, owner, counted, id);
+    storsim_status_t status =
+        nt_pool_take(machine, STORSIM_BLOCK_MDL, MDL_HEADER + 8 * pages, MDL_TAG, owner, counted, id);
     if (status != STORSIM_OK) {
         return status;
     }
@@ -57,14 +59,17 @@ static storsim_status_t make(storsim_machine_t *machine, const ss_mdl_t *mdl, ui
 
 static ss_mdl_t fields(uint64_t va, uint32_t bytes) {
     uint32_t offset = (uint32_t)(va % PAGE);
-    return (ss_mdl_t){.start_va = va - offset,
-                      .byte_offset = offset,
-                      .byte_count = bytes,
-                      .size = (uint16_t)(MDL_HEADER + 8 * pages_spanned(offset, bytes))}; /* a CSHORT: large ones wrap, as there */
+    return (ss_mdl_t){
+        .start_va = va - offset,
+        .byte_offset = offset,
+        .byte_count = bytes,
+        .size = (uint16_t)(MDL_HEADER + 8 * pages_spanned(offset, bytes))}; /* a CSHORT: large ones wrap, as there */
 }
 
-storsim_status_t ss_mdl_make(storsim_machine_t *machine, uint64_t va, uint32_t bytes, uint32_t owner, ss_block_id_t *id) {
-    /* Source: nf-wdm-ioallocatemdl.md: 4 GiB - PAGE_SIZE from Windows 7 on, 2 GiB - PAGE_SIZE on Vista; older as Vista. */
+storsim_status_t ss_mdl_make(storsim_machine_t *machine, uint64_t va, uint32_t bytes, uint32_t owner,
+                             ss_block_id_t *id) {
+    /* Source: nf-wdm-ioallocatemdl.md: 4 GiB - PAGE_SIZE from Windows 7 on, 2 GiB - PAGE_SIZE on Vista; older as Vista.
+     */
     uint32_t limit = nt_of(machine)->config.os >= 0x06010000 ? UINT32_C(0xFFFFF000) : UINT32_C(0x7FFFF000);
     if (bytes > limit) {
         return STORSIM_NO_SPACE;
@@ -74,8 +79,8 @@ storsim_status_t ss_mdl_make(storsim_machine_t *machine, uint64_t va, uint32_t b
 }
 
 /* Writes pfns[first … first + count) of a block's MDL from the pages at `va` on. */
-static storsim_status_t write_pages(storsim_machine_t *machine, const ss_block_t *mdl, const ss_block_t *described, uint64_t offset,
-                                    uint64_t pages) {
+static storsim_status_t write_pages(storsim_machine_t *machine, const ss_block_t *mdl, const ss_block_t *described,
+                                    uint64_t offset, uint64_t pages) {
     uint8_t raw[8 * MDL_CHUNK];
     for (uint64_t done = 0; done < pages;) {
         uint64_t count = pages - done < MDL_CHUNK ? pages - done : MDL_CHUNK;
@@ -93,11 +98,11 @@ static storsim_status_t write_pages(storsim_machine_t *machine, const ss_block_t
     return STORSIM_OK;
 }
 
-storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t described, uint64_t offset, uint32_t bytes, uint32_t owner,
-                                   ss_block_id_t *id) {
+storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t described, uint64_t offset, uint32_t bytes,
+                                   uint32_t owner, ss_block_id_t *id) {
     const ss_block_t *block = ss_block(machine, described);
-    if (block == NULL || block->state != SS_STATE_LIVE || (block->flags & BLOCK_REGISTERS) != 0 || offset > block->size ||
-        bytes > block->size - offset) {
+    if (block == NULL || block->state != SS_STATE_LIVE || (block->flags & BLOCK_REGISTERS) != 0 ||
+        offset > block->size || bytes > block->size - offset) {
         return STORSIM_INVALID;
     }
     ss_mdl_t mdl = fields(block->va + offset, bytes);
@@ -108,7 +113,8 @@ storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t des
     }
     block = ss_block(machine, described); /* the table may have moved */
     uint64_t in_page = (block->store_offset + offset) % PAGE;
-    status = write_pages(machine, ss_block(machine, *id), block, offset - in_page, pages_spanned(mdl.byte_offset, bytes));
+    status =
+        write_pages(machine, ss_block(machine, *id), block, offset - in_page, pages_spanned(mdl.byte_offset, bytes));
     if (status != STORSIM_OK) {
         ss_block_undo(machine, *id);
     }
@@ -147,7 +153,8 @@ bool ss_mdl_page(storsim_machine_t *machine, uint64_t mdl_va, uint32_t index, ui
     const ss_block_t *block = mdl_at(machine, mdl_va);
     ss_mdl_t mdl;
     uint8_t raw[8];
-    if (block == NULL || !load(machine, block, &mdl) || (mdl.flags & (SS_MDL_PAGES_LOCKED | SS_MDL_SOURCE_IS_NONPAGED_POOL)) == 0 ||
+    if (block == NULL || !load(machine, block, &mdl) ||
+        (mdl.flags & (SS_MDL_PAGES_LOCKED | SS_MDL_SOURCE_IS_NONPAGED_POOL)) == 0 ||
         index >= pages_spanned(mdl.byte_offset, mdl.byte_count) || index >= capacity_of(block) ||
         ss_block_read(machine, block, MDL_HEADER + 8 * (uint64_t)index, raw, sizeof raw) != STORSIM_OK) {
         return false;
@@ -177,15 +184,17 @@ void ss_mdl_free(storsim_machine_t *machine, ss_block_id_t id) {
     ss_block_free(machine, id);
 }
 
-/* --- building --------------------------------------------------------------------------------------------------------- */
+/* --- building ----------------------------------------------------------------------------------------------------- */
 
 /* Simulated PTE of an address: the classic fixed base of x64, for parameter 3 of 0x1A/0x1240. Model choice. */
 static uint64_t pte_address(uint64_t va) {
     return UINT64_C(0xFFFFF68000000000) + (va >> 9 & UINT64_C(0x7FFFFFFFF8));
 }
 
-/* First page of the range without live memory behind it, or the end. *pageable: first address in pageable or stack memory, or 0. */
-static uint64_t first_hole(storsim_machine_t *machine, uint64_t start, uint64_t end, uint64_t *pageable, ss_detail_t *detail) {
+/* First page of the range without live memory behind it, or the end. *pageable: first address in pageable or stack
+ * memory, or 0. */
+static uint64_t first_hole(storsim_machine_t *machine, uint64_t start, uint64_t end, uint64_t *pageable,
+                           ss_detail_t *detail) {
     const ss_nt_t *nt = nt_of(machine);
     *pageable = 0;
     for (uint64_t at = start; at < end;) {
@@ -291,7 +300,8 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
         ss_violate(call, SS_MDL_PAGEABLE, &detail);
     }
     if (pages > capacity_of(block)) { /* the driver made the count larger than its array */
-        const ss_detail_t over = {.expected = capacity_of(block), .got = pages, .address = mdl_va, .allocated_at = block->site};
+        const ss_detail_t over = {
+            .expected = capacity_of(block), .got = pages, .address = mdl_va, .allocated_at = block->site};
         ss_violate(call, SS_OVERRUN, &over);
         pages = capacity_of(block);
     }

@@ -4,11 +4,11 @@
  *   [guard][span …][guard][pool page][pool page][guard][span]    live list      order of allocation
  *     by_va: page → id of the span      by_frame: pfn → id       held list      quarantine, order of freeing
  *
- * A span is a record with addresses of its own: a block of whole pages, or a pool page. Pool slots are records too; they are found
- * through their page. The arena is a list of spans in address order with a cursor that only moves forward and wraps at the end: new
- * spans go in at the cursor, so the list stays sorted and the next obstacle is always the span ahead. An address is free again when its
- * record left the quarantine. by_frame keeps the id of a freed record until then, unless the frame was taken again: that is how a
- * device's late access is told from a foreign one. */
+ * A span is a record with addresses of its own: a block of whole pages, or a pool page. Pool slots are records too;
+ * they are found through their page. The arena is a list of spans in address order with a cursor that only moves
+ * forward and wraps at the end: new spans go in at the cursor, so the list stays sorted and the next obstacle is always
+ * the span ahead. An address is free again when its record left the quarantine. by_frame keeps the id of a freed record
+ * until then, unless the frame was taken again: that is how a device's late access is told from a foreign one. */
 #ifndef SS_NT_I_H
 #define SS_NT_I_H
 
@@ -16,21 +16,22 @@
 
 #define PAGE UINT64_C(4096)
 #define ARENA_PAGES ((UINT64_MAX - STORSIM_ARENA_BASE) / PAGE) /* the last page of the address space stays out */
-#define GUARD_BYTE 0x0Fu  /* fills what lies between a block's last byte and the end of its page or slot; Source: spec §2.6 */
+#define GUARD_BYTE                                                                                                     \
+    0x0Fu /* fills what lies between a block's last byte and the end of its page or slot; Source: spec §2.6 */
 #define GRANULE 16u
 #define POOL_HEADER 16u
-#define POOL_SLOT_MAX 4064u  /* largest request that shares a page. Source: spec §2.4 */
+#define POOL_SLOT_MAX 4064u /* largest request that shares a page. Source: spec §2.4 */
 #define POOL_CLASSES 32u
 #define KIND_POOL_PAGE STORSIM_BLOCK_KIND_COUNT /* a record of this room only: never in the live list */
 
 enum { DISPATCH_LEVEL = 2, HIGH_LEVEL = 15 };
 
-enum { /* ss_block_t.flags */
-    BLOCK_COUNTED = 1, /* its size counts in the nonpaged budget */
-    BLOCK_CONTIG = 2,  /* its pages count in the contiguous budget */
-    BLOCK_REGISTERS = 4, /* addresses without RAM */
-    BLOCK_NO_VA = 8,   /* RAM without addresses */
-    BLOCK_POOL = 16    /* came from the pool: a slot or whole pages */
+enum {                      /* ss_block_t.flags */
+       BLOCK_COUNTED = 1,   /* its size counts in the nonpaged budget */
+       BLOCK_CONTIG = 2,    /* its pages count in the contiguous budget */
+       BLOCK_REGISTERS = 4, /* addresses without RAM */
+       BLOCK_NO_VA = 8,     /* RAM without addresses */
+       BLOCK_POOL = 16      /* came from the pool: a slot or whole pages */
 };
 
 typedef struct nt_cpu {
@@ -59,9 +60,9 @@ typedef struct nt_pool_page {
     uint16_t live, held;     /* slots */
     uint16_t granules, slots;
     uint8_t class_index, node;
-    bool gone, listed;       /* gone: no live slot, frame given back; only quarantined addresses are left */
-    uint64_t free[2];        /* bit set = slot never used or out of quarantine */
-    uint32_t ids[];          /* record of each slot, 0 = free */
+    bool gone, listed; /* gone: no live slot, frame given back; only quarantined addresses are left */
+    uint64_t free[2];  /* bit set = slot never used or out of quarantine */
+    uint32_t ids[];    /* record of each slot, 0 = free */
 } nt_pool_page_t;
 
 typedef struct nt_owner {
@@ -72,9 +73,9 @@ typedef struct nt_owner {
 typedef struct nt_connection {
     uint32_t line;
     uint8_t irql;
-    uint16_t room;      /* SS_ROOM_HOST: routine and context are the host's tokens */
+    uint16_t room; /* SS_ROOM_HOST: routine and context are the host's tokens */
     uint64_t routine, context;
-    bool held_off;      /* nobody claimed it, or it never fell: waits for the line's next change */
+    bool held_off; /* nobody claimed it, or it never fell: waits for the line's next change */
 } nt_connection_t;
 
 typedef struct nt_dpc {
@@ -86,7 +87,9 @@ typedef struct nt_dpc {
 #define DEVICE_WINDOWS 8u
 typedef struct nt_device {
     uint32_t device, owner;
-    struct nt_window { uint64_t first, last; } windows[DEVICE_WINDOWS]; /* frames nobody owns that were reported already */
+    struct nt_window {
+        uint64_t first, last;
+    } windows[DEVICE_WINDOWS]; /* frames nobody owns that were reported already */
     uint32_t window_count, window_next;
 } nt_device_t;
 
@@ -101,16 +104,16 @@ typedef struct nt_export {
 typedef struct ss_nt {
     ss_host_t *host;
     storsim_nt_config_t config;
-    uint64_t fingerprint;    /* of the configuration */
+    uint64_t fingerprint; /* of the configuration */
     uint32_t node_count;
-    uint8_t *node_order;     /* row n: nodes by distance from n */
+    uint8_t *node_order; /* row n: nodes by distance from n */
     nt_cpu_t cpus[64];
     uint32_t cpu;
-    nt_limit_t *limits;      /* by routine id, NULL until one is set */
+    nt_limit_t *limits; /* by routine id, NULL until one is set */
     uint32_t limit_count;
-    ss_call_t *frame;        /* innermost call under way */
+    ss_call_t *frame; /* innermost call under way */
 
-    ss_block_t *blocks;      /* index id - 1 */
+    ss_block_t *blocks; /* index id - 1 */
     uint32_t block_count, block_capacity, free_block, free_blocks;
     uint32_t load_last_free; /* end of the free list while a snapshot is read */
     uint32_t first_live, last_live, live_count;
@@ -119,27 +122,31 @@ typedef struct ss_nt {
     ss_pagemap_t by_va, by_frame;
     uint64_t cursor, high_water; /* arena pages */
     uint32_t first_span, last_span, ahead;
-    struct { uint64_t cursor, high_water; uint32_t ahead; ss_block_id_t span; } before; /* where the arena stood before its last span */
-    nt_extents_t *lists;     /* index - 1 */
+    struct {
+        uint64_t cursor, high_water;
+        uint32_t ahead;
+        ss_block_id_t span;
+    } before;            /* where the arena stood before its last span */
+    nt_extents_t *lists; /* index - 1 */
     uint32_t list_count, list_capacity, free_list;
 
-    nt_pool_page_t **pool_pages; /* index - 1 */
+    nt_pool_page_t **pool_pages;                                  /* index - 1 */
     uint32_t pool_page_count, pool_page_capacity, free_pool_page; /* free_pool_page: chained through spare */
     uint32_t *pool_page_spare;
     uint32_t pool_spare_capacity;
-    uint32_t *partial;       /* node * POOL_CLASSES + class: first page with a free slot */
+    uint32_t *partial; /* node * POOL_CLASSES + class: first page with a free slot */
     uint32_t *partial_last;
 
     uint64_t pool_bytes, pool_blocks, pool_budget_used, contig_pages;
-    nt_owner_t *owners;      /* index owner - 1 */
+    nt_owner_t *owners; /* index owner - 1 */
     uint32_t owner_count, owner_capacity;
 
     nt_connection_t *connections;
     uint32_t connection_count, connection_capacity;
     nt_dpc_t *dpcs;
     uint32_t dpc_count, dpc_capacity;
-    uint64_t burst_time;     /* DPCs run at this time … */
-    uint32_t burst;          /* … so many */
+    uint64_t burst_time; /* DPCs run at this time … */
+    uint32_t burst;      /* … so many */
     bool delivering;
     const ss_kernel_ops_t *ops[SS_ROOM_COUNT];
 
@@ -189,7 +196,8 @@ void nt_held_append(ss_nt_t *nt, ss_block_id_t id);
 /* Pages of kernel address space of a record; 0 for slots and HMB. */
 uint64_t nt_span_pages(const ss_block_t *block);
 uint64_t nt_span_guard(const ss_block_t *block);
-/* Finds room for pages with `guard` unmapped pages on both sides. *ahead: the span that will follow. false: address space is full. */
+/* Finds room for pages with `guard` unmapped pages on both sides. *ahead: the span that will follow. false: address
+ * space is full. */
 bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *first, uint32_t *ahead);
 /* Puts a span whose va was found at the cursor; by_va was reserved. */
 void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead);
@@ -213,7 +221,8 @@ typedef struct nt_frames {
 } nt_frames_t;
 /* Nodes in the order a request tries them; nodes[64]. Returns their number. */
 uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, uint8_t *nodes);
-storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, nt_frames_t *frames);
+storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
+                                nt_frames_t *frames);
 void nt_frames_give(storsim_machine_t *machine, nt_frames_t *frames);
 static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) {
     return frames->many != NULL ? frames->many : &frames->one;
@@ -229,7 +238,7 @@ uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
 bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);
 uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page); /* cannot fail after the reserve */
-void nt_pool_list(ss_nt_t *nt, uint32_t index);   /* at the end of its list */
+void nt_pool_list(ss_nt_t *nt, uint32_t index);               /* at the end of its list */
 void nt_pool_unlist(ss_nt_t *nt, uint32_t index);
 void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id);
 void nt_pool_slot_expire(storsim_machine_t *machine, ss_block_id_t id);
@@ -240,15 +249,16 @@ void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add);
 bool nt_pool_allows(const ss_nt_t *nt, uint64_t bytes, uint32_t owner);
 bool nt_contig_allows(const ss_nt_t *nt, uint64_t pages, uint32_t owner);
 /* ss_pool_take with the choice whether the block counts in the budgets: what the port makes for itself does not. */
-storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
-                              bool counted, ss_block_id_t *id);
+storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
+                              uint32_t owner, bool counted, ss_block_id_t *id);
 /* The 16 bytes before a slot as a number: sizes, index and type in the low half, the tag above. */
 uint64_t nt_pool_header(const ss_nt_t *nt, const ss_block_t *block, bool allocated);
 
 /* --- access.c --- */
-storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical, size_t bytes,
-                          bool write, ss_bus_result_t result);
-/* Never mapped: 2; freed and forgotten: 0; not canonical: 4; user half: 0xF. Source: bug-check-0x50, rulings R53, R54. */
+storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
+                          size_t bytes, bool write, ss_bus_result_t result);
+/* Never mapped: 2; freed and forgotten: 0; not canonical: 4; user half: 0xF. Source: bug-check-0x50, rulings R53, R54.
+ */
 uint64_t nt_fault_reason(const ss_nt_t *nt, uint64_t va);
 /* Stops with the page fault of rulings R53, R54. */
 storsim_status_t nt_page_fault(ss_call_t *call, uint64_t va, bool write);

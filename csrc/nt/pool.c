@@ -2,12 +2,12 @@
  *
  *   page of a class:  [header|block……|slack][header|block……|slack] … [tail]
  *
- * Every slot is a whole number of 16-byte granules; a class is the number of slots that fit a page, so no page wastes a slot. Where
- * there is room a slot has at least one granule of slack behind the block: an overrun meets known bytes before it meets a neighbour.
- * Unused parts of a page hold poison, so that taking and freeing a slot leaves the page as it was. A freed slot is handed out again only
- * after it left the quarantine; a page without a live block gives its frame back at once and keeps only its addresses.
- * The nonpaged budget counts requested bytes of pool blocks and MDLs, not headers and slack: what a driver can reckon. Model choice.
- * Source: spec/storport-memory §2.4. */
+ * Every slot is a whole number of 16-byte granules; a class is the number of slots that fit a page, so no page wastes a
+ * slot. Where there is room a slot has at least one granule of slack behind the block: an overrun meets known bytes
+ * before it meets a neighbour. Unused parts of a page hold poison, so that taking and freeing a slot leaves the page as
+ * it was. A freed slot is handed out again only after it left the quarantine; a page without a live block gives its
+ * frame back at once and keeps only its addresses. The nonpaged budget counts requested bytes of pool blocks and MDLs,
+ * not headers and slack: what a driver can reckon. Model choice. Source: spec/storport-memory §2.4. */
 #include "nt/nt_i.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ void nt_pool_shape(uint64_t bytes, uint16_t *granules, uint16_t *slots, uint8_t 
     *class_index = (uint8_t)(count >= 16 ? widest - 2 : 15 + (15 - count));
 }
 
-/* --- pool pages ------------------------------------------------------------------------------------------------------ */
+/* --- pool pages --------------------------------------------------------------------------------------------------- */
 
 nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
     return nt->pool_pages[index - 1];
@@ -125,7 +125,7 @@ void nt_pool_unlist(ss_nt_t *nt, uint32_t index) {
     page->listed = false;
 }
 
-/* --- contents of a slot ---------------------------------------------------------------------------------------------- */
+/* --- contents of a slot ------------------------------------------------------------------------------------------- */
 
 typedef struct slot_plan {
     uint64_t bytes, va; /* va of the slot's start */
@@ -152,7 +152,8 @@ static void put_word(uint8_t *to, uint64_t word) {
     }
 }
 
-/* Header, block and slack go in with one write: it is the only step of taking a slot that may need host memory for bytes. */
+/* Header, block and slack go in with one write: it is the only step of taking a slot that may need host memory for
+ * bytes. */
 static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store, const slot_plan_t *plan) {
     uint8_t bytes[PAGE];
     size_t total = (size_t)plan->granules * GRANULE, end = POOL_HEADER + (size_t)plan->bytes;
@@ -161,23 +162,19 @@ static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store,
     if (nt_of(machine)->config.zero_pool) {
         memset(bytes + POOL_HEADER, 0, (size_t)plan->bytes);
     } else {
-        uint64_t seed = ss_mix(ss_machine_seed(machine), plan->va);
-        for (size_t at = POOL_HEADER; at < end; at += 8) {
-            uint64_t word = ss_mix(seed, at);
-            for (size_t i = 0; i < 8; i++) {
-                uint8_t byte = (uint8_t)(word >> (8 * i));
-                bytes[at + i] = byte != 0 ? byte : 0xA5; /* may run up to 7 bytes into the slack, overwritten below */
-            }
+        ss_rng_t pattern = {ss_mix(ss_machine_seed(machine), plan->va)};
+        for (size_t at = POOL_HEADER; at < end; at += 8) { /* may run up to 7 bytes into the slack, overwritten below */
+            put_word(bytes + at, ss_rng_next(&pattern) | UINT64_C(0x0101010101010101)); /* no byte is zero */
         }
     }
     memset(bytes + end, GUARD_BYTE, total - end);
     return ss_store_write(ss_machine_ram(machine), store, (uint64_t)plan->slot * total, bytes, total);
 }
 
-/* --- taking a slot --------------------------------------------------------------------------------------------------- */
+/* --- taking a slot ------------------------------------------------------------------------------------------------ */
 
-static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_t kind, const slot_plan_t *plan, uint32_t owner,
-                                 uint32_t index) {
+static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_t kind, const slot_plan_t *plan,
+                                 uint32_t owner, uint32_t index) {
     ss_nt_t *nt = nt_of(machine);
     nt_pool_page_t *page = nt_pool_page(nt, index);
     const ss_block_id_t id = nt_record_take(nt);
@@ -219,8 +216,8 @@ static uint32_t lowest_free(const nt_pool_page_t *page) {
     return slot;
 }
 
-static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan, uint32_t owner, uint32_t index,
-                                ss_block_id_t *id) {
+static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan,
+                                uint32_t owner, uint32_t index, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     const nt_pool_page_t *page = nt_pool_page(nt, index);
     if (!nt_records_reserve(nt, 1)) {
@@ -245,7 +242,8 @@ typedef struct page_draft {
     bool frame;
 } page_draft_t;
 
-static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slot_plan_t *plan, uint16_t slots, page_draft_t *draft) {
+static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slot_plan_t *plan, uint16_t slots,
+                                   page_draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
     ss_ram_t *ram = ss_machine_ram(machine);
     if (!nt_arena_find(nt, 1, 0, &draft->first, &draft->ahead)) {
@@ -287,8 +285,8 @@ static void undo_page(storsim_machine_t *machine, const page_draft_t *draft) {
     ss_release(ss_machine_host(machine), draft->page);
 }
 
-static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan, uint32_t owner, uint8_t node,
-                                 uint16_t slots, uint8_t class_index, ss_block_id_t *id) {
+static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan,
+                                 uint32_t owner, uint8_t node, uint16_t slots, uint8_t class_index, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     page_draft_t draft = {.page = NULL};
     storsim_status_t status = draft_page(machine, node, plan, slots, &draft);
@@ -325,8 +323,8 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
     return STORSIM_OK;
 }
 
-static storsim_status_t take_slot(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
-                                  ss_block_id_t *id) {
+static storsim_status_t take_slot(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
+                                  uint32_t owner, ss_block_id_t *id) {
     const ss_nt_t *nt = nt_of(machine);
     slot_plan_t plan = {.bytes = bytes, .tag = tag};
     uint16_t slots;
@@ -344,7 +342,7 @@ static storsim_status_t take_slot(storsim_machine_t *machine, storsim_block_kind
     return STORSIM_NO_SPACE;
 }
 
-/* --- budgets --------------------------------------------------------------------------------------------------------- */
+/* --- budgets ------------------------------------------------------------------------------------------------------ */
 
 static nt_owner_t *owner_of(const ss_nt_t *nt, uint32_t owner) {
     return owner != 0 && owner <= nt->owner_count ? &nt->owners[owner - 1] : NULL;
@@ -395,8 +393,8 @@ void ss_pool_usage(const storsim_machine_t *machine, ss_pool_usage_t *usage) {
     *usage = (ss_pool_usage_t){nt->pool_bytes, nt->pool_blocks, nt->pool_budget_used};
 }
 
-storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
-                              bool counted, ss_block_id_t *id) {
+storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
+                              uint32_t owner, bool counted, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     if (counted && !nt_pool_allows(nt, bytes, owner)) {
         return STORSIM_NO_SPACE;
@@ -424,13 +422,13 @@ storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t k
     return status;
 }
 
-storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag, uint32_t owner,
-                              ss_block_id_t *id) {
+storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
+                              uint32_t owner, ss_block_id_t *id) {
     bool counted = kind == STORSIM_BLOCK_POOL || kind == STORSIM_BLOCK_MDL;
     return nt_pool_take(machine, kind, bytes, tag, owner, counted, id);
 }
 
-/* --- giving a slot back ----------------------------------------------------------------------------------------------- */
+/* --- giving a slot back ------------------------------------------------------------------------------------------- */
 
 static void give_frame(storsim_machine_t *machine, nt_pool_page_t *page, uint32_t index) {
     ss_nt_t *nt = nt_of(machine);
@@ -456,7 +454,8 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id) {
         return;
     }
     /* The page has host memory since its first slot, so this cannot fail. */
-    (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON, nt_slot_bytes(nt, block));
+    (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON,
+                       nt_slot_bytes(nt, block));
 }
 
 /* The addresses of a page without a live or quarantined slot are free; its record goes. */

@@ -1,7 +1,8 @@
-/* nt/poolcall.c: what a pool allocation and a pool free of a driver can go wrong with: rows of spec/storport-memory §3.1 and §3.8. */
+/* nt/poolcall.c: what a pool allocation and a pool free of a driver can go wrong with: rows of spec/storport-memory
+ * §3.1 and §3.8. */
 #include "nt/nt_i.h"
 
-/* --- allocation ------------------------------------------------------------------------------------------------------ */
+/* --- allocation --------------------------------------------------------------------------------------------------- */
 
 static bool letter_or_digit(uint32_t tag) {
     for (unsigned i = 0; i < 4; i++) {
@@ -86,15 +87,15 @@ ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t ta
     return SS_CONTIG_OK;
 }
 
-/* --- free ------------------------------------------------------------------------------------------------------------ */
+/* --- free --------------------------------------------------------------------------------------------------------- */
 
 typedef enum verdict {
     FREE_OK,
-    FREE_TWICE,    /* start of a block that was freed */
-    FREE_INSIDE,   /* pool, but not the start of a block */
-    FREE_CONTIG,   /* inside live contiguous or DMA memory */
-    FREE_USER,     /* below the kernel's half */
-    FREE_FOREIGN   /* anything else */
+    FREE_TWICE,  /* start of a block that was freed */
+    FREE_INSIDE, /* pool, but not the start of a block */
+    FREE_CONTIG, /* inside live contiguous or DMA memory */
+    FREE_USER,   /* below the kernel's half */
+    FREE_FOREIGN /* anything else */
 } verdict_t;
 
 static bool pool_kind(const ss_block_t *block) {
@@ -113,10 +114,12 @@ static verdict_t judge_pool(storsim_machine_t *machine, uint64_t va, const ss_bl
         if (span == 0) {
             return FREE_FOREIGN;
         }
-        /* A pool page, but no block there now: the start of an unused slot was freed and is forgotten; the rest is between blocks. */
+        /* A pool page, but no block there now: the start of an unused slot was freed and is forgotten; the rest is
+         * between blocks. */
         const nt_pool_page_t *page = nt_pool_page(nt, block_at(nt, span)->pool_page);
         uint32_t slot = nt_pool_slot(page, va % PAGE);
-        bool start = slot < page->slots && page->ids[slot] == 0 && va % PAGE == (uint64_t)slot * page->granules * GRANULE + POOL_HEADER;
+        bool start = slot < page->slots && page->ids[slot] == 0 &&
+                     va % PAGE == (uint64_t)slot * page->granules * GRANULE + POOL_HEADER;
         return start ? FREE_TWICE : FREE_INSIDE;
     }
     const ss_block_t *found = ss_block(machine, id);
@@ -155,13 +158,15 @@ static storsim_status_t stop_twice(ss_call_t *call, storsim_block_kind_t kind, u
         ss_violate(call, SS_StorPortAllocatePool, detail);
     }
     if (ss_at_least(call->machine, STORSIM_VERIFIER)) {
-        uint64_t header_va = block == NULL || block->pool_page != 0 ? va - POOL_HEADER : va; /* page blocks have no header */
+        uint64_t header_va =
+            block == NULL || block->pool_page != 0 ? va - POOL_HEADER : va; /* page blocks have no header */
         return ss_bugcheck(call, SS_DOUBLE_FREE, 0xC4, 0x13, 0, header_va, header, detail);
     }
     return ss_bugcheck(call, SS_DOUBLE_FREE, 0xC2, 0x07, 0, header, va, detail);
 }
 
-static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, verdict_t verdict, uint64_t va, const ss_block_t *block) {
+static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, verdict_t verdict, uint64_t va,
+                                  const ss_block_t *block) {
     bool verifier = ss_at_least(call->machine, STORSIM_VERIFIER);
     ss_detail_t detail = {.address = va};
     if (block != NULL) {
@@ -177,7 +182,8 @@ static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, ve
         return ss_bugcheck(call, SS_USER_ADDRESS, 0xC2, 0x40, va, STORSIM_SYSTEM_START, 0, &detail);
     case FREE_CONTIG:
         return ss_bugcheck(call, SS_CONTIGUOUS_FREED_AS_POOL, 0xC2, 0x41, va,
-                           ss_block_physical(call->machine, block, va - block->va) / PAGE, highest_pfn(call->machine), &detail);
+                           ss_block_physical(call->machine, block, va - block->va) / PAGE, highest_pfn(call->machine),
+                           &detail);
     case FREE_INSIDE:
         return verifier ? ss_bugcheck(call, SS_INTERIOR_POINTER, 0xC4, 0x10, va, 0, 0, &detail)
                         : ss_bugcheck(call, SS_INTERIOR_POINTER, 0xC2, 0x99, va, 0, 0, &detail);
@@ -185,13 +191,15 @@ static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, ve
         break;
     }
     ss_rule_id_t rule = kind == STORSIM_BLOCK_MDL ? SS_NOT_AN_MDL : SS_NOT_POOL;
-    return verifier ? ss_bugcheck(call, rule, 0xC4, 0x10, va, 0, 0, &detail) : ss_bugcheck(call, rule, 0xC2, 0x42, va, 0, 0, &detail);
+    return verifier ? ss_bugcheck(call, rule, 0xC4, 0x10, va, 0, 0, &detail)
+                    : ss_bugcheck(call, rule, 0xC2, 0x42, va, 0, 0, &detail);
 }
 
 /* An MDL whose pages are mapped through it: 0xC4(0xB8, MDL, flags, reserved); a retail kernel goes on. */
 static storsim_status_t check_mapped(ss_call_t *call, const ss_block_t *block) {
     ss_mdl_t mdl;
-    if (block->kind != STORSIM_BLOCK_MDL || !ss_mdl_load(call->machine, block->va, &mdl) || (mdl.flags & SS_MDL_MAPPED_TO_SYSTEM_VA) == 0) {
+    if (block->kind != STORSIM_BLOCK_MDL || !ss_mdl_load(call->machine, block->va, &mdl) ||
+        (mdl.flags & SS_MDL_MAPPED_TO_SYSTEM_VA) == 0) {
         return STORSIM_OK;
     }
     const ss_detail_t detail = {.address = block->va, .allocated_at = block->site};
@@ -217,7 +225,8 @@ storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint
     }
     ss_detail_t detail = {.address = va, .allocated_at = block->site};
     if (block->kind != (uint8_t)kind) {
-        ss_violate(call, SS_WRONG_FREE_ROUTINE, &detail); /* an MDL is a pool block: freed, but not as it should be. Model choice */
+        ss_violate(call, SS_WRONG_FREE_ROUTINE,
+                   &detail); /* an MDL is a pool block: freed, but not as it should be. Model choice */
     }
     if (block->owner != call->owner && call->owner != 0) {
         ss_detail_t owners = {.expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};

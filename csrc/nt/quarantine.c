@@ -1,5 +1,5 @@
-/* nt/quarantine.c: freed address ranges stay recognisable until so many bytes were freed after them. Only addresses wait; the pages
- * behind them are free at once (DESIGN §5). */
+/* nt/quarantine.c: freed address ranges stay recognisable until so many bytes were freed after them. Only addresses
+ * wait; the pages behind them are free at once (DESIGN §5). */
 #include "nt/nt_i.h"
 
 /* Bytes a record counts for: its slot, or its pages. */

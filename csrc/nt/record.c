@@ -1,15 +1,15 @@
 /* nt/record.c: the table of records, its lists, the arena of kernel addresses, extent lists. See nt_i.h. */
 #include "nt/nt_i.h"
 
-/* --- records -------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 bool nt_records_reserve(ss_nt_t *nt, uint32_t count) {
     if (nt->free_blocks >= count) {
         return true;
     }
     void *array = nt->blocks;
-    if (nt->block_count > UINT32_MAX / 2 ||
-        !ss_grow(nt->host, &array, &nt->block_capacity, nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {
+    if (nt->block_count > UINT32_MAX / 2 || !ss_grow(nt->host, &array, &nt->block_capacity,
+                                                     nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {
         return false;
     }
     nt->blocks = array;
@@ -77,7 +77,7 @@ void nt_held_append(ss_nt_t *nt, ss_block_id_t id) {
     nt->last_held = id;
 }
 
-/* --- the arena ------------------------------------------------------------------------------------------------------ */
+/* --- the arena ---------------------------------------------------------------------------------------------------- */
 
 uint64_t nt_span_pages(const ss_block_t *block) {
     if (block->pool_page != 0 && block->kind != KIND_POOL_PAGE) {
@@ -194,7 +194,7 @@ void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id) {
     }
 }
 
-/* --- extents -------------------------------------------------------------------------------------------------------- */
+/* --- extents ------------------------------------------------------------------------------------------------------ */
 
 uint32_t nt_extents_take(ss_nt_t *nt, uint32_t count) {
     nt_extent_t *items = ss_alloc(nt->host, (size_t)count * sizeof *items);

@@ -8,7 +8,10 @@ const ss_rule_t ss_rules[SS_RULE_COUNT] = {
 };
 
 const char *storsim_bugcheck_name(uint64_t code) {
-    static const struct { uint64_t code; const char *name; } names[] = {
+    static const struct {
+        uint64_t code;
+        const char *name;
+    } names[] = {
         {0x0A, "IRQL_NOT_LESS_OR_EQUAL"},
         {0x19, "BAD_POOL_HEADER"},
         {0x1A, "MEMORY_MANAGEMENT"},
@@ -70,8 +73,8 @@ void ss_note(ss_call_t *call, ss_rule_id_t rule, const ss_detail_t *detail) {
     (void)ss_report(call->machine, SS_ROOM_NT, (uint32_t)rule, &draft);
 }
 
-storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t p4,
-                             const ss_detail_t *detail) {
+storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3,
+                             uint64_t p4, const ss_detail_t *detail) {
     storsim_finding_t draft = draft_of(call, STORSIM_BUG_CHECK, detail);
     draft.code = code;
     draft.parameters[0] = p1;

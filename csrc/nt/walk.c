@@ -1,8 +1,9 @@
 /* nt/walk.c: snapshot and digest of the kernel room.
  *
- * The digest names what a driver or device can see: levels, live blocks in order of allocation, queued deferred calls, connected lines.
- * A snapshot keeps the records by id and three sequences (live, held, spans); links, maps, bit sets and counters follow from them and are
- * rebuilt and checked by load.c, so that damaged bytes cannot make an inconsistent state. */
+ * The digest names what a driver or device can see: levels, live blocks in order of allocation, queued deferred calls,
+ * connected lines. A snapshot keeps the records by id and three sequences (live, held, spans); links, maps, bit sets
+ * and counters follow from them and are rebuilt and checked by load.c, so that damaged bytes cannot make an
+ * inconsistent state. */
 #include "nt/nt_i.h"
 #include "nt/walk_i.h"
 
@@ -20,10 +21,11 @@ static void walk_cpus(ss_nt_t *nt, ss_codec_t *codec) {
     }
 }
 
-/* --- lists of small things --------------------------------------------------------------------------------------------- */
+/* --- lists of small things ---------------------------------------------------------------------------------------- */
 
 /* Walks the count of an array and makes room for it on LOAD. */
-static uint32_t walk_array(ss_nt_t *nt, ss_codec_t *codec, void **array, uint32_t *count, uint32_t *capacity, size_t element, size_t stored) {
+static uint32_t walk_array(ss_nt_t *nt, ss_codec_t *codec, void **array, uint32_t *count, uint32_t *capacity,
+                           size_t element, size_t stored) {
     uint64_t wide = *count;
     ss_codec_count(codec, &wide, stored, UINT32_MAX / 4);
     if (ss_codec_loading(codec) && !ss_grow(nt->host, array, capacity, (uint32_t)wide, element)) {
@@ -107,7 +109,7 @@ static void walk_devices(ss_nt_t *nt, ss_codec_t *codec) {
     }
 }
 
-/* --- records ----------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 static void walk_extents(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     uint64_t count = !ss_codec_loading(codec) && block->extents != 0 ? nt->lists[block->extents - 1].count : 0;
@@ -230,7 +232,8 @@ static uint32_t follow_page(const ss_nt_t *nt, uint32_t index) {
 }
 
 /* A list as its members in order, closed by 0; on LOAD each goes to `add`. */
-static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t first, follow_fn follow, nt_add_fn add) {
+static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t first, follow_fn follow,
+                      nt_add_fn add) {
     uint32_t at = first, limit = ss_codec_loading(codec) ? UINT32_MAX : 0;
     while (ss_codec_ok(codec) && (limit != 0 || at != 0)) {
         uint32_t stored = at;

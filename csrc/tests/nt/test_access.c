@@ -4,7 +4,8 @@
 static void live(void) {
     world_t w;
     world_start(&w, STORSIM_STRICT);
-    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), large = va_of(&w, pool_get(&w, 3 * 4096 + 5, TAG, STORSIM_OK));
+    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)),
+             large = va_of(&w, pool_get(&w, 3 * 4096 + 5, TAG, STORSIM_OK));
     uint8_t in[3 * 4096 + 5], out[sizeof in];
     for (size_t i = 0; i < sizeof in; i++) {
         in[i] = (uint8_t)(i * 7 + 1);
@@ -16,10 +17,12 @@ static void live(void) {
     CHECK_EQ(storsim_read_va(w.machine, large, out, sizeof out), STORSIM_OK);
     CHECK(memcmp(in, out, sizeof in) == 0);
     for (uint64_t page = 0; page < 3; page++) { /* the pages are where storsim_physical says */
-        CHECK_EQ(storsim_memory_read(w.machine, storsim_physical(w.machine, large + page * 4096), out, 4096), STORSIM_OK);
+        CHECK_EQ(storsim_memory_read(w.machine, storsim_physical(w.machine, large + page * 4096), out, 4096),
+                 STORSIM_OK);
         CHECK(memcmp(in + page * 4096, out, 4096) == 0);
     }
-    CHECK(storsim_physical(w.machine, large) + 4096 != storsim_physical(w.machine, large + 4096)); /* pool is scattered */
+    CHECK(storsim_physical(w.machine, large) + 4096 !=
+          storsim_physical(w.machine, large + 4096)); /* pool is scattered */
     /* R51: slack to the end of the page, and on over a page's headers, is done unseen. */
     CHECK_EQ(storsim_write_va(w.machine, large + sizeof in, in, 4096 - 5), STORSIM_OK);
     CHECK_EQ(storsim_write_va(w.machine, pool + 100, in, 12), STORSIM_OK);
@@ -38,7 +41,8 @@ static void after_free(void) {
         storsim_status_t raised = level == STORSIM_STRICT ? STORSIM_VIOLATION : STORSIM_OK;
         (void)pool_get(&w, 100, TAG, STORSIM_OK);
         storsim_set_site(w.machine, 1);
-        uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
+        uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)),
+                 large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
         storsim_set_site(w.machine, 2);
         pool_put(&w, pool, STORSIM_OK);
         pool_put(&w, large, STORSIM_OK);
@@ -68,12 +72,15 @@ static void after_free(void) {
         w.config.level = STORSIM_VERIFIER;
         w.config.verifier = STORSIM_V_SPECIAL_POOL;
         world_boot(&w);
-        uint64_t large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK)), pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
+        uint64_t large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK)),
+                 pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
         pool_put(&w, pool, STORSIM_OK);
         pool_put(&w, large, STORSIM_OK);
         uint8_t byte = 0;
         CHECK_EQ(storsim_read_va(w.machine, large, &byte, 1), STORSIM_OK); /* not below a page */
-        CHECK_EQ(write ? storsim_write_va(w.machine, pool + 3, &byte, 1) : storsim_read_va(w.machine, pool + 3, &byte, 1), STORSIM_BUGCHECK);
+        CHECK_EQ(write ? storsim_write_va(w.machine, pool + 3, &byte, 1)
+                       : storsim_read_va(w.machine, pool + 3, &byte, 1),
+                 STORSIM_BUGCHECK);
         CHECK_STOP(&w, 0xD5, pool + 3, write, 0, 0);
         world_end(&w);
     }
@@ -86,16 +93,23 @@ static void fault(uint64_t va, uint32_t os, uint8_t irql, int write, uint64_t re
     w.config.quarantine = 0;
     world_boot(&w);
     uint64_t gone = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
-    uint64_t slot_page = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), slot = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
+    uint64_t slot_page = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)),
+             slot = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
     uint64_t kept = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
     pool_put(&w, gone, STORSIM_OK);
     pool_put(&w, slot, STORSIM_OK);
     (void)slot_page;
-    va = va == 1 ? gone : va == 2 ? slot : va == 3 ? kept + 3 * 4096 : va == 4 ? kept - 1 : va == 5 ? kept + (UINT64_C(1) << 40) : va;
+    va = va == 1   ? gone
+         : va == 2 ? slot
+         : va == 3 ? kept + 3 * 4096
+         : va == 4 ? kept - 1
+         : va == 5 ? kept + (UINT64_C(1) << 40)
+                   : va;
     CHECK_EQ(storsim_set_irql(w.machine, irql, NULL), STORSIM_OK);
     uint8_t byte = 1;
     uint64_t before = world_free(&w);
-    CHECK_EQ(write ? storsim_write_va(w.machine, va, &byte, 1) : storsim_read_va(w.machine, va, &byte, 1), STORSIM_BUGCHECK);
+    CHECK_EQ(write ? storsim_write_va(w.machine, va, &byte, 1) : storsim_read_va(w.machine, va, &byte, 1),
+             STORSIM_BUGCHECK);
     if (irql >= 2) {
         CHECK_STOP(&w, 0xD1, va, irql, write, 0);
     } else {
@@ -111,9 +125,19 @@ static void fault(uint64_t va, uint32_t os, uint8_t irql, int write, uint64_t re
 }
 
 static void faults(void) {
-    static const struct { uint64_t va, reason; } rows[] = {
-        {1, 0}, {2, 0}, {3, 2}, {4, 2}, {5, 2}, {UINT64_C(0xFFFF800000000000), 2}, {UINT64_C(0xFFFFFFFFFFFFFFFF), 2},
-        {UINT64_C(0x0000800000000000), 4}, {UINT64_C(0xFFFF7FFFFFFFFFFF), 4}, {UINT64_C(0x00007FFFFFFFFFFF), 0xF}, {0, 0xF}};
+    static const struct {
+        uint64_t va, reason;
+    } rows[] = {{1, 0},
+                {2, 0},
+                {3, 2},
+                {4, 2},
+                {5, 2},
+                {UINT64_C(0xFFFF800000000000), 2},
+                {UINT64_C(0xFFFFFFFFFFFFFFFF), 2},
+                {UINT64_C(0x0000800000000000), 4},
+                {UINT64_C(0xFFFF7FFFFFFFFFFF), 4},
+                {UINT64_C(0x00007FFFFFFFFFFF), 0xF},
+                {0, 0xF}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (int write = 0; write < 2; write++) {
             const char *name = rows[i].reason == 0xF ? "USER_PAGE_FAULT" : "PAGE_FAULT";
@@ -144,7 +168,8 @@ static void pageable(void) {
         w.config.level = STORSIM_VERIFIER;
         w.config.verifier = force ? STORSIM_V_FORCE_IRQL : 0;
         world_boot(&w);
-        ss_block_request_t request = {.kind = STORSIM_BLOCK_PAGEABLE, .size = 100, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1};
+        ss_block_request_t request = {
+            .kind = STORSIM_BLOCK_PAGEABLE, .size = 100, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1};
         ss_block_id_t id;
         uint8_t byte = 0;
         CHECK_EQ(ss_block_make(w.machine, &request, &id), STORSIM_OK);
@@ -158,12 +183,13 @@ static void pageable(void) {
     }
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------------- */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t last_offset, last_context;
 static uint8_t register_bytes[4096];
 
-static storsim_status_t registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer, size_t bytes, bool store) {
+static storsim_status_t registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer,
+                                  size_t bytes, bool store) {
     (void)machine;
     last_offset = offset;
     last_context = context;
@@ -194,7 +220,8 @@ static void register_range(void) {
     uint8_t *data;
     uint64_t size, token;
     storsim_allocation_t record;
-    CHECK(storsim_allocation_at(w.machine, va + 8000, &record) && record.kind == STORSIM_BLOCK_HDA_REGISTERS && record.pages == 0);
+    CHECK(storsim_allocation_at(w.machine, va + 8000, &record) && record.kind == STORSIM_BLOCK_HDA_REGISTERS &&
+          record.pages == 0);
     CHECK_EQ(storsim_block_export(w.machine, record.block, false, &data, &size, &token), STORSIM_INVALID);
     world_check(&w);
     ss_block_free(w.machine, id);
@@ -204,7 +231,7 @@ static void register_range(void) {
     world_end(&w);
 }
 
-/* --- devices ------------------------------------------------------------------------------------------------------------ */
+/* --- devices ------------------------------------------------------------------------------------------------------ */
 
 static storsim_status_t dma(world_t *w, ss_device_t device, uint64_t pa, size_t bytes, ss_bus_result_t *result) {
     uint8_t buffer[4096];
@@ -223,7 +250,8 @@ static void devices(void) {
         CHECK_EQ(ss_device_owner(w.machine, one, 1), STORSIM_OK);
         CHECK_EQ(ss_device_owner(w.machine, two, 2), STORSIM_OK);
         storsim_set_site(w.machine, 5);
-        ss_block_id_t id = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(8192), STORSIM_OK), slot = pool_get(&w, 200, TAG, STORSIM_OK);
+        ss_block_id_t id = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(8192), STORSIM_OK),
+                      slot = pool_get(&w, 200, TAG, STORSIM_OK);
         uint64_t pa = pa_of(&w, id), slot_pa = pa_of(&w, slot);
         (void)pool_get(&w, 200, TAG, STORSIM_OK);
         CHECK_EQ(dma(&w, one, pa, 4096, &result), STORSIM_OK);

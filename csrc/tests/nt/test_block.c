@@ -1,9 +1,15 @@
-/* Blocks of pages: addresses, quarantine, undo, scattered and adopted memory, and long random runs against the invariants. */
-#include "world.h"
+/* Blocks of pages: addresses, quarantine, undo, scattered and adopted memory, and long random runs against the
+ * invariants. */
 #include "nt/nt_i.h"
+#include "world.h"
 
 static ss_block_request_t request_of(uint64_t size) {
-    return (ss_block_request_t){.kind = STORSIM_BLOCK_UNCACHED, .size = size, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1, .owner = 1};
+    return (ss_block_request_t){.kind = STORSIM_BLOCK_UNCACHED,
+                                .size = size,
+                                .highest = UINT64_MAX,
+                                .node = STORSIM_NODE_ANY,
+                                .cache = 1,
+                                .owner = 1};
 }
 
 static ss_block_id_t make(world_t *w, const ss_block_request_t *request) {
@@ -147,7 +153,9 @@ static void adopted(void) {
     uint32_t count;
     uint64_t total;
     CHECK_EQ(storsim_memory_reserve(w.machine, 0x1000000, 0x1000), STORSIM_OK);
-    CHECK_EQ(ss_pages_take_longest(ss_machine_pages(w.machine), 10000, 1, 1, UINT64_MAX / 4096, 1, UINT64_MAX, extents, 4, &count, &total), STORSIM_OK);
+    CHECK_EQ(ss_pages_take_longest(ss_machine_pages(w.machine), 10000, 1, 1, UINT64_MAX / 4096, 1, UINT64_MAX, extents,
+                                   4, &count, &total),
+             STORSIM_OK);
     CHECK_EQ(count, 2);
     ss_block_request_t request = {.kind = STORSIM_BLOCK_HMB, .size = total * 4096, .cache = 1, .owner = 1};
     ss_block_id_t id;
@@ -171,7 +179,8 @@ static void adopted(void) {
     storsim_allocation_t record;
     uint64_t cursor = 0;
     CHECK(storsim_allocation_next(w.machine, &cursor, &record));
-    CHECK(record.kind == STORSIM_BLOCK_HMB && record.va == 0 && record.pages == total && record.pa == extents[0].first_pfn * 4096);
+    CHECK(record.kind == STORSIM_BLOCK_HMB && record.va == 0 && record.pages == total &&
+          record.pa == extents[0].first_pfn * 4096);
     CHECK(!storsim_allocation_next(w.machine, &cursor, &record));
     uint64_t pa, bytes;
     CHECK(storsim_allocation_extent(w.machine, record.block, 1, &pa, &bytes));
@@ -190,15 +199,18 @@ static void records(void) {
     world_start(&w, STORSIM_RELEASE);
     storsim_set_site(w.machine, 9);
     CHECK_EQ(storsim_set_irql(w.machine, 2, NULL), STORSIM_OK);
-    ss_block_id_t dma = contig_get(&w, STORSIM_BLOCK_DMA, &(ss_contig_args_t){5000, 0, UINT64_MAX, 0, 2, 1}, STORSIM_OK);
+    ss_block_id_t dma =
+        contig_get(&w, STORSIM_BLOCK_DMA, &(ss_contig_args_t){5000, 0, UINT64_MAX, 0, 2, 1}, STORSIM_OK);
     ss_block_id_t slot = pool_get(&w, 77, TAG, STORSIM_OK);
     storsim_allocation_t record;
     uint64_t cursor = 0;
     CHECK(storsim_allocation_next(w.machine, &cursor, &record));
-    CHECK(record.kind == STORSIM_BLOCK_DMA && record.va == va_of(&w, dma) && record.pa == pa_of(&w, dma) && record.size == 5000 &&
-          record.pages == 2 && record.node == 1 && record.cache == 2 && record.owner == 1 && record.site == 9 && record.irql == 2);
+    CHECK(record.kind == STORSIM_BLOCK_DMA && record.va == va_of(&w, dma) && record.pa == pa_of(&w, dma) &&
+          record.size == 5000 && record.pages == 2 && record.node == 1 && record.cache == 2 && record.owner == 1 &&
+          record.site == 9 && record.irql == 2);
     CHECK(storsim_allocation_next(w.machine, &cursor, &record));
-    CHECK(record.kind == STORSIM_BLOCK_POOL && record.va == va_of(&w, slot) && record.pages == 0 && record.tag == TAG && record.size == 77);
+    CHECK(record.kind == STORSIM_BLOCK_POOL && record.va == va_of(&w, slot) && record.pages == 0 && record.tag == TAG &&
+          record.size == 77);
     CHECK_EQ(record.pa, storsim_physical(w.machine, record.va));
     CHECK(!storsim_allocation_next(w.machine, &cursor, &record));
     CHECK(storsim_allocation_at(w.machine, va_of(&w, slot) + 76, &record) && record.tag == TAG);

@@ -69,9 +69,10 @@ static void frames(void) {
     CHECK_EQ(ss_call_end(&outer.call), STORSIM_OK);
     CHECK_EQ(where->routine, 0);
     const storsim_finding_t *finding = last_finding(&w);
-    CHECK(finding->kind == STORSIM_RULE_VIOLATION && finding->routine == routine("StorPortFreePool")->id && finding->irql == 2 &&
-          finding->owner == 6 && finding->site == 8 && finding->expected == 1 && finding->got == 2 && finding->address == 3 &&
-          finding->allocated_at == 4 && finding->freed_at == 5 && finding->args[0] == 0x1111 && finding->arg_count == 2);
+    CHECK(finding->kind == STORSIM_RULE_VIOLATION && finding->routine == routine("StorPortFreePool")->id &&
+          finding->irql == 2 && finding->owner == 6 && finding->site == 8 && finding->expected == 1 &&
+          finding->got == 2 && finding->address == 3 && finding->allocated_at == 4 && finding->freed_at == 5 &&
+          finding->args[0] == 0x1111 && finding->arg_count == 2);
     storsim_trace_entry_t entry = {0};
     bool seen = false;
     for (size_t i = 0; i < storsim_trace_count(w.machine); i++) {
@@ -150,7 +151,8 @@ static void rules(void) {
         ss_violate(&call, (ss_rule_id_t)rule, NULL);
         CHECK_EQ(ss_call_end(&call), STORSIM_OK);
         const storsim_finding_t *finding = last_finding(&w);
-        CHECK(finding->name[0] != '\0' && finding->rule[0] != '\0' && finding->fix[0] != '\0' && finding->source[0] != '\0');
+        CHECK(finding->name[0] != '\0' && finding->rule[0] != '\0' && finding->fix[0] != '\0' &&
+              finding->source[0] != '\0');
         for (int earlier = 1; earlier < rule; earlier++) {
             CHECK(strcmp(storsim_finding_get(w.machine, (size_t)earlier - 1)->name, finding->name) != 0);
         }

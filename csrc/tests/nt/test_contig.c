@@ -8,7 +8,8 @@ static void placement(void) {
     world_t w;
     world_start(&w, STORSIM_RELEASE);
     uint64_t before = world_digest(&w), free_before = world_free(&w);
-    ss_block_id_t id = contig_get(&w, DMA, &(ss_contig_args_t){8192, 0, 0xFFFFFF, 0, 1, STORSIM_NODE_ANY}, STORSIM_OK); /* C15 */
+    ss_block_id_t id =
+        contig_get(&w, DMA, &(ss_contig_args_t){8192, 0, 0xFFFFFF, 0, 1, STORSIM_NODE_ANY}, STORSIM_OK); /* C15 */
     CHECK(id != 0 && pa_of(&w, id) % 4096 == 0 && pa_of(&w, id) + 8191 <= 0xFFFFFF && va_of(&w, id) % 4096 == 0);
     CHECK_EQ(storsim_physical(w.machine, va_of(&w, id) + 5000), pa_of(&w, id) + 5000);
     CHECK_EQ(ss_block_of_frame(w.machine, pa_of(&w, id) / 4096 + 1), id);
@@ -25,10 +26,12 @@ static void placement(void) {
         CHECK_EQ(bytes[i], 0x0F);
     }
     for (int i = 0; i < 20; i++) { /* C19, C20 */
-        id = contig_get(&w, CONTIGUOUS, &(ss_contig_args_t){0x3000, 0, UINT64_MAX, 0x10000, 1, STORSIM_NODE_ANY}, STORSIM_OK);
+        id = contig_get(&w, CONTIGUOUS, &(ss_contig_args_t){0x3000, 0, UINT64_MAX, 0x10000, 1, STORSIM_NODE_ANY},
+                        STORSIM_OK);
         CHECK_EQ(pa_of(&w, id) >> 16, (pa_of(&w, id) + 0x2FFF) >> 16);
     }
-    id = contig_get(&w, CONTIGUOUS, &(ss_contig_args_t){0x10000, 0, UINT64_MAX, 0x10000, 1, STORSIM_NODE_ANY}, STORSIM_OK);
+    id = contig_get(&w, CONTIGUOUS, &(ss_contig_args_t){0x10000, 0, UINT64_MAX, 0x10000, 1, STORSIM_NODE_ANY},
+                    STORSIM_OK);
     CHECK_EQ(pa_of(&w, id) % 0x10000, 0);
     world_end(&w);
 }
@@ -40,7 +43,8 @@ static void byte_exact(void) {
         w.config.address_check_pfn = pfn_mode != 0;
         world_boot(&w);
         /* Highest 0x2800: page 2 holds 0x801 bytes of it. */
-        ss_block_id_t id = contig_get(&w, DMA, &(ss_contig_args_t){0x801, 0x2000, 0x2800, 0, 1, STORSIM_NODE_ANY}, STORSIM_OK);
+        ss_block_id_t id =
+            contig_get(&w, DMA, &(ss_contig_args_t){0x801, 0x2000, 0x2800, 0, 1, STORSIM_NODE_ANY}, STORSIM_OK);
         CHECK(id != 0 && pa_of(&w, id) == 0x2000);
         contig_put(&w, DMA, va_of(&w, id), 0x801, 1, 0, STORSIM_OK);
         id = contig_get(&w, DMA, &(ss_contig_args_t){0x802, 0x2000, 0x2800, 0, 1, STORSIM_NODE_ANY}, STORSIM_OK);
@@ -54,20 +58,24 @@ static void byte_exact(void) {
 static void refusals(void) {
     world_t w;
     world_start(&w, STORSIM_VERIFIER);
-    static const struct { ss_contig_args_t args; const char *violation; } rows[] = {
+    static const struct {
+        ss_contig_args_t args;
+        const char *violation;
+    } rows[] = {
         {{0, 0, UINT64_MAX, 0, 1, 0}, "ZERO_LENGTH"},
         {{UINT64_MAX, 0, UINT64_MAX, 0, 1, 0}, NULL},
         {{UINT64_C(1) << 40, 0, UINT64_MAX, 0, 1, 0}, NULL},
-        {{4096, 0x5000, 0x4000, 0, 1, 0}, NULL},                                    /* C23 */
-        {{4096, 0, UINT64_MAX, 0x3000, 1, 0}, "BAD_BOUNDARY"},                      /* C22 */
+        {{4096, 0x5000, 0x4000, 0, 1, 0}, NULL},               /* C23 */
+        {{4096, 0, UINT64_MAX, 0x3000, 1, 0}, "BAD_BOUNDARY"}, /* C22 */
         {{4096, 0, UINT64_MAX, 1, 1, 0}, NULL},
         {{4096, 0, UINT64_MAX, 0x800, 1, 0}, NULL},
-        {{0x10001, 0, UINT64_MAX, 0x10000, 1, 0}, NULL},                            /* C21 */
+        {{0x10001, 0, UINT64_MAX, 0x10000, 1, 0}, NULL}, /* C21 */
         {{4096, 0, UINT64_MAX, 0, 3, 0}, "BAD_CACHE_TYPE"},
         {{4096, 0, UINT64_MAX, 0, -1, 0}, "BAD_CACHE_TYPE"},
         {{4096, 0, UINT64_MAX, 0, 1, 2}, "BAD_NODE"},
         {{4096, 0, UINT64_MAX, 0, 1, 0x80000001}, "BAD_NODE"},
-        {{0x200000, 0x2000000 - 0x100000, UINT64_C(0x100000000) + 0x100000, 0, 1, STORSIM_NODE_ANY}, NULL}, /* C24: a hole between */
+        {{0x200000, 0x2000000 - 0x100000, UINT64_C(0x100000000) + 0x100000, 0, 1, STORSIM_NODE_ANY},
+         NULL}, /* C24: a hole between */
     };
     uint64_t before = world_digest(&w);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -131,7 +139,8 @@ static void distances(void) {
     world_boot(&w);
     static const uint32_t expected[] = {0, 0, 2, 2, 1, 1};
     for (size_t i = 0; i < 6; i++) {
-        CHECK_EQ(node_of(&w, contig_get(&w, DMA, &(ss_contig_args_t){4096, 0, UINT64_MAX, 0, 1, 0}, STORSIM_OK)), expected[i]);
+        CHECK_EQ(node_of(&w, contig_get(&w, DMA, &(ss_contig_args_t){4096, 0, UINT64_MAX, 0, 1, 0}, STORSIM_OK)),
+                 expected[i]);
     }
     CHECK_EQ(contig_get(&w, DMA, CONTIG(4096), STORSIM_OK), 0);
     world_end(&w);
@@ -156,8 +165,11 @@ static void budgets(void) {
 }
 
 static void mismatches(void) {
-    static const struct { int what; const char *name; } rows[] = {{0, "SIZE_MISMATCH"}, {1, "SIZE_MISMATCH"}, {2, "CACHE_MISMATCH"},
-                                                                  {3, "PA_MISMATCH"},   {4, "WRONG_FREE_ROUTINE"}, {5, "WRONG_FREE_ROUTINE"}};
+    static const struct {
+        int what;
+        const char *name;
+    } rows[] = {{0, "SIZE_MISMATCH"}, {1, "SIZE_MISMATCH"},      {2, "CACHE_MISMATCH"},
+                {3, "PA_MISMATCH"},   {4, "WRONG_FREE_ROUTINE"}, {5, "WRONG_FREE_ROUTINE"}};
     for (int level = STORSIM_RELEASE; level <= STORSIM_STRICT; level++) {
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             world_t w;
@@ -168,8 +180,11 @@ static void mismatches(void) {
             uint64_t va = va_of(&w, id), pa = pa_of(&w, id);
             int what = rows[i].what;
             bool strict = level == STORSIM_STRICT;
-            contig_put(&w, what == 4 ? CONTIGUOUS : DMA, va, what == 0 ? 4096 : what == 1 ? 8192 : 8191, what == 2 ? 0 : 1,
-                       what == 3 ? pa + 4096 : 0, strict ? STORSIM_BUGCHECK : STORSIM_OK);
+            contig_put(&w, what == 4 ? CONTIGUOUS : DMA, va,
+                       what == 0   ? 4096
+                       : what == 1 ? 8192
+                                   : 8191,
+                       what == 2 ? 0 : 1, what == 3 ? pa + 4096 : 0, strict ? STORSIM_BUGCHECK : STORSIM_OK);
             CHECK_LAST(&w, rows[i].name);
             if (strict) {
                 CHECK_STOP(&w, 0xC4, 0x16, 0, va, 0); /* C29 */
@@ -191,7 +206,8 @@ static void mismatches(void) {
     CHECK_EQ(storsim_finding_count(w.machine), 0);
     id = contig_get(&w, DMA, CONTIG(8192), STORSIM_OK);
     frame_t frame;
-    CHECK_EQ(ss_contig_return(begin(&w, &frame, "StorPortFreeDmaMemory", 2), DMA, va_of(&w, id), 8192, 1, 0), STORSIM_OK);
+    CHECK_EQ(ss_contig_return(begin(&w, &frame, "StorPortFreeDmaMemory", 2), DMA, va_of(&w, id), 8192, 1, 0),
+             STORSIM_OK);
     CHECK_EQ(ss_call_end(&frame.call), STORSIM_VIOLATION); /* WRONG_ADAPTER names no code */
     CHECK_EQ(ss_block(w.machine, id)->state, SS_STATE_QUARANTINED);
     world_end(&w);
@@ -203,9 +219,12 @@ static void stop_with(int level, uint32_t verifier, int what, uint64_t code, uin
     w.config.level = (storsim_level_t)level;
     w.config.verifier = verifier;
     world_boot(&w);
-    ss_block_id_t contig = contig_get(&w, CONTIGUOUS, CONTIG(8192), STORSIM_OK), dma = contig_get(&w, DMA, CONTIG(8192), STORSIM_OK);
-    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
-    ss_block_request_t port = {.kind = STORSIM_BLOCK_DEVICE_EXTENSION, .size = 100, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY};
+    ss_block_id_t contig = contig_get(&w, CONTIGUOUS, CONTIG(8192), STORSIM_OK),
+                  dma = contig_get(&w, DMA, CONTIG(8192), STORSIM_OK);
+    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)),
+             large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
+    ss_block_request_t port = {
+        .kind = STORSIM_BLOCK_DEVICE_EXTENSION, .size = 100, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY};
     ss_block_id_t extension;
     CHECK_EQ(ss_block_make(w.machine, &port, &extension), STORSIM_OK);
     uint64_t cva = va_of(&w, contig), dva = va_of(&w, dma);
@@ -229,12 +248,12 @@ static void bad_frees(void) {
         for (int what = 0; what <= 10; what++) {
             bool verifier_code = v && (what == 0 || what == 3 || what == 4 || what == 9);
             if (what == 7 && v) {
-                stop_with(level, d, what, 0xE6, 0x03, 2, 0);          /* DMA memory twice, check on: p2 = extra frees */
-                stop_with(level, 0, what, 0xC2, 0x60, 1, 0);          /* check off */
+                stop_with(level, d, what, 0xE6, 0x03, 2, 0); /* DMA memory twice, check on: p2 = extra frees */
+                stop_with(level, 0, what, 0xC2, 0x60, 1, 0); /* check off */
             } else if (verifier_code) {
                 stop_with(level, d, what, 0xC4, 0x16, 0, 1);
             } else {
-                stop_with(level, d, what, 0xC2, 0x60, 1, 0);          /* C33, C34 */
+                stop_with(level, d, what, 0xC2, 0x60, 1, 0); /* C33, C34 */
             }
         }
     }
@@ -243,7 +262,8 @@ static void bad_frees(void) {
 static void cache_alias(void) {
     world_t w;
     world_start(&w, STORSIM_RELEASE);
-    ss_block_id_t id = contig_get(&w, DMA, &(ss_contig_args_t){8192, 0, UINT64_MAX, 0, 0, STORSIM_NODE_ANY}, STORSIM_OK);
+    ss_block_id_t id =
+        contig_get(&w, DMA, &(ss_contig_args_t){8192, 0, UINT64_MAX, 0, 0, STORSIM_NODE_ANY}, STORSIM_OK);
     frame_t frame;
     ss_cache_alias(begin(&w, &frame, "StorPortGetSystemAddress", 1), pa_of(&w, id) / 4096, 2, 0);
     CHECK_EQ(storsim_finding_count(w.machine), 0);

@@ -10,7 +10,8 @@ static uint64_t handle(world_t *w, uint64_t va) {
 static void views(void) {
     world_t w;
     world_start(&w, STORSIM_VERIFIER);
-    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
+    uint64_t pool = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)),
+             large = va_of(&w, pool_get(&w, 9000, TAG, STORSIM_OK));
     uint8_t *data, *second, byte;
     uint64_t size, token, other;
     CHECK_EQ(storsim_block_export(w.machine, handle(&w, pool), true, &data, &size, &token), STORSIM_OK);
@@ -46,7 +47,8 @@ static void late(int shape, bool write, storsim_level_t level) {
     }
     storsim_set_site(w.machine, 21);
     uint64_t bytes = shape < 2 ? 100 : 9000;
-    ss_block_id_t id = shape == 3 ? contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(bytes), STORSIM_OK) : pool_get(&w, bytes, TAG, STORSIM_OK);
+    ss_block_id_t id = shape == 3 ? contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(bytes), STORSIM_OK)
+                                  : pool_get(&w, bytes, TAG, STORSIM_OK);
     uint64_t va = va_of(&w, id), size, token, second;
     uint8_t *data, *same;
     CHECK_EQ(storsim_block_export(w.machine, handle(&w, va), true, &data, &size, &token), STORSIM_OK);

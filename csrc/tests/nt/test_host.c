@@ -1,5 +1,5 @@
-/* Every host allocation of the scenario fails in turn, once and for good: the call answers NO_MEMORY, the digest is as before, the
- * machine's invariants hold, the same call then succeeds, and in the end nothing is left. */
+/* Every host allocation of the scenario fails in turn, once and for good: the call answers NO_MEMORY, the digest is as
+ * before, the machine's invariants hold, the same call then succeeds, and in the end nothing is left. */
 #include "scenario.h"
 
 static unsigned long run(unsigned long fail_at, int persistent) {

@@ -2,7 +2,13 @@
 #include "world.h"
 
 enum { MAX_LOG = 256 };
-static struct { char what; uint64_t value; uint8_t irql; uint32_t cpu; uint64_t time; } record[MAX_LOG];
+static struct {
+    char what;
+    uint64_t value;
+    uint8_t irql;
+    uint32_t cpu;
+    uint64_t time;
+} record[MAX_LOG];
 static size_t log_count;
 static uint32_t the_line;
 static int isr_lowers, dpc_requeues, fail_next;
@@ -37,7 +43,8 @@ static const ss_kernel_ops_t ops = {.isr = isr, .dpc = dpc};
 
 static storsim_status_t host(void *context, storsim_callback_t *callback) {
     storsim_machine_t *machine = *(storsim_machine_t **)context;
-    note(machine, callback->kind == STORSIM_CB_INTERRUPT ? 'i' : 'd', callback->values[callback->kind == STORSIM_CB_INTERRUPT ? 1 : 0]);
+    note(machine, callback->kind == STORSIM_CB_INTERRUPT ? 'i' : 'd',
+         callback->values[callback->kind == STORSIM_CB_INTERRUPT ? 1 : 0]);
     CHECK_EQ(storsim_advance(machine, 1), STORSIM_REENTRY);
     if (fail_next) {
         fail_next = 0;
@@ -45,8 +52,9 @@ static storsim_status_t host(void *context, storsim_callback_t *callback) {
     }
     if (callback->kind == STORSIM_CB_INTERRUPT) {
         uint8_t irql = storsim_irql(machine);
-        CHECK_EQ(storsim_set_irql(machine, (uint8_t)(irql - 1), NULL), STORSIM_INVALID); /* never below the callback's own level */
-        CHECK_EQ(storsim_set_irql(machine, 15, NULL), STORSIM_OK);                       /* put back afterwards */
+        CHECK_EQ(storsim_set_irql(machine, (uint8_t)(irql - 1), NULL),
+                 STORSIM_INVALID);                                 /* never below the callback's own level */
+        CHECK_EQ(storsim_set_irql(machine, 15, NULL), STORSIM_OK); /* put back afterwards */
         callback->result = 1;
         return ss_line_set(machine, the_line, false);
     }

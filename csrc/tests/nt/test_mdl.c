@@ -91,8 +91,13 @@ static void scattered(void) {
 static void built_for_others(void) {
     world_t w;
     world_start(&w, STORSIM_VERIFIER);
-    ss_block_request_t request = {.kind = STORSIM_BLOCK_SRB_DATA, .size = 9000, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY,
-                                  .cache = 1, .owner = 1, .scattered = true};
+    ss_block_request_t request = {.kind = STORSIM_BLOCK_SRB_DATA,
+                                  .size = 9000,
+                                  .highest = UINT64_MAX,
+                                  .node = STORSIM_NODE_ANY,
+                                  .cache = 1,
+                                  .owner = 1,
+                                  .scattered = true};
     ss_block_id_t data, id;
     CHECK_EQ(ss_block_make(w.machine, &request, &data), STORSIM_OK);
     CHECK_EQ(ss_mdl_make_built(w.machine, data, 5000, 4001, 1, &id), STORSIM_INVALID);
@@ -100,7 +105,8 @@ static void built_for_others(void) {
     uint64_t mdl = va_of(&w, id), pfn;
     ss_mdl_t copy;
     CHECK(ss_mdl_load(w.machine, mdl, &copy));
-    CHECK(copy.flags == SS_MDL_PAGES_LOCKED && copy.byte_offset == 5000 % 4096 && copy.start_va == va_of(&w, data) + 4096);
+    CHECK(copy.flags == SS_MDL_PAGES_LOCKED && copy.byte_offset == 5000 % 4096 &&
+          copy.start_va == va_of(&w, data) + 4096);
     CHECK(ss_mdl_page(w.machine, mdl, 1, &pfn));
     CHECK_EQ(pfn, ss_block_physical(w.machine, ss_block(w.machine, data), 8192) / 4096);
     ss_pool_usage_t usage;
@@ -173,15 +179,22 @@ static void misuse(void) {
     world_end(&w);
 }
 
-static void stop_with(int level, int what, uint64_t code, uint64_t p1, uint64_t p2_kind, uint64_t p3_kind, uint64_t p4_kind) {
+static void stop_with(int level, int what, uint64_t code, uint64_t p1, uint64_t p2_kind, uint64_t p3_kind,
+                      uint64_t p4_kind) {
     world_t w;
     world_start(&w, (storsim_level_t)level);
     uint64_t va = va_of(&w, pool_get(&w, 5000, TAG, STORSIM_OK));
-    ss_block_request_t request = {.kind = what == 5 ? STORSIM_BLOCK_KERNEL_STACK : STORSIM_BLOCK_PAGEABLE, .size = 8192,
-                                  .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1};
+    ss_block_request_t request = {.kind = what == 5 ? STORSIM_BLOCK_KERNEL_STACK : STORSIM_BLOCK_PAGEABLE,
+                                  .size = 8192,
+                                  .highest = UINT64_MAX,
+                                  .node = STORSIM_NODE_ANY,
+                                  .cache = 1};
     ss_block_id_t pageable;
     CHECK_EQ(ss_block_make(w.machine, &request, &pageable), STORSIM_OK);
-    uint64_t target = what == 2 ? va + 4096 : what == 3 ? UINT64_C(0x10000) : what >= 4 && what <= 5 ? va_of(&w, pageable) : va;
+    uint64_t target = what == 2                ? va + 4096
+                      : what == 3              ? UINT64_C(0x10000)
+                      : what >= 4 && what <= 5 ? va_of(&w, pageable)
+                                               : va;
     uint64_t mdl = va_of(&w, mdl_get(&w, target, what == 2 ? 5000 : 100));
     if (what == 1) {
         pool_put(&w, va, STORSIM_OK);
@@ -203,7 +216,12 @@ static void stop_with(int level, int what, uint64_t code, uint64_t p1, uint64_t 
         free_mdl(&w, subject, STORSIM_BUGCHECK);
     }
     uint64_t hole = what == 2 ? va + 8192 : target;
-    uint64_t values[] = {0, mdl, UINT64_C(0xFFFFF68000000000) + (hole >> 9 & UINT64_C(0x7FFFFFFFF8)), target, subject, subject - 16,
+    uint64_t values[] = {0,
+                         mdl,
+                         UINT64_C(0xFFFFF68000000000) + (hole >> 9 & UINT64_C(0x7FFFFFFFF8)),
+                         target,
+                         subject,
+                         subject - 16,
                          UINT64_C(0x206C644D00060000)};
     CHECK_STOP(&w, code, p1, values[p2_kind], values[p3_kind], values[p4_kind]);
     world_end(&w);

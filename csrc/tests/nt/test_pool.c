@@ -1,4 +1,5 @@
-/* Nonpaged pool: shape of blocks, budgets, quarantine of slots, pages given back, and every row of allocation and free. */
+/* Nonpaged pool: shape of blocks, budgets, quarantine of slots, pages given back, and every row of allocation and free.
+ */
 #include "world.h"
 
 static void shapes(void) {
@@ -11,8 +12,8 @@ static void shapes(void) {
         ids[i] = pool_get(&w, sizes[i], TAG, STORSIM_OK);
         uint64_t va = va_of(&w, ids[i]);
         CHECK_EQ(va % 16, 0);
-        CHECK(va % 4096 != 0);                                  /* a header lies before it */
-        CHECK_EQ(va / 4096, (va + sizes[i] - 1) / 4096);        /* never across a page */
+        CHECK(va % 4096 != 0);                           /* a header lies before it */
+        CHECK_EQ(va / 4096, (va + sizes[i] - 1) / 4096); /* never across a page */
         uint8_t header[16];
         CHECK_EQ(storsim_read_va(w.machine, va - 16, header, 16), STORSIM_OK);
         CHECK(header[2] >= (16 + sizes[i] + 15) / 16);
@@ -172,7 +173,8 @@ static void exhaustion(void) {
         ids[count++] = id;
     }
     CHECK_EQ(world_free(&w), 0);
-    CHECK_EQ(count, storsim_memory_total_pages(w.machine, STORSIM_NODE_ANY)); /* other nodes serve once the local one is full */
+    CHECK_EQ(count, storsim_memory_total_pages(w.machine,
+                                               STORSIM_NODE_ANY)); /* other nodes serve once the local one is full */
     CHECK_EQ(pool_get(&w, 1 << 20, TAG, STORSIM_OK), 0);
     for (size_t i = 0; i < count; i++) {
         pool_put(&w, va_of(&w, ids[i]), STORSIM_OK);
@@ -194,7 +196,7 @@ static void nodes(void) {
     world_end(&w);
 }
 
-/* --- rows of the tables ------------------------------------------------------------------------------------------------ */
+/* --- rows of the tables ------------------------------------------------------------------------------------------- */
 
 static void bad_requests(void) {
     world_t w;
@@ -282,14 +284,24 @@ static void free_twice(void) {
 static void stop_with(storsim_level_t level, int what, uint64_t code, uint64_t p1) {
     world_t w;
     world_start(&w, level);
-    uint64_t pool = va_of(&w, pool_get(&w, 256, TAG, STORSIM_OK)), large = va_of(&w, pool_get(&w, 10000, TAG, STORSIM_OK));
+    uint64_t pool = va_of(&w, pool_get(&w, 256, TAG, STORSIM_OK)),
+             large = va_of(&w, pool_get(&w, 10000, TAG, STORSIM_OK));
     ss_block_id_t dma = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(8192), STORSIM_OK);
-    ss_block_request_t port = {.kind = STORSIM_BLOCK_UNCACHED, .size = 8192, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1};
+    ss_block_request_t port = {
+        .kind = STORSIM_BLOCK_UNCACHED, .size = 8192, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY, .cache = 1};
     ss_block_id_t uncached;
     CHECK_EQ(ss_block_make(w.machine, &port, &uncached), STORSIM_OK);
     uint64_t before = world_digest(&w);
-    uint64_t addresses[] = {pool + 16, pool - 16, large + 4096, 0x1000, va_of(&w, dma), va_of(&w, dma) + 5000, va_of(&w, uncached),
-                            large + (1 << 30), UINT64_C(0xFFFFF80000001000), UINT64_C(0x0000900000000000)};
+    uint64_t addresses[] = {pool + 16,
+                            pool - 16,
+                            large + 4096,
+                            0x1000,
+                            va_of(&w, dma),
+                            va_of(&w, dma) + 5000,
+                            va_of(&w, uncached),
+                            large + (1 << 30),
+                            UINT64_C(0xFFFFF80000001000),
+                            UINT64_C(0x0000900000000000)};
     uint64_t va = addresses[what];
     pool_put(&w, va, STORSIM_BUGCHECK);
     uint64_t p2 = va, p3 = 0, p4 = 0;
@@ -307,10 +319,13 @@ static void stop_with(storsim_level_t level, int what, uint64_t code, uint64_t p
 }
 
 static void bad_pointers(void) {
-    static const struct { int what; uint64_t release, p1, verifier, v1; } rows[] = {
-        {0, 0xC2, 0x99, 0xC4, 0x10}, {1, 0xC2, 0x99, 0xC4, 0x10}, {2, 0xC2, 0x99, 0xC4, 0x10}, {3, 0xC2, 0x40, 0xC2, 0x40},
-        {4, 0xC2, 0x41, 0xC2, 0x41}, {5, 0xC2, 0x41, 0xC2, 0x41}, {6, 0xC2, 0x42, 0xC4, 0x10}, {7, 0xC2, 0x42, 0xC4, 0x10},
-        {8, 0xC2, 0x42, 0xC4, 0x10}, {9, 0xC2, 0x40, 0xC2, 0x40}};
+    static const struct {
+        int what;
+        uint64_t release, p1, verifier, v1;
+    } rows[] = {{0, 0xC2, 0x99, 0xC4, 0x10}, {1, 0xC2, 0x99, 0xC4, 0x10}, {2, 0xC2, 0x99, 0xC4, 0x10},
+                {3, 0xC2, 0x40, 0xC2, 0x40}, {4, 0xC2, 0x41, 0xC2, 0x41}, {5, 0xC2, 0x41, 0xC2, 0x41},
+                {6, 0xC2, 0x42, 0xC4, 0x10}, {7, 0xC2, 0x42, 0xC4, 0x10}, {8, 0xC2, 0x42, 0xC4, 0x10},
+                {9, 0xC2, 0x40, 0xC2, 0x40}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         stop_with(STORSIM_RELEASE, rows[i].what, rows[i].release, rows[i].p1);
         stop_with(STORSIM_VERIFIER, rows[i].what, rows[i].verifier, rows[i].v1);

@@ -1,4 +1,5 @@
-/* Snapshot and restore of the kernel room: going on from a restored machine equals never having left; damaged bytes are refused. */
+/* Snapshot and restore of the kernel room: going on from a restored machine equals never having left; damaged bytes are
+ * refused. */
 #include "scenario.h"
 
 static void play(scenario_t *s, int from, int to) {
@@ -75,7 +76,8 @@ static uint64_t checksum(const uint8_t *bytes, size_t count) {
     return hash;
 }
 
-/* Bytes changed under a correct checksum: refused, or a state whose invariants hold as far as this room goes; never a crash. */
+/* Bytes changed under a correct checksum: refused, or a state whose invariants hold as far as this room goes; never a
+ * crash. */
 static void damaged(void) {
     scenario_t s;
     start(&s);

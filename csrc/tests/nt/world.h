@@ -65,25 +65,25 @@ static inline const storsim_finding_t *last_finding(const world_t *world) {
     return count != 0 ? storsim_finding_get(world->machine, count - 1) : NULL;
 }
 
-#define CHECK_LAST(world, expected)                                   \
-    do {                                                              \
-        const storsim_finding_t *check_last = last_finding(world);    \
-        CHECK(check_last != NULL);                                    \
-        if (strcmp(check_last->name, (expected)) != 0) {              \
-            fprintf(stderr, "last finding: %s\n", check_last->name);  \
-        }                                                             \
-        CHECK(strcmp(check_last->name, (expected)) == 0);             \
+#define CHECK_LAST(world, expected)                                                                                    \
+    do {                                                                                                               \
+        const storsim_finding_t *check_last = last_finding(world);                                                     \
+        CHECK(check_last != NULL);                                                                                     \
+        if (strcmp(check_last->name, (expected)) != 0) {                                                               \
+            fprintf(stderr, "last finding: %s\n", check_last->name);                                                   \
+        }                                                                                                              \
+        CHECK(strcmp(check_last->name, (expected)) == 0);                                                              \
     } while (0)
 
-#define CHECK_STOP(world, code_, p1, p2, p3, p4)                      \
-    do {                                                              \
-        const storsim_finding_t *check_stop = storsim_stopped((world)->machine); \
-        CHECK(check_stop != NULL);                                    \
-        CHECK_EQ(check_stop->code, (code_));                          \
-        CHECK_EQ(check_stop->parameters[0], (p1));                    \
-        CHECK_EQ(check_stop->parameters[1], (p2));                    \
-        CHECK_EQ(check_stop->parameters[2], (p3));                    \
-        CHECK_EQ(check_stop->parameters[3], (p4));                    \
+#define CHECK_STOP(world, code_, p1, p2, p3, p4)                                                                       \
+    do {                                                                                                               \
+        const storsim_finding_t *check_stop = storsim_stopped((world)->machine);                                       \
+        CHECK(check_stop != NULL);                                                                                     \
+        CHECK_EQ(check_stop->code, (code_));                                                                           \
+        CHECK_EQ(check_stop->parameters[0], (p1));                                                                     \
+        CHECK_EQ(check_stop->parameters[1], (p2));                                                                     \
+        CHECK_EQ(check_stop->parameters[2], (p3));                                                                     \
+        CHECK_EQ(check_stop->parameters[3], (p4));                                                                     \
     } while (0)
 
 static inline const storsim_routine_t *routine(const char *name) {
@@ -120,7 +120,8 @@ static inline void pool_put(world_t *world, uint64_t va, storsim_status_t expect
     CHECK_EQ(ss_call_end(&frame.call), expected);
 }
 
-static inline ss_block_id_t contig_get(world_t *world, storsim_block_kind_t kind, const ss_contig_args_t *args, storsim_status_t expected) {
+static inline ss_block_id_t contig_get(world_t *world, storsim_block_kind_t kind, const ss_contig_args_t *args,
+                                       storsim_status_t expected) {
     frame_t frame;
     ss_block_id_t id = 0;
     ss_contig_outcome_t outcome =
@@ -129,10 +130,11 @@ static inline ss_block_id_t contig_get(world_t *world, storsim_block_kind_t kind
     return outcome == SS_CONTIG_OK ? id : 0;
 }
 
-static inline void contig_put(world_t *world, storsim_block_kind_t kind, uint64_t va, uint64_t bytes, int32_t cache, uint64_t pa,
-                              storsim_status_t expected) {
+static inline void contig_put(world_t *world, storsim_block_kind_t kind, uint64_t va, uint64_t bytes, int32_t cache,
+                              uint64_t pa, storsim_status_t expected) {
     frame_t frame;
-    (void)ss_contig_return(begin(world, &frame, "StorPortFreeContiguousMemorySpecifyCache", 1), kind, va, bytes, cache, pa);
+    (void)ss_contig_return(begin(world, &frame, "StorPortFreeContiguousMemorySpecifyCache", 1), kind, va, bytes, cache,
+                           pa);
     CHECK_EQ(ss_call_end(&frame.call), expected);
 }
 
@@ -147,6 +149,7 @@ static inline uint64_t pa_of(const world_t *world, ss_block_id_t id) {
 }
 
 #define TAG UINT32_C(0x74736554) /* 'Test' */
-#define CONTIG(bytes_) (&(ss_contig_args_t){.bytes = (bytes_), .highest = UINT64_MAX, .cache = 1, .node = STORSIM_NODE_ANY})
+#define CONTIG(bytes_)                                                                                                 \
+    (&(ss_contig_args_t){.bytes = (bytes_), .highest = UINT64_MAX, .cache = 1, .node = STORSIM_NODE_ANY})
 
 #endif
