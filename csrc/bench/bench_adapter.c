@@ -1,5 +1,6 @@
-/* bench/bench_adapter.c: the page allocator of the machine behind the trace ABI. TOP_DOWN placement. A request tries its preferred
- * node first, then the others from the highest number down, so that node 0, which owns the low memory, comes last. */
+/* bench/bench_adapter.c: the page allocator of the machine behind the trace ABI. TOP_DOWN placement. A request tries
+ * its preferred node first, then the others from the highest number down, so that node 0, which owns the low memory,
+ * comes last. */
 #include "bench/trace_abi.h"
 
 #include "machine/host.h"
@@ -46,9 +47,11 @@ static void *create(const bench_region_t *regions, unsigned count, uint32_t page
     }
     state->page_mask = page_bytes - 1;
     for (unsigned i = 0; i < count; i++) {
-        storsim_memory_run_t run = {regions[i].base >> state->page_shift, regions[i].size >> state->page_shift, regions[i].node};
+        storsim_memory_run_t run = {regions[i].base >> state->page_shift, regions[i].size >> state->page_shift,
+                                    regions[i].node};
         state->nodes = run.node >= state->nodes ? run.node + 1 : state->nodes;
-        if (used > 0 && runs[used - 1].node == run.node && runs[used - 1].first_pfn + runs[used - 1].pages == run.first_pfn) {
+        if (used > 0 && runs[used - 1].node == run.node &&
+            runs[used - 1].first_pfn + runs[used - 1].pages == run.first_pfn) {
             runs[used - 1].pages += run.pages;
         } else {
             runs[used++] = run;
@@ -56,7 +59,8 @@ static void *create(const bench_region_t *regions, unsigned count, uint32_t page
     }
     make_orders(state);
     ss_host_init(&state->host, NULL);
-    if (ss_pages_create(&state->host, runs, used, state->nodes, STORSIM_TOP_DOWN, false, 1, &state->pages) != STORSIM_OK) {
+    if (ss_pages_create(&state->host, runs, used, state->nodes, STORSIM_TOP_DOWN, false, 1, &state->pages) !=
+        STORSIM_OK) {
         abort();
     }
     return state;
@@ -103,8 +107,8 @@ static int hmb(void *context, const bench_op_t *op, bench_result_t *results, uin
         state->extents = calloc(slots, sizeof *state->extents);
         state->extent_slots = state->extents != NULL ? slots : 0;
     }
-    if (state->extents == NULL || ss_pages_take_longest(state->pages, target, target, 0, UINT64_MAX, 1, UINT64_MAX, state->extents,
-                                                        slots, &count, &total) != STORSIM_OK) {
+    if (state->extents == NULL || ss_pages_take_longest(state->pages, target, target, 0, UINT64_MAX, 1, UINT64_MAX,
+                                                        state->extents, slots, &count, &total) != STORSIM_OK) {
         return -1;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -85,6 +85,8 @@ static inline uint32_t ss_ones(uint64_t value) {
 }
 
 /* The lowest `count` bits set; count 0 … 64. */
-static inline uint64_t ss_low_mask(uint32_t count) { return count == 0 ? 0 : ~UINT64_C(0) >> (64 - count); }
+static inline uint64_t ss_low_mask(uint32_t count) {
+    return count == 0 ? 0 : ~UINT64_C(0) >> (64 - count);
+}
 
 #endif

@@ -5,7 +5,8 @@
 
 static bool map_valid(const storsim_memory_run_t *runs, size_t run_count, uint32_t node_count) {
     uint64_t limit = STORSIM_MEMORY_LIMIT >> STORSIM_PAGE_SHIFT, next = 1;
-    if (runs == NULL || run_count == 0 || run_count > STORSIM_MAX_RANGES || node_count == 0 || node_count > STORSIM_MAX_NODES) {
+    if (runs == NULL || run_count == 0 || run_count > STORSIM_MAX_RANGES || node_count == 0 ||
+        node_count > STORSIM_MAX_NODES) {
         return false;
     }
     for (size_t i = 0; i < run_count; i++) {
@@ -51,8 +52,9 @@ static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t 
     return STORSIM_OK;
 }
 
-storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *runs, size_t run_count, uint32_t node_count,
-                                 storsim_placement_t placement, bool allow_cross_node, uint64_t seed, ss_pages_t **pages) {
+storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *runs, size_t run_count,
+                                 uint32_t node_count, storsim_placement_t placement, bool allow_cross_node,
+                                 uint64_t seed, ss_pages_t **pages) {
     if (!map_valid(runs, run_count, node_count)) {
         return STORSIM_INVALID;
     }
@@ -72,7 +74,8 @@ storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *ru
     created->segment_ends = ss_alloc_zeroed(host, run_count, sizeof *created->segment_ends);
     created->node_first = ss_alloc_zeroed(host, node_count + 1, sizeof *created->node_first);
     if (created->segments == NULL || created->runs == NULL || created->by_node == NULL || created->sites == NULL ||
-        created->segment_ends == NULL || created->node_first == NULL || build_map(created, runs, allow_cross_node) != STORSIM_OK) {
+        created->segment_ends == NULL || created->node_first == NULL ||
+        build_map(created, runs, allow_cross_node) != STORSIM_OK) {
         goto fail;
     }
     *pages = created;
@@ -119,7 +122,10 @@ storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *r
 }
 
 /* One segment's part of [*first, *first + *count); moves both past it. False at a hole. */
-typedef struct part { ss_segment_t *segment; uint64_t offset, count; } part_t;
+typedef struct part {
+    ss_segment_t *segment;
+    uint64_t offset, count;
+} part_t;
 
 static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count, part_t *part) {
     uint32_t index = ss_pages_segment_at(pages, *first);

@@ -185,7 +185,8 @@ bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count
         const ss_mid_t *mid = segment->mids[offset >> SS_MID_SHIFT].mid;
         uint64_t unit = mid == NULL ? SS_MID_PAGES : SS_CHUNK_PAGES;
         uint64_t length = ss_min_u64(unit - (offset & (unit - 1)), count);
-        const ss_chunk_t *chunk = mid == NULL ? NULL : mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)].chunk;
+        const ss_chunk_t *chunk =
+            mid == NULL ? NULL : mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)].chunk;
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         if (chunk == NULL ? busy : !chunk_all(chunk, from, from + (uint32_t)length, busy)) {
             return false;
@@ -222,10 +223,10 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
         if (ref->chunk == NULL) {
             free += left;
         } else {
-            free += left == SS_CHUNK_PAGES ? ref->chunk->free : chunk_count_free(ref->chunk, from, from + (uint32_t)left);
+            free +=
+                left == SS_CHUNK_PAGES ? ref->chunk->free : chunk_count_free(ref->chunk, from, from + (uint32_t)left);
         }
         offset += left;
     }
     return free;
 }
-

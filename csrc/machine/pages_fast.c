@@ -1,15 +1,17 @@
 /* machine/pages_fast.c: the short way for TOP_DOWN requests of up to 64 pages, and for giving them back.
  *
- * The same answers as ss_pages_place and ss_segment_give, reached without their generality: a request without constraints
- * that ends inside one chunk is found, taken and recorded in one go. Whatever is unusual (edges of chunks, parts of the map
- * never touched, windows that cut the word in question) goes the long way.
- * Complexity: as in pages_small.c. */
+ * The same answers as ss_pages_place and ss_segment_give, reached without their generality: a request without
+ * constraints that ends inside one chunk is found, taken and recorded in one go. Whatever is unusual (edges of chunks,
+ * parts of the map never touched, windows that cut the word in question) goes the long way. Complexity: as in
+ * pages_small.c. */
 #include "machine/pages_small_i.h"
 
 #include <assert.h>
 
 /* The lowest `count` bits, 1 … 64. */
-SS_INLINE uint64_t ones(uint32_t count) { return ~UINT64_C(0) >> (64 - count); }
+SS_INLINE uint64_t ones(uint32_t count) {
+    return ~UINT64_C(0) >> (64 - count);
+}
 
 /* Bit i: bits i … i + length - 1 are set. No branch below 17: lengths are hard to predict. */
 SS_INLINE uint64_t starts_in_word(uint64_t free, uint32_t length) {
@@ -50,9 +52,10 @@ SS_INLINE uint64_t busy_above(const ss_segment_t *segment, const ss_chunk_t *chu
     return at + 1 < SS_CHUNK_WORDS ? chunk->busy[at + 1] : ~free_word(segment, word + 1);
 }
 
-/* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last. */
+/* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last.
+ */
 SS_INLINE void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length,
-                           uint64_t above) {
+                       uint64_t above) {
     ss_chunk_t *chunk = ref->chunk;
     uint64_t block = ones(length), free = ~(chunk->busy[at] |= block << bit);
     bool spill = bit + length > 64;
@@ -107,8 +110,8 @@ SS_INLINE bool highest_chunk(ss_mid_ref_t *ref, uint32_t length, uint32_t *chunk
     return false;
 }
 
-/* The highest word of the segment with a bound >= length, from the top down the levels. Found with ref or its chunk NULL:
- * somewhere in a part never touched. */
+/* The highest word of the segment with a bound >= length, from the top down the levels. Found with ref or its chunk
+ * NULL: somewhere in a part never touched. */
 SS_INLINE bool highest_word(const ss_segment_t *segment, uint32_t length, spot_t *spot) {
     for (uint32_t i = segment->mid_count; i-- > 0;) {
         ss_mid_ref_t *mid = &segment->mids[i];
@@ -170,7 +173,8 @@ SS_INLINE attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t 
 }
 
 /* The same for a constrained request whose class has a front: the word it names is mostly the right one. */
-SS_INLINE attempt_t take_at_front(ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
+SS_INLINE attempt_t take_at_front(ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
+                                  uint64_t *start) {
     const ss_front_t *front = segment->front;
     if (front == NULL || fit->class_index == SS_CLASS_NONE || !holds(front->valid, front->least, fit)) {
         return LONG_WAY;
@@ -205,7 +209,7 @@ SS_INLINE attempt_t take_at_front(ss_segment_t *segment, const ss_fit_t *fit, ui
 
 /* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
 SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
-                                      const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
+                                        const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
     ss_fit_t plain;
     if (fit == NULL) {
         plain = ss_fit_of(request);
@@ -232,8 +236,9 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
 
 /* The highest place on one node. */
 SS_INLINE storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
-                                            const ss_fit_t *fit, uint64_t *first_pfn) {
-    const ss_site_t *lowest = &pages->sites[pages->node_first[node]], *site = &pages->sites[pages->node_first[node + 1]];
+                                        const ss_fit_t *fit, uint64_t *first_pfn) {
+    const ss_site_t *lowest = &pages->sites[pages->node_first[node]],
+                    *site = &pages->sites[pages->node_first[node + 1]];
     uint64_t count = request->pages, start;
     while (site != lowest) {
         ss_segment_t *segment = (--site)->segment;
@@ -269,7 +274,7 @@ SS_INLINE storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const 
 
 /* TOP_DOWN for up to 64 pages. */
 SS_INLINE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_fit_t *fit,
-                                          uint64_t *first_pfn) {
+                                      uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
@@ -322,7 +327,7 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     ss_segment_t *segment = &pages->segments[place];
     uint64_t offset = first_pfn - segment->base, word = offset >> SS_WORD_SHIFT;
     uint32_t at = (uint32_t)(word & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63), length = (uint32_t)count;
-    uint32_t extra = bit + length > 64, to, below = 0;
+    uint32_t extra = bit + length > 64, to;
     if (at + extra >= SS_CHUNK_WORDS || offset + count > segment->end) {
         goto parts;
     }
@@ -331,8 +336,7 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
     ss_chunk_ref_t *ref = &mid->mid->chunks[index];
     ss_chunk_t *chunk = ref->chunk;
-    /* The stretch around the block: bit `from` of its first word up to `to` pages above bit 0 of it, and `below` pages
-     * at the top of the word below. */
+    /* The stretch around the block: bit `from` of its first word up to `to` pages above bit 0 of it. */
     uint64_t block = ones(length), busy = chunk->busy[at] &= ~(block << bit);
     uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
     if (extra == 0) {
@@ -345,12 +349,11 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
         to += 64;
     }
     raise_at(mid, index, chunk, at, to - from);
-    if (from == 0 && at > 0) {
-        below = ss_high_zeros(chunk->busy[at - 1]);
-        raise_at(mid, index, chunk, at - 1, below > 0 ? below + to : 0);
-    } else if (from == 0 && word > 0) {
-        below = ss_high_zeros(~free_word(segment, word - 1));
-        ss_small_raise(segment, word - 1, below > 0 ? below + to : 0);
+    if (from == 0 && word > 0) {
+        uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ~free_word(segment, word - 1));
+        if (below > 0) {
+            ss_small_raise(segment, word - 1, below + to);
+        }
     }
     chunk->free += length;
     pages->free += count;

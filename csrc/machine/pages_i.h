@@ -19,8 +19,9 @@
  *              that (counted up to 64) starts inside. Taking leaves them too high, a visit in vain lowers them, giving
  *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
  *
- * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is remembered:
- * for each segment a front, the word above which no legal place of the class starts, and below it memos of groups and chunks.
+ * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is
+ * remembered: for each segment a front, the word above which no legal place of the class starts, and below it memos of
+ * groups and chunks.
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
@@ -48,8 +49,8 @@
 #define SS_CHUNK_GROUPS 32u
 #define SS_CHUNK_WORDS 1024u
 #define SS_MID_CHUNKS 512u
-#define SS_SMALL 64u         /* longest request served by bounds */
-#define SS_CLASSES 18u       /* alignment 2 … 512 pages, boundary 2 … 512 pages */
+#define SS_SMALL 64u   /* longest request served by bounds */
+#define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_CLASS_NONE 0xFFu
 
 typedef struct ss_summary {
@@ -58,7 +59,8 @@ typedef struct ss_summary {
     uint32_t tail;    /* free pages at the high end */
 } ss_summary_t;
 
-/* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
+/* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched.
+ */
 typedef struct ss_group_memo {
     uint32_t valid;
     uint32_t touched; /* bit i: something was freed in or just above word i */
@@ -84,9 +86,9 @@ typedef struct ss_chunk_ref {
 } ss_chunk_ref_t;
 
 typedef struct ss_mid {
-    uint32_t count;                  /* chunks in it: 512, fewer at the end of the segment */
-    uint8_t block_bound[32];         /* of 32 chunks; 16 used */
-    uint8_t bound[SS_MID_CHUNKS];    /* of a chunk */
+    uint32_t count;               /* chunks in it: 512, fewer at the end of the segment */
+    uint8_t block_bound[32];      /* of 32 chunks; 16 used */
+    uint8_t bound[SS_MID_CHUNKS]; /* of a chunk */
     ss_chunk_ref_t chunks[];
 } ss_mid_t;
 
@@ -99,7 +101,7 @@ typedef struct ss_mid_ref {
 
 /* Positions are word + 1 and mean "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
-    uint32_t by_class[SS_CLASSES];    /* where the highest legal start for least[c] pages or more may be */
+    uint32_t by_class[SS_CLASSES]; /* where the highest legal start for least[c] pages or more may be */
     uint8_t least[SS_CLASSES];
     uint32_t valid;   /* bit c: by_class[c] is known, save for what was freed since */
     uint32_t touched; /* highest position of a free since then */
@@ -136,8 +138,9 @@ struct ss_pages {
     uint64_t *segment_ends; /* pfn after each segment */
     uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
     uint32_t segment_count, run_count, node_count;
-    uint64_t total, free;   /* pages */
-    uint64_t longest_enough[64]; /* by log2 of the target: shortest extent take_longest used the last time; a guess only */
+    uint64_t total, free; /* pages */
+    uint64_t
+        longest_enough[64]; /* by log2 of the target: shortest extent take_longest used the last time; a guess only */
     /* what placement remembers */
     ss_rng_t rng;                    /* RANDOM */
     uint64_t last_first, last_pages; /* ADVERSARIAL: the last block given by take; pages 0 = none yet */
@@ -155,7 +158,8 @@ void ss_segment_give(ss_segment_t *segment, uint64_t offset, uint64_t count);
 bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy);
 uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uint64_t end);
 
-/* --- pages_summary.c ------------------------------------------------------------------------------------------------ */
+/* --- pages_summary.c ------------------------------------------------------------------------------------------------
+ */
 
 /* Summary of a unit [start, start + size) of an untouched part of the segment. */
 ss_summary_t ss_summary_untouched(const ss_segment_t *segment, uint64_t start, uint64_t size);
@@ -163,7 +167,8 @@ void ss_group_refresh(ss_chunk_t *chunk, uint32_t group);
 const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref);
 const ss_summary_t *ss_mid_summary(ss_mid_ref_t *ref);
 
-/* --- pages_search.c: free runs -------------------------------------------------------------------------------------- */
+/* --- pages_search.c: free runs --------------------------------------------------------------------------------------
+ */
 
 /* The lowest (highest) run of at least `length` free pages inside [low, high), as long as it is in there: *start, *end.
  * low >= head, high <= end of the segment, length >= 1. Complexity: units on the way, 32 to 512 per level. */
@@ -172,18 +177,19 @@ bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint
 bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
                  uint64_t *end);
 
-/* --- pages_small.c: the highest place for up to 64 pages ------------------------------------------------------------ */
+/* --- pages_small.c: the highest place for up to 64 pages ------------------------------------------------------------
+ */
 
 /* A request as masks over the 64 starts of a word. */
 typedef struct ss_fit {
-    uint32_t length;        /* 1 … SS_SMALL */
-    uint8_t class_index;    /* for fronts and memos, or SS_CLASS_NONE */
-    bool constrained;       /* by alignment or boundary */
-    bool proves;            /* by one of them: what fails for it fails for its class */
-    uint64_t pattern;       /* legal starts in a word that may hold one and is not the last of a window */
-    uint64_t align_words;   /* a word may hold a start only if these bits of its number are 0 */
-    uint64_t window_words;  /* … it is the last of a window if these bits of the next one's number are 0 */
-    uint64_t last_pattern;  /* legal starts there */
+    uint32_t length;       /* 1 … SS_SMALL */
+    uint8_t class_index;   /* for fronts and memos, or SS_CLASS_NONE */
+    bool constrained;      /* by alignment or boundary */
+    bool proves;           /* by one of them: what fails for it fails for its class */
+    uint64_t pattern;      /* legal starts in a word that may hold one and is not the last of a window */
+    uint64_t align_words;  /* a word may hold a start only if these bits of its number are 0 */
+    uint64_t window_words; /* … it is the last of a window if these bits of the next one's number are 0 */
+    uint64_t last_pattern; /* legal starts there */
 } ss_fit_t;
 
 ss_fit_t ss_fit_of(const ss_page_request_t *request);
@@ -194,13 +200,15 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count);
 /* Broken promises of bounds, fronts and memos. */
 size_t ss_small_check(const ss_segment_t *segment);
 
-/* --- pages.c: what pages_fast.c has no short way for ------------------------------------------------------------------ */
+/* --- pages.c: what pages_fast.c has no short way for
+ * ------------------------------------------------------------------ */
 
 /* ss_pages_take for any valid request, ss_pages_give for any pages. */
 storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn);
 void ss_pages_give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count);
 
-/* --- pages_place.c: where a request goes ---------------------------------------------------------------------------- */
+/* --- pages_place.c: where a request goes ----------------------------------------------------------------------------
+ */
 
 /* What placement remembers after a grant; committed by the caller when nothing can fail any more. */
 typedef struct ss_placed {
@@ -210,7 +218,8 @@ typedef struct ss_placed {
 } ss_placed_t;
 bool ss_pages_place(const ss_pages_t *pages, const ss_page_request_t *request, ss_placed_t *placed);
 
-/* --- pages_query.c -------------------------------------------------------------------------------------------------- */
+/* --- pages_query.c --------------------------------------------------------------------------------------------------
+ */
 
 /* Index of the segment that contains the page, else of the first one above it; segment_count when there is none. */
 static inline uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn) {
@@ -229,8 +238,12 @@ static inline uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn
 /* Likewise for runs of the map. */
 uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn);
 
-static inline uint64_t ss_min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint64_t ss_min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
 
 static inline const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
     if ((chunk->stale >> group & 1) != 0) {

@@ -1,12 +1,12 @@
 /* machine/pages_longest.c: the longest free runs, for a Host Memory Buffer.
  *
- * The caller's extents are a heap with the worst extent kept on top. Runs come in the order in which ties are won, and each is
- * offered once. The heap holds, of all extents offered so far, the shortest prefix of "best first" that reaches the target or fills
- * the slots; once it does, only a strictly longer extent can change it, so the walk asks for longer runs from there on and skips
- * every unit without one. No host memory is needed.
- * To skip from the start, the walk begins with the length that was enough for a target of this size the last time. When the
- * outcome does not prove that nothing shorter belongs to the selection, it is done again without; so the answer is the same.
- * Source: spec/storport-memory §4.5 steps 3 to 6; rulings R31, R32. */
+ * The caller's extents are a heap with the worst extent kept on top. Runs come in the order in which ties are won, and
+ * each is offered once. The heap holds, of all extents offered so far, the shortest prefix of "best first" that reaches
+ * the target or fills the slots; once it does, only a strictly longer extent can change it, so the walk asks for longer
+ * runs from there on and skips every unit without one. No host memory is needed. To skip from the start, the walk
+ * begins with the length that was enough for a target of this size the last time. When the outcome does not prove that
+ * nothing shorter belongs to the selection, it is done again without; so the answer is the same. Source:
+ * spec/storport-memory §4.5 steps 3 to 6; rulings R31, R32. */
 #include "machine/pages_i.h"
 
 typedef struct selection {
@@ -91,8 +91,8 @@ static void offer(selection_t *selection, ss_page_extent_t extent) {
     }
 }
 
-/* Offers the aligned, cut extents of a free run [start, end) in the order in which ties are won. All but the highest are equally
- * long, so at most `slots` of them matter and the loop ends there. */
+/* Offers the aligned, cut extents of a free run [start, end) in the order in which ties are won. All but the highest
+ * are equally long, so at most `slots` of them matter and the loop ends there. */
 static void offer_run(selection_t *selection, uint64_t start, uint64_t end, uint64_t align, uint64_t cut) {
     uint64_t slack = align - 1, stride = (cut + slack) & ~slack;
     start = (start + slack) & ~slack;
@@ -110,12 +110,13 @@ static void offer_run(selection_t *selection, uint64_t start, uint64_t end, uint
     }
 }
 
-static void select_runs(const ss_pages_t *pages, selection_t *selection, uint64_t first_min, uint64_t last_max, uint64_t align,
-                        uint64_t cut) {
+static void select_runs(const ss_pages_t *pages, selection_t *selection, uint64_t first_min, uint64_t last_max,
+                        uint64_t align, uint64_t cut) {
     for (uint32_t i = 0; i < pages->segment_count; i++) {
         uint32_t index = selection->high_wins ? pages->segment_count - 1 - i : i;
         const ss_segment_t *segment = &pages->segments[index];
-        uint64_t low = ss_max_u64(segment->first, first_min), last = ss_min_u64(segment->first + segment->pages - 1, last_max);
+        uint64_t low = ss_max_u64(segment->first, first_min),
+                 last = ss_min_u64(segment->first + segment->pages - 1, last_max);
         uint64_t high = last + 1 - segment->base, start, end, least;
         if (low > last) {
             continue;
@@ -149,7 +150,8 @@ static void sort_ascending(ss_page_extent_t *extents, uint32_t count) {
 static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *extents, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, extents[i].first_pfn)];
-        if (ss_segment_reserve(pages->host, segment, extents[i].first_pfn - segment->base, extents[i].pages) != STORSIM_OK) {
+        if (ss_segment_reserve(pages->host, segment, extents[i].first_pfn - segment->base, extents[i].pages) !=
+            STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
     }
@@ -161,11 +163,12 @@ static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *exte
     return STORSIM_OK;
 }
 
-storsim_status_t ss_pages_take_longest(ss_pages_t *pages, uint64_t target, uint64_t minimum, uint64_t first_min, uint64_t last_max,
-                                       uint64_t align_pages, uint64_t cut_pages, ss_page_extent_t *extents, uint32_t slots,
-                                       uint32_t *count, uint64_t *total) {
+storsim_status_t ss_pages_take_longest(ss_pages_t *pages, uint64_t target, uint64_t minimum, uint64_t first_min,
+                                       uint64_t last_max, uint64_t align_pages, uint64_t cut_pages,
+                                       ss_page_extent_t *extents, uint32_t slots, uint32_t *count, uint64_t *total) {
     selection_t selection = {extents, slots, 0, target, 0, 1, pages->placement == STORSIM_TOP_DOWN};
-    uint64_t *enough = &pages->longest_enough[63 - ss_high_zeros(target | 1)], cut = ss_min_u64(cut_pages, pages->total);
+    uint64_t *enough = &pages->longest_enough[63 - ss_high_zeros(target | 1)],
+             cut = ss_min_u64(cut_pages, pages->total);
     if (align_pages == 0 || (align_pages & (align_pages - 1)) != 0 || cut_pages == 0) {
         return STORSIM_INVALID;
     }

@@ -1,9 +1,9 @@
 /* machine/pages_place.c: where a request goes, for each placement policy.
  *
- * Every policy answers from the bits alone (plus the generator of RANDOM and the last block of ADVERSARIAL), so the same history of
- * grants and frees, a restored snapshot included, gives the same addresses.
- * With allow_cross_node a block belongs to the node of its first page (model choice).
- * Source: spec/storport-memory §4.1; DESIGN §5, placement. */
+ * Every policy answers from the bits alone (plus the generator of RANDOM and the last block of ADVERSARIAL), so the
+ * same history of grants and frees, a restored snapshot included, gives the same addresses. With allow_cross_node a
+ * block belongs to the node of its first page (model choice). Source: spec/storport-memory §4.1; DESIGN §5, placement.
+ */
 #include "machine/pages_i.h"
 
 /* The starts a request may have in one run of the map, and the pages such blocks may cover. */
@@ -12,7 +12,8 @@ typedef struct window {
     uint64_t first_min, first_max; /* pfns */
 } window_t;
 
-static bool window_of(const ss_pages_t *pages, const ss_map_run_t *run, const ss_page_request_t *request, window_t *window) {
+static bool window_of(const ss_pages_t *pages, const ss_map_run_t *run, const ss_page_request_t *request,
+                      window_t *window) {
     const ss_segment_t *segment = &pages->segments[run->segment];
     if (request->pages > segment->pages) {
         return false;
@@ -25,12 +26,13 @@ static bool window_of(const ss_pages_t *pages, const ss_map_run_t *run, const ss
 }
 
 static bool crosses(const ss_page_request_t *request, uint64_t first) {
-    return request->boundary_pages != 0 && ((first ^ (first + request->pages - 1)) & ~(request->boundary_pages - 1)) != 0;
+    return request->boundary_pages != 0 &&
+           ((first ^ (first + request->pages - 1)) & ~(request->boundary_pages - 1)) != 0;
 }
 
-/* Highest legal start of a block inside the free pfns [start, end). A block that crosses a boundary has to end at it or below;
- * moved there it cannot cross the one before, because it is no longer than the distance of two, and an alignment above that
- * distance puts it on a boundary. */
+/* Highest legal start of a block inside the free pfns [start, end). A block that crosses a boundary has to end at it or
+ * below; moved there it cannot cross the one before, because it is no longer than the distance of two, and an alignment
+ * above that distance puts it on a boundary. */
 static bool highest_in(const ss_page_request_t *request, uint64_t start, uint64_t end, uint64_t *first) {
     uint64_t align = ~(request->align_pages - 1);
     if (end - start < request->pages) {
@@ -60,13 +62,15 @@ static bool lowest_in(const ss_page_request_t *request, uint64_t start, uint64_t
 }
 
 /* Highest start of a block inside [start, end) that ends exactly at a boundary. */
-static bool highest_ending_at_boundary(const ss_page_request_t *request, uint64_t start, uint64_t end, uint64_t *first) {
+static bool highest_ending_at_boundary(const ss_page_request_t *request, uint64_t start, uint64_t end,
+                                       uint64_t *first) {
     uint64_t boundary = request->boundary_pages, n = request->pages, last = end & ~(boundary - 1);
     if (last < n) {
         return false;
     }
     *first = last - n;
-    /* Either every such start is aligned or none is, unless the alignment exceeds the boundary: then only a full window fits. */
+    /* Either every such start is aligned or none is, unless the alignment exceeds the boundary: then only a full window
+     * fits. */
     if (request->align_pages > boundary) {
         *first &= ~(request->align_pages - 1);
     }
@@ -75,7 +79,8 @@ static bool highest_ending_at_boundary(const ss_page_request_t *request, uint64_
 
 typedef bool (*in_run_fn)(const ss_page_request_t *request, uint64_t start, uint64_t end, uint64_t *first);
 
-static bool window_highest(const window_t *window, const ss_page_request_t *request, in_run_fn in_run, uint64_t *first) {
+static bool window_highest(const window_t *window, const ss_page_request_t *request, in_run_fn in_run,
+                           uint64_t *first) {
     uint64_t base = window->segment->base, low = window->first_min - base;
     uint64_t high = window->first_max + request->pages - base, start = 0, end;
     if (request->pages <= SS_SMALL && in_run == highest_in) {
@@ -105,9 +110,11 @@ static bool window_lowest(const window_t *window, const ss_page_request_t *reque
     return false;
 }
 
-/* --- one node, one policy ------------------------------------------------------------------------------------------------ */
+/* --- one node, one policy
+ * ------------------------------------------------------------------------------------------------ */
 
-static bool node_top_down(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, in_run_fn in_run, ss_placed_t *placed) {
+static bool node_top_down(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, in_run_fn in_run,
+                          ss_placed_t *placed) {
     for (uint32_t i = pages->node_first[node + 1]; i-- > pages->node_first[node];) {
         const ss_map_run_t *run = &pages->runs[pages->by_node[i]];
         window_t window;
@@ -119,7 +126,8 @@ static bool node_top_down(const ss_pages_t *pages, uint32_t node, const ss_page_
     return false;
 }
 
-static bool node_bottom_up(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, ss_placed_t *placed) {
+static bool node_bottom_up(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
+                           ss_placed_t *placed) {
     for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
         const ss_map_run_t *run = &pages->runs[pages->by_node[i]];
         window_t window;
@@ -156,7 +164,8 @@ static void window_best(const window_t *window, const ss_page_request_t *request
     }
 }
 
-static bool node_best_fit(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, ss_placed_t *placed) {
+static bool node_best_fit(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
+                          ss_placed_t *placed) {
     uint64_t best = UINT64_MAX;
     for (uint32_t i = pages->node_first[node + 1]; i-- > pages->node_first[node];) {
         const ss_map_run_t *run = &pages->runs[pages->by_node[i]];
@@ -170,7 +179,8 @@ static bool node_best_fit(const ss_pages_t *pages, uint32_t node, const ss_page_
     return best != UINT64_MAX;
 }
 
-/* --- RANDOM ---------------------------------------------------------------------------------------------------------------- */
+/* --- RANDOM
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 #define RANDOM_DRAWS 32
 
@@ -182,7 +192,8 @@ static uint64_t window_starts(const window_t *window, const ss_page_request_t *r
 }
 
 /* The k-th aligned start of a node; *index: its entry of by_node. */
-static void nth_start(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, uint64_t k, uint32_t *index, uint64_t *first) {
+static void nth_start(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, uint64_t k,
+                      uint32_t *index, uint64_t *first) {
     for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
         window_t window;
         uint64_t lowest, count = 0;
@@ -198,8 +209,8 @@ static void nth_start(const ss_pages_t *pages, uint32_t node, const ss_page_requ
     }
 }
 
-/* Uniform over the legal starts as long as one of 32 draws is legal; else the first legal start above the last draw, around the
- * end of the node. (Model choice: in a map so full, uniform would cost a walk over all gaps.) */
+/* Uniform over the legal starts as long as one of 32 draws is legal; else the first legal start above the last draw,
+ * around the end of the node. (Model choice: in a map so full, uniform would cost a walk over all gaps.) */
 static bool node_random(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, ss_placed_t *placed) {
     uint32_t low = pages->node_first[node], high = pages->node_first[node + 1], index = low;
     uint64_t starts = 0, lowest, first = 0;
@@ -212,7 +223,8 @@ static bool node_random(const ss_pages_t *pages, uint32_t node, const ss_page_re
     for (uint32_t draw = 0; starts > 0 && draw < RANDOM_DRAWS; draw++) {
         nth_start(pages, node, request, ss_rng_below(&placed->rng, starts), &index, &first);
         uint32_t at = pages->runs[pages->by_node[index]].segment;
-        if (!crosses(request, first) && ss_segment_all(&pages->segments[at], first - pages->segments[at].base, request->pages, false)) {
+        if (!crosses(request, first) &&
+            ss_segment_all(&pages->segments[at], first - pages->segments[at].base, request->pages, false)) {
             placed->segment = at;
             placed->first_pfn = first;
             return true;
@@ -236,12 +248,15 @@ static bool node_random(const ss_pages_t *pages, uint32_t node, const ss_page_re
     return false;
 }
 
-/* --- ADVERSARIAL ----------------------------------------------------------------------------------------------------------- */
+/* --- ADVERSARIAL
+ * ----------------------------------------------------------------------------------------------------------- */
 
 #define ABOVE_4GIB (UINT64_C(1) << 20) /* pfn */
 
-/* The highest start on a node that does not touch the last block given. Only two starts do, so at most two are passed over. */
-static bool node_apart(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, in_run_fn in_run, ss_placed_t *placed) {
+/* The highest start on a node that does not touch the last block given. Only two starts do, so at most two are passed
+ * over. */
+static bool node_apart(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, in_run_fn in_run,
+                       ss_placed_t *placed) {
     ss_page_request_t left = *request;
     while (node_top_down(pages, node, &left, in_run, placed)) {
         bool touches = pages->last_pages != 0 && (placed->first_pfn + request->pages == pages->last_first ||
@@ -257,7 +272,8 @@ static bool node_apart(const ss_pages_t *pages, uint32_t node, const ss_page_req
     return false;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------------------------ */
+/* --- nodes
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The i-th node to try, or node_count when the entry names no node. */
 static uint32_t nth_node(const ss_pages_t *pages, const ss_page_request_t *request, uint32_t i) {
@@ -265,9 +281,10 @@ static uint32_t nth_node(const ss_pages_t *pages, const ss_page_request_t *reque
     return node < pages->node_count ? node : pages->node_count;
 }
 
-/* DESIGN §5: legal and chosen to hurt. The wishes in order of weight (model choice): away from the last block given, above 4 GiB,
- * on the far node, ending exactly at a boundary of the request, high. */
-static bool place_adversarial(const ss_pages_t *pages, const ss_page_request_t *request, uint32_t nodes, ss_placed_t *placed) {
+/* DESIGN §5: legal and chosen to hurt. The wishes in order of weight (model choice): away from the last block given,
+ * above 4 GiB, on the far node, ending exactly at a boundary of the request, high. */
+static bool place_adversarial(const ss_pages_t *pages, const ss_page_request_t *request, uint32_t nodes,
+                              ss_placed_t *placed) {
     ss_page_request_t high = *request;
     high.first_min = ss_max_u64(high.first_min, ABOVE_4GIB);
     for (uint32_t pass = 0; pass < 4; pass++) {
@@ -278,10 +295,11 @@ static bool place_adversarial(const ss_pages_t *pages, const ss_page_request_t *
                 continue;
             }
             in_run_fn at_boundary = highest_ending_at_boundary;
-            bool found = pass < 2 ? (request->boundary_pages != 0 && node_apart(pages, node, part, at_boundary, placed)) ||
-                                        node_apart(pages, node, part, highest_in, placed)
-                                  : (request->boundary_pages != 0 && node_top_down(pages, node, part, at_boundary, placed)) ||
-                                        node_top_down(pages, node, part, highest_in, placed);
+            bool found =
+                pass < 2 ? (request->boundary_pages != 0 && node_apart(pages, node, part, at_boundary, placed)) ||
+                               node_apart(pages, node, part, highest_in, placed)
+                         : (request->boundary_pages != 0 && node_top_down(pages, node, part, at_boundary, placed)) ||
+                               node_top_down(pages, node, part, highest_in, placed);
             if (found) {
                 return true;
             }

@@ -1,4 +1,5 @@
-/* machine/pages_query.c: questions about what is free and what is RAM. Nothing here changes an answer of another call. */
+/* machine/pages_query.c: questions about what is free and what is RAM. Nothing here changes an answer of another call.
+ */
 #include "machine/pages_i.h"
 
 uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn) {
@@ -14,11 +15,14 @@ uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn) {
     return low;
 }
 
-uint64_t ss_pages_free_count(const ss_pages_t *pages) { return pages->free; }
+uint64_t ss_pages_free_count(const ss_pages_t *pages) {
+    return pages->free;
+}
 
 uint64_t ss_pages_count_within(const ss_pages_t *pages, uint32_t node, uint64_t first_min, uint64_t last_max) {
     uint64_t free = 0;
-    for (uint32_t i = ss_pages_run_at(pages, first_min); i < pages->run_count && pages->runs[i].first <= last_max; i++) {
+    for (uint32_t i = ss_pages_run_at(pages, first_min); i < pages->run_count && pages->runs[i].first <= last_max;
+         i++) {
         const ss_map_run_t *run = &pages->runs[i];
         const ss_segment_t *segment = &pages->segments[run->segment];
         uint64_t low = ss_max_u64(run->first, first_min), last = ss_min_u64(run->first + run->pages - 1, last_max);
@@ -29,7 +33,8 @@ uint64_t ss_pages_count_within(const ss_pages_t *pages, uint32_t node, uint64_t 
     return free;
 }
 
-/* Longest part of [start, end) that crosses no multiple of boundary. A part that holds a whole window is as good as it gets. */
+/* Longest part of [start, end) that crosses no multiple of boundary. A part that holds a whole window is as good as it
+ * gets. */
 static uint64_t longest_part(uint64_t start, uint64_t end, uint64_t boundary) {
     if (boundary == 0) {
         return end - start;
@@ -43,7 +48,8 @@ static uint64_t longest_part(uint64_t start, uint64_t end, uint64_t boundary) {
 
 uint64_t ss_pages_longest(const ss_pages_t *pages, uint64_t first_min, uint64_t last_max, uint64_t boundary_pages) {
     uint64_t best = 0;
-    for (uint32_t i = ss_pages_segment_at(pages, first_min); i < pages->segment_count && pages->segments[i].first <= last_max; i++) {
+    for (uint32_t i = ss_pages_segment_at(pages, first_min);
+         i < pages->segment_count && pages->segments[i].first <= last_max; i++) {
         const ss_segment_t *segment = &pages->segments[i];
         uint64_t low = ss_max_u64(segment->first, first_min) - segment->base, start, end;
         uint64_t high = ss_min_u64(segment->first + segment->pages - 1, last_max) + 1 - segment->base;
@@ -75,7 +81,9 @@ uint32_t ss_pages_node_of(const ss_pages_t *pages, uint64_t pfn) {
     return i < pages->run_count && pages->runs[i].first <= pfn ? pages->runs[i].node : STORSIM_NODE_ANY;
 }
 
-bool ss_pages_is_ram(const ss_pages_t *pages, uint64_t pfn) { return ss_pages_node_of(pages, pfn) != STORSIM_NODE_ANY; }
+bool ss_pages_is_ram(const ss_pages_t *pages, uint64_t pfn) {
+    return ss_pages_node_of(pages, pfn) != STORSIM_NODE_ANY;
+}
 
 bool ss_pages_is_free(const ss_pages_t *pages, uint64_t pfn) {
     uint32_t i = ss_pages_segment_at(pages, pfn);

@@ -107,7 +107,8 @@ static step_t down(walk_t *walk) {
     return words_down(walk, ref->chunk);
 }
 
-bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end) {
+bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
+                 uint64_t *end) {
     walk_t walk = {segment, low, high, length, high, high};
     bool found = false;
     while (!found && walk.at > low) {
@@ -200,7 +201,8 @@ static step_t up(walk_t *walk) {
     return words_up(walk, ref->chunk);
 }
 
-bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start, uint64_t *end) {
+bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
+                  uint64_t *end) {
     walk_t walk = {segment, low, high, length, low, low};
     bool found = false;
     while (!found && walk.at < high) {

@@ -10,14 +10,14 @@
  *   starts, none legal after a few, groups and chunks remember what was found out about the request's class (memos)
  *
  * Freeing raises at most three words' bounds and what lies above them (ss_small_freed).
- * Complexity: O(1) where the front is right, else O(levels) amortised; a request that cannot fit costs one pass over the
- * words with free stretches, then O(1) plus O(frees since). */
+ * Complexity: O(1) where the front is right, else O(levels) amortised; a request that cannot fit costs one pass over
+ * the words with free stretches, then O(1) plus O(frees since). */
 #include "machine/pages_small_i.h"
 
 #include <string.h>
 
-#define RECORD_AFTER 4u  /* misses before a search writes memos: most requests never do */
-#define TOUCHED_MOST 4u  /* touched words of a group that are looked at again and again before its memos are dropped */
+#define RECORD_AFTER 4u /* misses before a search writes memos: most requests never do */
+#define TOUCHED_MOST 4u /* touched words of a group that are looked at again and again before its memos are dropped */
 
 /* The word above. */
 static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word) {
@@ -25,7 +25,8 @@ static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chu
     return chunk != NULL && index + 1 < SS_CHUNK_WORDS ? ~chunk->busy[index + 1] : free_word(segment, word + 1);
 }
 
-/* --- requests as masks ---------------------------------------------------------------------------------------------- */
+/* --- requests as masks ----------------------------------------------------------------------------------------------
+ */
 
 /* Bits 0, period, 2 period, …; period a power of two below 64. */
 static inline uint64_t every(uint64_t period) {
@@ -79,7 +80,8 @@ static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64
     return starts;
 }
 
-/* --- bounds --------------------------------------------------------------------------------------------------------- */
+/* --- bounds ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Highest chunk below *chunk whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
@@ -164,7 +166,8 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
     }
 }
 
-/* --- fronts and memos ----------------------------------------------------------------------------------------------- */
+/* --- fronts and memos -----------------------------------------------------------------------------------------------
+ */
 
 /* No legal start for the request's class and length above the position. Frees since an older proof are first charged to
  * the classes that have not seen them. */
@@ -219,20 +222,21 @@ void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to) {
     }
 }
 
-/* --- the search ------------------------------------------------------------------------------------------------------ */
+/* --- the search ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct scan {
     const ss_segment_t *segment;
     const ss_fit_t *fit;
-    uint64_t low, high;  /* starts in here */
-    uint64_t first;      /* word of low */
-    uint64_t word;       /* nothing legal above */
-    bool class_whole;    /* no legal start above word, in all of the segment */
+    uint64_t low, high; /* starts in here */
+    uint64_t first;     /* word of low */
+    uint64_t word;      /* nothing legal above */
+    bool class_whole;   /* no legal start above word, in all of the segment */
     /* memos */
     uint32_t misses;
-    uint64_t from;       /* everything in (word, from] is known to hold nothing legal */
-    uint64_t group, chunk;              /* where the scan is */
-    bool group_covered, chunk_covered;  /* nothing legal from the top of it down to word */
+    uint64_t from;                     /* everything in (word, from] is known to hold nothing legal */
+    uint64_t group, chunk;             /* where the scan is */
+    bool group_covered, chunk_covered; /* nothing legal from the top of it down to word */
 } scan_t;
 
 static inline uint64_t starts_at(const scan_t *scan, ss_chunk_t *chunk) {
@@ -329,8 +333,8 @@ static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
     scan->class_whole = scan->group_covered = scan->chunk_covered = false;
 }
 
-/* Where a memo lets the scan go on: the highest word not above scan->word that it does not rule out, as a position (word +
- * 1); 0 = below the group or chunk, whose first word goes to *ruled_out. */
+/* Where a memo lets the scan go on: the highest word not above scan->word that it does not rule out, as a position
+ * (word + 1); 0 = below the group or chunk, whose first word goes to *ruled_out. */
 static inline uint64_t after_memos(const scan_t *scan, const ss_chunk_t *chunk, uint64_t *ruled_out) {
     const ss_fit_t *fit = scan->fit;
     if (fit->class_index == SS_CLASS_NONE || chunk == NULL) {
@@ -421,7 +425,8 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
 void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     uint64_t first = offset >> SS_WORD_SHIFT, last = (offset + count - 1) >> SS_WORD_SHIFT;
     uint32_t bit = (uint32_t)(offset & 63), last_bit = (uint32_t)((offset + count - 1) & 63);
-    /* The stretch around the freed pages: from bit `from` of the first word up to `to` pages above bit 0 of the last. */
+    /* The stretch around the freed pages: from bit `from` of the first word up to `to` pages above bit 0 of the last.
+     */
     uint32_t from = bit + 1 - ss_high_zeros(~(free_word(segment, first) << (63 - bit)));
     uint32_t to = last_bit + ss_low_zeros(~(free_word(segment, last) >> last_bit)), below = 0;
     to += to == 64 ? ss_low_zeros(~free_word(segment, last + 1)) : 0;
@@ -442,7 +447,8 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     }
 }
 
-/* --- self-check ------------------------------------------------------------------------------------------------------- */
+/* --- self-check
+ * ------------------------------------------------------------------------------------------------------- */
 
 static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
     ss_page_request_t request = {length, 0, 0, 1, 0, NULL, 0};

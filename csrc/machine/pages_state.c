@@ -71,7 +71,8 @@ void ss_pages_walk(ss_pages_t *pages, ss_codec_t *codec) {
     }
 }
 
-/* --- self-check ------------------------------------------------------------------------------------------------------------ */
+/* --- self-check
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool same(const ss_summary_t *a, const ss_summary_t *b) {
     return a->head == b->head && a->longest == b->longest && a->tail == b->tail;

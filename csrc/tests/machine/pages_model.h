@@ -1,5 +1,5 @@
-/* tests/machine/pages_model.h: the page allocator as anyone would write it first. A list of pages, every question answered by
- * looking at all of them. The model knows nothing of words, chunks or summaries. */
+/* tests/machine/pages_model.h: the page allocator as anyone would write it first. A list of pages, every question
+ * answered by looking at all of them. The model knows nothing of words, chunks or summaries. */
 #ifndef PAGES_MODEL_H
 #define PAGES_MODEL_H
 
@@ -88,13 +88,15 @@ static inline bool model_better(const model_t *model, const ss_page_request_t *r
     }
 }
 
-/* The best legal page on a node with a start in [first_min, …]; count when there is none. apart: not next to the last block. */
-static inline uint32_t model_best_on(const model_t *model, const ss_page_request_t *request, uint32_t node, uint64_t first_min,
-                                     bool apart) {
+/* The best legal page on a node with a start in [first_min, …]; count when there is none. apart: not next to the last
+ * block. */
+static inline uint32_t model_best_on(const model_t *model, const ss_page_request_t *request, uint32_t node,
+                                     uint64_t first_min, bool apart) {
     uint32_t best = model->count;
     for (uint32_t i = 0; i < model->count; i++) {
         uint64_t first = model->page[i].pfn;
-        bool touches = model->last_pages != 0 && (first + request->pages == model->last_first || first == model->last_first + model->last_pages);
+        bool touches = model->last_pages != 0 &&
+                       (first + request->pages == model->last_first || first == model->last_first + model->last_pages);
         if (model->page[i].node != node || first < first_min || (apart && touches) || !model_legal(model, request, i)) {
             continue;
         }
@@ -105,7 +107,8 @@ static inline uint32_t model_best_on(const model_t *model, const ss_page_request
     return best;
 }
 
-/* Where the request goes, as an index; count when nowhere. For RANDOM the node's highest place: only its existence and node count. */
+/* Where the request goes, as an index; count when nowhere. For RANDOM the node's highest place: only its existence and
+ * node count. */
 static inline uint32_t model_place(model_t *model, const ss_page_request_t *request) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : model->nodes;
     bool adversarial = model->placement == STORSIM_ADVERSARIAL;
@@ -156,7 +159,8 @@ static inline uint64_t model_count_within(const model_t *model, uint32_t node, u
     uint64_t free = 0;
     for (uint32_t i = 0; i < model->count; i++) {
         const model_page_t *page = &model->page[i];
-        free += !page->busy && (node == STORSIM_NODE_ANY || node == page->node) && page->pfn >= low && page->pfn <= high;
+        free +=
+            !page->busy && (node == STORSIM_NODE_ANY || node == page->node) && page->pfn >= low && page->pfn <= high;
     }
     return free;
 }
@@ -173,12 +177,13 @@ static inline uint64_t model_longest(const model_t *model, uint64_t low, uint64_
 }
 
 /* Every extent take_longest may choose from. Returns how many. */
-static inline uint32_t model_extents(model_t *model, uint64_t low, uint64_t high, uint64_t align, uint64_t cut, ss_page_extent_t *extents) {
+static inline uint32_t model_extents(model_t *model, uint64_t low, uint64_t high, uint64_t align, uint64_t cut,
+                                     ss_page_extent_t *extents) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->count;) {
         uint32_t end = i;
-        while (end < model->count && !model->page[end].busy && model->page[end].pfn >= low && model->page[end].pfn <= high &&
-               (end == i || model_joined(model, end - 1, end))) {
+        while (end < model->count && !model->page[end].busy && model->page[end].pfn >= low &&
+               model->page[end].pfn <= high && (end == i || model_joined(model, end - 1, end))) {
             end++;
         }
         for (uint32_t at = i; at < end;) {

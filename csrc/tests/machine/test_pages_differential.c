@@ -1,6 +1,7 @@
-/* The page allocator against the naive model: seeded runs over small maps with holes and several nodes, laid across the borders
- * of words, groups, chunks and mids; every placement, every constraint, every call. Two allocators run side by side; the second is
- * thrown away now and then and made anew from a snapshot of the first, and has to go on exactly like it. */
+/* The page allocator against the naive model: seeded runs over small maps with holes and several nodes, laid across the
+ * borders of words, groups, chunks and mids; every placement, every constraint, every call. Two allocators run side by
+ * side; the second is thrown away now and then and made anew from a snapshot of the first, and has to go on exactly
+ * like it. */
 #include "machine/rng.h"
 #include "pages_model.h"
 
@@ -27,10 +28,13 @@ static model_t model;
 static ss_page_extent_t candidates[EXTENTS], chosen[EXTENTS], twin_chosen[EXTENTS];
 static unsigned long outcomes[8];
 
-static uint64_t below(world_t *world, uint64_t bound) { return ss_rng_below(&world->rng, bound); }
+static uint64_t below(world_t *world, uint64_t bound) {
+    return ss_rng_below(&world->rng, bound);
+}
 
 static void make_map(world_t *world, bool large) {
-    static const uint64_t borders[] = {1, 64, 2048, 4096, 65536, 131072, 0x100000, 0x100000 + 65536, UINT64_C(1) << 25, (UINT64_C(1) << 34) - 6000};
+    static const uint64_t borders[] = {
+        1, 64, 2048, 4096, 65536, 131072, 0x100000, 0x100000 + 65536, UINT64_C(1) << 25, (UINT64_C(1) << 34) - 6000};
     uint64_t at = borders[below(world, sizeof borders / sizeof borders[0])];
     uint64_t back = below(world, 300);
     at = at > back ? at - back : 1;
@@ -40,7 +44,8 @@ static void make_map(world_t *world, bool large) {
         uint64_t pages = 1 + (large ? 3000 + below(world, 2900) : below(world, 130));
         storsim_memory_run_t run = {at, pages, (uint32_t)below(world, world->nodes)};
         at += pages + (below(world, 2) ? 0 : below(world, 40));
-        if (i > 0 && world->runs[i - 1].first_pfn + world->runs[i - 1].pages == run.first_pfn && world->runs[i - 1].node == run.node) {
+        if (i > 0 && world->runs[i - 1].first_pfn + world->runs[i - 1].pages == run.first_pfn &&
+            world->runs[i - 1].node == run.node) {
             run.first_pfn++; /* a normalised map has no touching runs of one node */
             at++;
         }
@@ -49,7 +54,8 @@ static void make_map(world_t *world, bool large) {
 }
 
 static storsim_status_t create(world_t *world, ss_pages_t **pages) {
-    return ss_pages_create(&world->host, world->runs, world->run_count, world->nodes, world->placement, world->cross, world->seed, pages);
+    return ss_pages_create(&world->host, world->runs, world->run_count, world->nodes, world->placement, world->cross,
+                           world->seed, pages);
 }
 
 static uint64_t some_pfn(world_t *world) {
@@ -137,12 +143,14 @@ static void do_take_at(world_t *world) {
 
 static int by_length_low(const void *left, const void *right) {
     const ss_page_extent_t *a = left, *b = right;
-    return a->pages != b->pages ? (a->pages < b->pages ? 1 : -1) : (a->first_pfn > b->first_pfn) - (a->first_pfn < b->first_pfn);
+    return a->pages != b->pages ? (a->pages < b->pages ? 1 : -1)
+                                : (a->first_pfn > b->first_pfn) - (a->first_pfn < b->first_pfn);
 }
 
 static int by_length_high(const void *left, const void *right) {
     const ss_page_extent_t *a = left, *b = right;
-    return a->pages != b->pages ? (a->pages < b->pages ? 1 : -1) : (a->first_pfn < b->first_pfn) - (a->first_pfn > b->first_pfn);
+    return a->pages != b->pages ? (a->pages < b->pages ? 1 : -1)
+                                : (a->first_pfn < b->first_pfn) - (a->first_pfn > b->first_pfn);
 }
 
 static int by_address(const void *left, const void *right) {
@@ -172,11 +180,13 @@ static void check_optimal(uint32_t count, uint64_t target, uint32_t slots, uint3
 
 static void do_take_longest(world_t *world) {
     uint64_t low = below(world, 3) ? 0 : some_pfn(world), high = below(world, 3) ? UINT64_MAX : some_pfn(world);
-    uint64_t align = below(world, 2) ? 1 : UINT64_C(1) << below(world, 6), cut = below(world, 2) ? 1048575 : 1 + below(world, 40);
+    uint64_t align = below(world, 2) ? 1 : UINT64_C(1) << below(world, 6),
+             cut = below(world, 2) ? 1048575 : 1 + below(world, 40);
     uint64_t target = below(world, 1 + below(world, 400)), minimum = below(world, 2) ? 0 : below(world, target + 2);
     uint32_t slots = (uint32_t)below(world, below(world, 2) ? 6 : 40);
     uint32_t count = model_extents(&model, low, high, align, cut, candidates);
-    qsort(candidates, count, sizeof candidates[0], world->placement == STORSIM_TOP_DOWN ? by_length_high : by_length_low);
+    qsort(candidates, count, sizeof candidates[0],
+          world->placement == STORSIM_TOP_DOWN ? by_length_high : by_length_low);
     uint32_t expected = 0, got = 99, twin = 99;
     uint64_t total = 0, got_total = 99, twin_total = 99;
     while (expected < count && expected < slots && total < target) {
@@ -189,8 +199,11 @@ static void do_take_longest(world_t *world) {
     }
     qsort(chosen, expected, sizeof chosen[0], by_address);
     static ss_page_extent_t extents[64];
-    storsim_status_t status = ss_pages_take_longest(world->pages, target, minimum, low, high, align, cut, extents, slots, &got, &got_total);
-    CHECK_EQ(ss_pages_take_longest(world->twin, target, minimum, low, high, align, cut, twin_chosen, slots, &twin, &twin_total), status);
+    storsim_status_t status =
+        ss_pages_take_longest(world->pages, target, minimum, low, high, align, cut, extents, slots, &got, &got_total);
+    CHECK_EQ(ss_pages_take_longest(world->twin, target, minimum, low, high, align, cut, twin_chosen, slots, &twin,
+                                   &twin_total),
+             status);
     outcomes[4 + (status == STORSIM_OK)]++;
     if (total < minimum) {
         CHECK_EQ(status, STORSIM_NO_SPACE);

@@ -1,7 +1,7 @@
-/* The page allocator and the host's memory: what creation asks for, and what happens when the host says no. Also maps too large
- * for the naive model: mids and terabytes. */
-#include "machine/pages.h"
+/* The page allocator and the host's memory: what creation asks for, and what happens when the host says no. Also maps
+ * too large for the naive model: mids and terabytes. */
 #include "../check.h"
+#include "machine/pages.h"
 
 #include <string.h>
 
@@ -123,7 +123,8 @@ static void test_mids(void) {
     CHECK_EQ(ss_pages_take(pages, &request, &first), STORSIM_OK);
     CHECK_EQ(first, base);
     CHECK_EQ(ss_pages_take(pages, &request, &first), STORSIM_NO_SPACE);
-    CHECK_EQ(ss_pages_take_longest(pages, 3 * mid, 0, 0, UINT64_MAX, 1, UINT64_MAX, extents, 4, &count, &total), STORSIM_OK);
+    CHECK_EQ(ss_pages_take_longest(pages, 3 * mid, 0, 0, UINT64_MAX, 1, UINT64_MAX, extents, 4, &count, &total),
+             STORSIM_OK);
     CHECK_EQ(count, 2);
     CHECK_EQ(extents[0].first_pfn, base + mid + 1);
     CHECK_EQ(extents[0].pages, mid - 2);
@@ -144,7 +145,8 @@ static uint64_t digest_of(ss_pages_t *pages) {
     return codec.hash;
 }
 
-/* One short life in which every call allocates. Answers the first status that was not OK; nothing may have changed then. */
+/* One short life in which every call allocates. Answers the first status that was not OK; nothing may have changed
+ * then. */
 static storsim_status_t life(ss_host_t *host, storsim_placement_t placement) {
     storsim_memory_run_t runs[] = {{1, 200, 0}, {65500, 300, 0}, {65800, 90000, 1}};
     ss_page_extent_t extents[64];
@@ -180,7 +182,8 @@ static storsim_status_t life(ss_host_t *host, storsim_placement_t placement) {
     }
     CHECK_EQ(digest_of(pages), before);
     CHECK_EQ(ss_pages_check(pages), 0);
-    if (status == STORSIM_OK && (status = ss_pages_create(host, runs, 3, 2, placement, true, 9, &other)) == STORSIM_OK) {
+    if (status == STORSIM_OK &&
+        (status = ss_pages_create(host, runs, 3, 2, placement, true, 9, &other)) == STORSIM_OK) {
         ss_codec_t load = {.mode = SS_LOAD, .host = host, .bytes = save.bytes, .length = save.length};
         ss_pages_walk(other, &load);
         status = load.status;
@@ -216,11 +219,11 @@ static void test_failing_host(void) {
 static void test_invalid(void) {
     const storsim_memory_run_t good = {1, 10, 0};
     const storsim_memory_run_t bad[][2] = {
-        {{0, 10, 0}, {20, 1, 0}},  /* page 0 */
-        {{1, 10, 0}, {10, 5, 0}},  /* overlap */
-        {{20, 10, 0}, {1, 5, 0}},  /* order */
-        {{1, 0, 0}, {10, 5, 0}},   /* empty */
-        {{1, 5, 0}, {10, 5, 2}},   /* node */
+        {{0, 10, 0}, {20, 1, 0}}, /* page 0 */
+        {{1, 10, 0}, {10, 5, 0}}, /* overlap */
+        {{20, 10, 0}, {1, 5, 0}}, /* order */
+        {{1, 0, 0}, {10, 5, 0}},  /* empty */
+        {{1, 5, 0}, {10, 5, 2}},  /* node */
         {{1, 5, 0}, {STORSIM_MEMORY_LIMIT >> STORSIM_PAGE_SHIFT, 1, 0}},
         {{1, 5, 0}, {10, UINT64_MAX, 0}},
     };
