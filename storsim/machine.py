@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from storsim import _core, knobs
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from storsim.adapter import Adapter
     from storsim.event import Event
     from storsim.faults import Faults
+    from storsim.hda import Hda
     from storsim.memory_range import MemoryRange
     from storsim.trace import Trace
     from storsim.virtual_time import Number
@@ -162,6 +163,7 @@ class Machine(_core.Machine):
         }
         self._given = (memory, settings | {"cpus": cpus} | dict(more))
         self._known: list[Finding] = []
+        self._hdas: list[Hda] = []
         self._names: dict[int, str] = {}
         distances = values["distances"]
         if distances is not None and len(distances) != values["nodes"]:
@@ -229,6 +231,41 @@ class Machine(_core.Machine):
             raise ValueError(f"name={name!r}: pass a text of 1 to 63 bytes")
         number = self._adapter_add(core_config(name, settings))
         return Adapter(self, number, name, settings)
+
+    def add_hda(
+        self,
+        *,
+        render: int = 4,
+        capture: int = 4,
+        bidirectional: int = 0,
+        sdo_lines: int = 1,
+        codecs: Iterable[Any] | None = None,
+        timing: str = "controller",
+        **more: Any,
+    ) -> Hda:
+        """Attaches an HD Audio controller in power-on state, its codecs, and the bus driver that the first query starts.
+
+        render, capture, bidirectional: stream engines, at most 15, 15 and 30, 30 together. sdo_lines: 1, 2 or 4. codecs: dumps (path, text
+        or CodecDump) or None for the ideal codec, each at its position or as ``(address, codec)``; left out: one ideal codec. timing:
+        "controller", "ideal" or "emulator" (DESIGN §5). more: policies of the bus driver (``profile="skl"`` for all of the open-source
+        driver's), and the chip's own settings. Raises TypeError or ValueError that names what is allowed.
+        """
+        from storsim.hda import make_hda
+
+        more.setdefault("dma_remapping", self._config["dma_remapping"])
+        more.setdefault("coherent", self._config["coherent"])
+        hda = make_hda(
+            self,
+            render=render,
+            capture=capture,
+            bidirectional=bidirectional,
+            sdo_lines=sdo_lines,
+            codecs=codecs,
+            timing=timing,
+            settings=more,
+        )
+        self._hdas.append(hda)
+        return hda
 
     # --- level, processor, time ---
 
@@ -390,6 +427,13 @@ class Machine(_core.Machine):
                 continue
             try:
                 self._remove(number)
+            except StorsimError as error:
+                first = first or error
+        for hda in self._hdas:
+            if self._dead or hda._removed:
+                continue
+            try:
+                hda.remove()
             except StorsimError as error:
                 first = first or error
         if first is not None:

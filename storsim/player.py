@@ -8,6 +8,7 @@ Interfaces: ``v1`` has no notification, so the driver polls the position; ``v2``
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,11 @@ INTERFACES = {
     "bdl": hdaudio.HDAUDIO_BUS_INTERFACE_BDL,
 }
 TICKS_PER_MS = 24000
+
+
+WIDE_LINK = {"outpay": 255, "inpay": 255, "outstrmpay": 0, "instrmpay": 0, "fifo_render": 1024, "fifo_capture": 1024,
+             "fifo_render_wide": 1024, "fifo_capture_wide": 1024, "personality": "generic"}  # fmt: skip
+"""Settings of a controller whose link carries every format, up to 16 channels of 32 bits at 192 kHz. Model choice: no real part does."""
 
 
 class PlayError(Exception):
@@ -88,8 +94,17 @@ class _Ring:
             raise PlayError(f"interface is one of {', '.join(INTERFACES)}, not {interface!r}")
         self.hda, self.pc, self.form, self.capture, self.interface = hda, hda.machine, form, capture, interface
         self.bus = hda.query_interface(INTERFACES[interface])
+        self.handle = 0
+        try:
+            self._open(capture, codec, milliseconds)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _open(self, capture: bool, codec: int, milliseconds: float) -> None:
+        form = self.form
         self.driver = CodecDriver(self.bus, codec)
-        self.codec = hda.codecs[codec]
+        self.codec = self.hda.codecs[codec]
         self.notified: list[int] = []
         wanted = stream_format(form)
         encoded = hdaudio.encode_format(wanted)
@@ -101,8 +116,22 @@ class _Ring:
         else:
             status, self.handle, converter = self.bus.AllocateRenderDmaEngine(wanted)
         self._require(status, "allocate a DMA engine")
-        self._allocate(max(256, int(form.rate * milliseconds / 1000) * form.frame_bytes))
+        self._allocate(max(4096, int(form.rate * milliseconds / 1000) * form.frame_bytes))  # halves well above any FIFO
         self.driver.open(self.route, capture=capture, converter_format=int(converter), stream_id=self.stream_id)
+
+    def _abandon(self) -> None:
+        """Gives back what an attempt that failed had taken."""
+        if self.pc._dead:
+            return
+        if self.handle:
+            if self.interface == "bdl":
+                self.bus.FreeContiguousDmaBuffer(self.handle)
+            elif self.interface == "v1":
+                self.bus.FreeDmaBuffer(self.handle)
+            elif hasattr(self, "mdl"):
+                self.bus.FreeDmaBufferWithNotification(self.handle, self.mdl, self.size)
+            self.bus.FreeDmaEngine(self.handle)
+        self.bus.InterfaceDereference()
 
     def _require(self, status: Any, what: str) -> None:
         if int(status) != 0:
@@ -112,7 +141,7 @@ class _Ring:
         bus, handle = self.bus, self.handle
         self.va = 0
         if self.interface == "bdl":
-            unit = 128 * self.form.frame_bytes
+            unit = math.lcm(128, self.form.frame_bytes)
             self.size = max(1, wanted // (2 * unit)) * 2 * unit
             status, self.va, bdl = bus.AllocateContiguousDmaBuffer(handle, self.size)
             self._require(status, "allocate a DMA buffer")
@@ -170,20 +199,30 @@ class _Ring:
     def wait(self) -> int:
         """Until the controller is done with one half; returns the time of the interrupt (v1: when polling saw it)."""
         limit = self.pc.now + 4 * self.bytes_to_ticks(self.size) + 50 * TICKS_PER_MS
-        before = int(self.position) >= self.half
-        while self.pc.now < limit:
-            if self.interface == "v1":
-                self.pc.advance(milliseconds=1)
-                if (int(self.position) >= self.half) != before:
-                    return int(self.pc.now)
-                continue
-            self.pc.run_until_interrupt(limit=limit - self.pc.now)
+        before = self.busy_half()
+        while True:
+            if self.interface == "v1" and self.busy_half() != before:
+                return int(self.pc.now)
             if self.interface == "v2" and self.event.signaled:
                 self.event.clear()
                 return int(self.pc.now)
             if self.notified:
                 return self.notified.pop(0)
-        raise PlayError("the stream stands still: no position moved and no interrupt came")
+            if self.pc.now >= limit:
+                raise PlayError("the stream stands still: no position moved and no interrupt came")
+            if self.interface == "v1":
+                self.pc.advance(milliseconds=1)
+            else:
+                self.pc.run_until_interrupt(limit=limit - self.pc.now)
+
+    def busy_half(self, lead: int = 0) -> int:
+        """The half that holds the link position plus lead bytes."""
+        return int((int(self.position) + lead) % self.size >= self.half)
+
+    @property
+    def lead(self) -> int:
+        """Right after an interrupt: render data was fetched ahead of the link position by up to the FIFO."""
+        return 0 if self.capture or self.interface == "v1" else self.fifo
 
     def start(self) -> None:
         """Reset → Pause → Run."""
@@ -221,11 +260,11 @@ def play(
     *,
     interface: str = "v2",
     codec: int = 0,
-    ring_ms: float = 20,
+    ring_ms: float = 40,
     late_ms: float = 0,
     progress: Callable[[Beat], None] | None = None,
 ) -> Report:
-    """Streams a file through the DMA engine; the report's data is what the codec heard, exactly as long as the file.
+    """Streams a file through the DMA engine; the report's data is what the codec heard: as long as the file, longer after glitches.
 
     ring_ms: length of the ring buffer. late_ms: how long after each interrupt the driver gets to refill. progress: called per refill.
     Errors: PlayError, codec_driver.CodecError: nothing was played.
@@ -233,40 +272,42 @@ def play(
     ring = _Ring(hda, interface, wav.format, capture=False, codec=codec, milliseconds=ring_ms)
     report, heard = ring.report(), bytearray()
     ring.codec.record(ring.stream_id, heard.extend)
-    half = ring.half if interface != "v1" else ring.half
-    sizes = (half, ring.size - half)
+    sizes = (ring.half, ring.size - ring.half)
     at = 0
 
     def refill(which: int) -> None:
         nonlocal at
         chunk = wav.data[at : at + sizes[which]]
         at += sizes[which]
-        ring.write(which * half, chunk + silence(wav.format, sizes[which] - len(chunk)))
+        ring.write(which * ring.half, chunk + silence(wav.format, sizes[which] - len(chunk)))
 
     refill(0)
     refill(1)
     ring.start()
-    done, number = 0, 0
-    while done < len(wav.data):
+    while at < len(wav.data) + ring.size:  # until the last bytes of the file are behind
         interrupt = ring.wait()
-        which = number % 2
-        done += sizes[which]
-        number += 1
         if late_ms:
             ring.pc.advance(milliseconds=late_ms)
+        which = 1 - ring.busy_half(0 if late_ms else ring.lead)
         refill(which)
-        deadline = interrupt + ring.bytes_to_ticks(sizes[1 - which])
-        beat = Beat(number, ring.pc.now, interrupt, int(ring.position), deadline - ring.pc.now)
-        report.beats.append(beat)
-        if progress:
-            progress(beat)
-    report.interrupts = number if interface != "v1" else 0
+        _beat(ring, report, interrupt, sizes[1 - which], progress)
     while len(heard) < len(wav.data):  # what is still in the FIFO
         ring.pc.advance(milliseconds=1)
     ring.stop()
     ring.codec.record(ring.stream_id, None)
-    report.data = bytes(heard[: len(wav.data)])
+    report.data = bytes(heard if report.late else heard[: len(wav.data)])
     return report
+
+
+def _beat(ring: _Ring, report: Report, interrupt: int, other: int, progress: Callable[[Beat], None] | None) -> None:
+    """Notes one refill; the hardware is back at the half after it has been through the other one."""
+    now = ring.pc.now
+    slack = interrupt + ring.bytes_to_ticks(other) - now
+    beat = Beat(len(report.beats) + 1, now, interrupt, int(ring.position), slack)
+    report.beats.append(beat)
+    report.interrupts += ring.interface != "v1"
+    if progress:
+        progress(beat)
 
 
 def record(
@@ -276,7 +317,7 @@ def record(
     *,
     interface: str = "v2",
     codec: int = 0,
-    ring_ms: float = 20,
+    ring_ms: float = 40,
     late_ms: float = 0,
     source: bytes | None = None,
     progress: Callable[[Beat], None] | None = None,
@@ -291,20 +332,13 @@ def record(
         ring.codec.feed(ring.stream_id, source)
     sizes = (ring.half, ring.size - ring.half)
     ring.start()
-    number = 0
     while len(taken) < wanted:
         interrupt = ring.wait()
-        which = number % 2
-        number += 1
         if late_ms:
             ring.pc.advance(milliseconds=late_ms)
+        which = 1 - ring.busy_half(0 if late_ms else ring.lead)
         taken += ring.read(which * ring.half, sizes[which])
-        deadline = interrupt + ring.bytes_to_ticks(sizes[1 - which])
-        beat = Beat(number, ring.pc.now, interrupt, int(ring.position), deadline - ring.pc.now)
-        report.beats.append(beat)
-        if progress:
-            progress(beat)
-    report.interrupts = number if interface != "v1" else 0
+        _beat(ring, report, interrupt, sizes[1 - which], progress)
     ring.stop()
     report.data = bytes(taken[:wanted])
     return report

@@ -197,6 +197,10 @@ bool ss_line_get(const storsim_machine_t *machine, uint32_t line) {
     return line != 0 && line <= clock->line_count && clock->lines[line - 1];
 }
 
+bool storsim_line_level(const storsim_machine_t *machine, uint32_t line) {
+    return ss_line_get(machine, line);
+}
+
 void ss_line_listen(storsim_machine_t *machine, ss_room_t room) {
     machine->listener = room;
 }

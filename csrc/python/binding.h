@@ -42,7 +42,7 @@ typedef struct ss_plan ss_plan_t;
 /* X(field): everything the module holds, in one place, so that traverse and clear cannot miss one. */
 #define SS_STATE_MAP(X)                                                                                                   \
     X(Machine) X(Adapter) X(Routine) X(Routines) X(Pointer) X(Mdl) X(ScatterGatherList) X(Srb) X(Block) X(Snapshot)        \
-    X(Sites) X(AccessRange) X(GroupAffinity) X(DeviceExtension)                                                            \
+    X(Sites) X(AccessRange) X(LiveRegister) X(BufferDescriptors) X(CodecResponse) X(GroupAffinity) X(DeviceExtension)                                                            \
     X(Finding) X(Site) X(stor_status) X(nt_status) X(str_machine) X(package)
 
 typedef struct ss_state {
@@ -84,6 +84,7 @@ typedef struct ss_machine_object {
     uint32_t callback_depth;
     PyObject *pending;            /* first exception of a callback, until the outer call raises it */
     PyObject *tokens;             /* dict: token → object */
+    PyObject *transfers;          /* dict: record of an asynchronous transfer → its list */
     uint64_t next_token;          /* last token given out */
     uint64_t kept_token;          /* tokens up to here may come back by a restore: not released */
     uint64_t origin;
@@ -116,10 +117,14 @@ bool ss_closed(ss_machine_object_t *machine); /* true with ValueError set */
 PyObject *ss_finding_record(ss_machine_object_t *machine, const storsim_finding_t *finding);
 int ss_raise_status(ss_machine_object_t *machine, storsim_status_t status, PyObject *result); /* always -1 */
 
+/* audio.c */
+PyObject *ss_transfer_done(ss_machine_object_t *machine, const storsim_callback_t *callback);
+
 /* callback.c */
 uint64_t ss_token_new(ss_machine_object_t *machine, PyObject *object); /* 0 with an exception */
 PyObject *ss_token_object(ss_machine_object_t *machine, uint64_t token); /* new reference; RuntimeError when stale; None for 0 */
 void ss_token_release(ss_machine_object_t *machine, uint64_t token);
+uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object); /* token of an equal object, 0 when there is none */
 storsim_status_t ss_trampoline(void *host, storsim_callback_t *callback);
 
 /* site.c */
@@ -128,7 +133,7 @@ PyObject *ss_sites_new(ss_state_t *state, int depth);
 int ss_sites_warn(PyObject *sites, uint32_t site, PyObject *category, PyObject *message);
 
 /* fields.c: dict → config struct by a table */
-typedef enum ss_field_type { SS_U8, SS_U32, SS_U64, SS_BOOL, SS_TEXT, SS_CHOICE } ss_field_type_t;
+typedef enum ss_field_type { SS_U8, SS_U16, SS_U32, SS_U64, SS_BOOL, SS_TEXT, SS_CHOICE } ss_field_type_t;
 typedef struct ss_field {
     const char *name;
     ss_field_type_t type;
@@ -230,8 +235,64 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
     X(_nvme_hmb_read, nvme_hmb_read, METH_VARARGS, "(self, adapter, offset, length, /)", "The controller reads its buffer.")   \
     X(_nvme_hmb_write, nvme_hmb_write, METH_VARARGS, "(self, adapter, offset, data, /)", "The controller writes its buffer.")
 
+#define SS_MACHINE_HDA_MAP(X)                                                                                                  \
+    X(_hda_add, hda_add, METH_O, "(self, config, /)", "Adds an HD Audio controller; returns its number.")                      \
+    X(_hda_remove, hda_remove, METH_VARARGS, "(self, controller, /)", "Takes a controller out.")                               \
+    X(_hda_state, hda_state, METH_VARARGS, "(self, controller, /)", "(live, gone, line, device, sdi_lines, level).")                  \
+    X(_hda_mmio_read, hda_mmio_read, METH_VARARGS, "(self, controller, offset, size, /)", "A load from the chip.")             \
+    X(_hda_mmio_write, hda_mmio_write, METH_VARARGS, "(self, controller, offset, size, value, /)", "A store to the chip.")     \
+    X(_hda_registers, hda_registers, METH_VARARGS, "(self, controller, /)",                                                    \
+      "Registers as (name, offset, size, write_mask, clear_mask, reset).")                                                     \
+    X(_hda_register_read, hda_register_read, METH_VARARGS, "(self, controller, name, /)", "Reads a register by name.")         \
+    X(_hda_register_write, hda_register_write, METH_VARARGS, "(self, controller, name, value, /)", "Writes a register by name.") \
+    X(_hda_set_wall_clock, hda_set_wall_clock, METH_VARARGS, "(self, controller, value, /)", "Presets the wall clock.")        \
+    X(_hda_stall, hda_stall, METH_VARARGS, "(self, controller, stalled, /)", "Stalls or resumes DMA.")                         \
+    X(_hda_position, hda_position, METH_VARARGS, "(self, controller, descriptor, /)",                                          \
+      "(link_bytes, dma_bytes, fifo_bytes, block_bytes, running, linked).")                                                    \
+    X(_codec_add, codec_add, METH_VARARGS, "(self, controller, address, nodes, initial, frames, silent, any_format, verb, /)", \
+      "Plugs a codec.")                                                                                                        \
+    X(_codec_add_ideal, codec_add_ideal, METH_VARARGS, "(self, controller, address, /)", "Plugs the ideal codec.")             \
+    X(_codec_remove, codec_remove, METH_VARARGS, "(self, controller, address, /)", "Pulls a codec.")                           \
+    X(_codec_present, codec_present, METH_VARARGS, "(self, controller, address, /)", "Whether there is one.")                  \
+    X(_codec_set, codec_set, METH_VARARGS, "(self, controller, address, silent, response_frames, /)", "Silent, slow.")         \
+    X(_codec_command, codec_command, METH_VARARGS, "(self, controller, address, command, /)", "Executes a command at once.")   \
+    X(_codec_takes, codec_takes, METH_VARARGS, "(self, controller, address, nid, format, /)", "Whether a converter takes it.") \
+    X(_codec_wake, codec_wake, METH_VARARGS, "(self, controller, address, /)", "Asserts a state change.")                      \
+    X(_codec_unsolicited, codec_unsolicited, METH_VARARGS, "(self, controller, address, tag, payload, /)",                     \
+      "Queues an unsolicited response.")                                                                                       \
+    X(_codec_jack, codec_jack, METH_VARARGS, "(self, controller, address, nid, present, /)", "Plugs or pulls a jack.")         \
+    X(_codec_played, codec_played, METH_VARARGS, "(self, controller, address, tag, /)", "(bytes, dropped).")                   \
+    X(_codec_played_clear, codec_played_clear, METH_VARARGS, "(self, controller, address, tag, /)", "Forgets what was heard.") \
+    X(_codec_keep, codec_keep, METH_VARARGS, "(self, controller, address, tag, limit, /)", "How much is kept.")                \
+    X(_codec_feed, codec_feed, METH_VARARGS, "(self, controller, address, tag, data, /)", "Appends bytes to send.")            \
+    X(_codec_feed_pending, codec_feed_pending, METH_VARARGS, "(self, controller, address, tag, /)", "Bytes not yet sent.")     \
+    X(_codec_record, codec_record, METH_VARARGS, "(self, controller, address, tag, sink, /)", "Sends what is heard to a sink.") \
+    X(_codec_source, codec_source, METH_VARARGS, "(self, controller, address, tag, source, /)", "Asks a source for bytes.")
+
+#define SS_MACHINE_HDAUDIO_MAP(X)                                                                                              \
+    X(_hdaudio_attach, hdaudio_attach, METH_VARARGS, "(self, controller, profile, policies, config, /)", "Starts a bus driver.") \
+    X(_hdaudio_remove, hdaudio_remove, METH_VARARGS, "(self, controller, /)", "Ends it: (first leak, leaks).")                 \
+    X(_hdaudio_surprise_remove, hdaudio_surprise_remove, METH_VARARGS, "(self, controller, /)", "The device is gone.")         \
+    X(_hdaudio_query, hdaudio_query, METH_VARARGS, "(self, controller, guid, size, version, client, /)",                       \
+      "(ntstatus, table, size, version, context).")                                                                            \
+    X(_hdaudio_routine, hdaudio_routine, METH_VARARGS, "(self, name, context, /)", "A routine of a client.")                   \
+    X(_hdaudio_engines, hdaudio_engines, METH_VARARGS, "(self, controller, /)", "Valid engines as dicts.")                     \
+    X(_hdaudio_bdl, hdaudio_bdl, METH_VARARGS, "(self, handle, /)", "Descriptor list as (address, length, ioc).")              \
+    X(_hdaudio_bandwidth, hdaudio_bandwidth, METH_VARARGS, "(self, controller, codec, /)", "(used, capacity) in bits per frame.") \
+    X(_hdaudio_references, hdaudio_references, METH_VARARGS, "(self, context, /)", "References of a client.")                 \
+    X(_hdaudio_fdo_references, hdaudio_fdo_references, METH_O, "(self, fdo, /)", "References held on a device object.")        \
+    X(_hdaudio_started, hdaudio_started, METH_VARARGS, "(self, controller, /)", "(started, codecs).")
+
 #define SS_MACHINE_METHOD_MAP(X)                                                                                               \
-    SS_MACHINE_MEMORY_MAP(X) SS_MACHINE_TIME_MAP(X) SS_MACHINE_RECORD_MAP(X) SS_MACHINE_STATE_MAP(X) SS_MACHINE_ADAPTER_MAP(X)
+    SS_MACHINE_MEMORY_MAP(X) SS_MACHINE_TIME_MAP(X) SS_MACHINE_RECORD_MAP(X) SS_MACHINE_STATE_MAP(X) SS_MACHINE_ADAPTER_MAP(X)  \
+    SS_MACHINE_HDA_MAP(X) SS_MACHINE_HDAUDIO_MAP(X)
+/* machine_hdaudio.c: data and pure functions of the module */
+PyObject *ss_hdaudio_tables(void);
+PyObject *ss_hdaudio_policies(void);
+PyObject *ss_hdaudio_rates(void);
+PyObject *ss_hdaudio_encode(PyObject *module, PyObject *args);
+PyObject *ss_hdaudio_decode(PyObject *module, PyObject *args);
+
 #define SS_MACHINE_PROTOTYPE(name, function, flags, signature, doc)                                                            \
     PyObject *ss_machine_##function(ss_machine_object_t *self, PyObject *argument);
 SS_MACHINE_METHOD_MAP(SS_MACHINE_PROTOTYPE)
@@ -297,6 +358,13 @@ int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, 
                      Py_buffer *view, int flags);
 void ss_buffer_release(ss_machine_object_t *machine, Py_buffer *view);
 PyObject *ss_buffer_bytes(PyObject *self, PyObject *ignored); /* __bytes__: bytes(x) would take __index__ for a length */
+/* __buffer__ is part of every exporter from 3.12 on; before, it is a method, so that type checkers may rely on it everywhere. */
+#if PY_VERSION_HEX < 0x030C0000
+PyObject *ss_buffer_view(PyObject *self, PyObject *flags);
+#define SS_BUFFER_METHOD {"__buffer__", ss_buffer_view, METH_O, PyDoc_STR("__buffer__($self, flags, /)\n--\n\nA memoryview of the bytes.")},
+#else
+#define SS_BUFFER_METHOD
+#endif
 void ss_machine_end(ss_machine_object_t *machine); /* destroys the core once nothing needs it */
 
 extern PyType_Spec ss_machine_spec, ss_adapter_spec, ss_routine_spec, ss_routines_spec, ss_pointer_spec, ss_mdl_spec, ss_sg_spec,
@@ -320,6 +388,7 @@ struct ss_plan {
     uint8_t out_count;
     int length, array;                        /* the parameter that carries a length, and the array it belongs to; -1 none */
     bool has_extension;
+    bool registers;                           /* callables and contexts are looked up before they are made tokens */
     uint32_t missing;                         /* bit per parameter that has to be given */
     PyTypeObject *result;                     /* struct sequence, NULL while not needed */
 };
@@ -331,6 +400,7 @@ PyObject *ss_plan_doc(const ss_plan_t *plan);
 PyObject *ss_plan_signature(const ss_plan_t *plan);
 PyObject *ss_plan_describe(const ss_plan_t *plan); /* dict for the stub generator and the documentation */
 PyObject *ss_routine_new(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t *machine);
+PyObject *ss_routine_new_of(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t *machine, uint64_t context); /* of a client */
 PyObject *ss_routines_new(ss_machine_object_t *machine);
 const char *ss_type_name(storsim_type_t type); /* C type as documented: "ULONG" */
 

@@ -44,10 +44,28 @@ void ss_token_release(ss_machine_object_t *machine, uint64_t token) {
     PyErr_Restore(type, value, traceback);
 }
 
+uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object) {
+    PyObject *key = NULL, *value = NULL;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(machine->tokens, &position, &key, &value)) {
+        /* Bound methods are made anew at each look-up: equal is the same. Everything else is itself only. */
+        bool same = value == object || (PyMethod_Check(value) && PyMethod_Check(object) && PyMethod_GET_SELF(value) == PyMethod_GET_SELF(object) &&
+                                        PyMethod_GET_FUNCTION(value) == PyMethod_GET_FUNCTION(object)) ||
+                    (PyCFunction_Check(value) && PyCFunction_Check(object) && PyCFunction_GET_SELF(value) == PyCFunction_GET_SELF(object) &&
+                     PyCFunction_GET_FUNCTION(value) == PyCFunction_GET_FUNCTION(object)) ||
+                    (PyLong_CheckExact(value) && PyLong_CheckExact(object) && PyObject_RichCompareBool(value, object, Py_EQ) == 1);
+        if (same) {
+            return PyLong_AsUnsignedLongLong(key);
+        }
+    }
+    return 0;
+}
+
 /* --- callbacks ------------------------------------------------------------------------------------------------------ */
 
 /* What the callable receives, one letter per argument, and what its result means.
  *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data   w writable bytes
+ *   x element of a finished codec transfer   y codec response
  * result: n nothing, u number, t truth */
 typedef struct callback_form {
     const char *arguments;
@@ -59,8 +77,8 @@ static const callback_form_t forms[] = {
     [STORSIM_CB_SG_EXECUTE] = {"vvst", 'n', true},
     [STORSIM_CB_HDA_BDL_ISR] = {"tv", 'n', false},
     [STORSIM_CB_HDA_NOTIFICATION] = {"tv", 'n', false},
-    [STORSIM_CB_HDA_TRANSFER] = {"vt", 'n', true},
-    [STORSIM_CB_HDA_UNSOLICITED] = {"vt", 'n', false},
+    [STORSIM_CB_HDA_TRANSFER] = {"xt", 'n', true},
+    [STORSIM_CB_HDA_UNSOLICITED] = {"yt", 'n', false},
     [STORSIM_CB_HMB_POLICY] = {"vvv", 'u', false},
     [STORSIM_CB_FAULT_PREDICATE] = {"rvvv", 't', false},
     [STORSIM_CB_INTERRUPT] = {"vt", 't', false},
@@ -89,6 +107,15 @@ static PyObject *argument_of(ss_machine_object_t *machine, const storsim_callbac
         return PyBytes_FromStringAndSize(callback->data, (Py_ssize_t)callback->data_bytes);
     case 'w':
         return PyMemoryView_FromMemory(callback->data, (Py_ssize_t)callback->data_bytes, PyBUF_WRITE);
+    case 'x':
+        return ss_transfer_done(machine, callback);
+    case 'y': {
+        PyObject *type = ss_lazy(&machine->state->CodecResponse, "storsim.hdaudio", "HDAUDIO_CODEC_RESPONSE");
+        PyObject *number = type ? PyLong_FromUnsignedLongLong(value) : NULL;
+        PyObject *response = number ? PyObject_CallOneArg(type, number) : NULL;
+        Py_XDECREF(number);
+        return response;
+    }
     default:
         return PyLong_FromUnsignedLongLong(value);
     }
@@ -172,7 +199,7 @@ storsim_status_t ss_trampoline(void *host, storsim_callback_t *callback) {
     if (storsim_cpu(machine->core) != cpu) {
         (void)storsim_set_cpu(machine->core, cpu);
     }
-    if (form->one_shot) {
+    if (form->one_shot && (callback->kind != STORSIM_CB_HDA_TRANSFER || callback->values[3] != 0)) {
         ss_token_release(machine, callback->routine);
         for (size_t i = 0; form->arguments[i]; i++) {
             if (form->arguments[i] == 't') {

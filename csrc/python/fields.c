@@ -20,7 +20,7 @@ static int load(char *place, const ss_field_t *field, PyObject *value) {
         memcpy(place, &flag, sizeof flag);
         return truth < 0 ? -1 : 0;
     }
-    uint64_t maximum = field->type == SS_U8 ? UINT8_MAX : field->type == SS_U64 ? UINT64_MAX : UINT32_MAX;
+    uint64_t maximum = field->type == SS_U8 ? UINT8_MAX : field->type == SS_U16 ? UINT16_MAX : field->type == SS_U64 ? UINT64_MAX : UINT32_MAX;
     if (ss_number(value, maximum, field->name, "configuration value", &number) < 0) {
         return -1;
     }
@@ -28,6 +28,9 @@ static int load(char *place, const ss_field_t *field, PyObject *value) {
         memcpy(place, &number, sizeof number);
     } else if (field->type == SS_U8) {
         *(unsigned char *)place = (unsigned char)number;
+    } else if (field->type == SS_U16) {
+        uint16_t half = (uint16_t)number;
+        memcpy(place, &half, sizeof half);
     } else if (field->type == SS_CHOICE) {
         int choice = (int)(uint32_t)number;
         memcpy(place, &choice, sizeof choice);
@@ -74,6 +77,11 @@ static PyObject *dump(const char *place, const ss_field_t *field) {
     }
     if (field->type == SS_U8) {
         return PyLong_FromLong(*(const unsigned char *)place);
+    }
+    if (field->type == SS_U16) {
+        uint16_t half;
+        memcpy(&half, place, sizeof half);
+        return PyLong_FromLong(half);
     }
     uint32_t narrow;
     memcpy(&narrow, place, sizeof narrow);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "storsim/hda.h"
+
 /* --- host memory: malloc, counted, and failing on demand for tests --------------------------------------------------- */
 
 static bool refuses(ss_machine_object_t *machine, size_t bytes) {
@@ -90,6 +92,7 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     }
     status = status == STORSIM_OK ? storsim_nt_boot(core, nt) : status;
     status = status == STORSIM_OK ? storsim_storport_attach(core) : status;
+    status = status == STORSIM_OK ? storsim_hda_attach(core) : status; /* now, so that snapshots taken before a controller fit */
     if (status != STORSIM_OK) {
         storsim_machine_destroy(core);
         if (status == STORSIM_INVALID) {
@@ -157,9 +160,10 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->state = state;
     self->origin = ++state->origins;
     self->tokens = PyDict_New();
+    self->transfers = PyDict_New();
     self->warned = PySet_New(NULL);
     self->gate = PyThread_allocate_lock();
-    if (!self->tokens || !self->warned || !self->gate) {
+    if (!self->tokens || !self->transfers || !self->warned || !self->gate) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -191,6 +195,7 @@ static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ig
     }
     self->closed = true;
     PyDict_Clear(self->tokens);
+    PyDict_Clear(self->transfers);
     self->depth--;
     ss_machine_end(self);
     self->depth++;
@@ -201,6 +206,7 @@ static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ig
 static int machine_traverse(ss_machine_object_t *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->tokens);
+    Py_VISIT(self->transfers);
     Py_VISIT(self->pending);
     Py_VISIT(self->sites);
     Py_VISIT(self->warned);
@@ -211,6 +217,9 @@ static int machine_traverse(ss_machine_object_t *self, visitproc visit, void *ar
 static int machine_clear(ss_machine_object_t *self) {
     if (self->tokens != NULL) {
         PyDict_Clear(self->tokens);
+    }
+    if (self->transfers != NULL) {
+        PyDict_Clear(self->transfers);
     }
     Py_CLEAR(self->pending);
     Py_CLEAR(self->bugcheck);
@@ -223,6 +232,7 @@ static void machine_dealloc(ss_machine_object_t *self) {
     machine_clear(self);
     storsim_machine_destroy(self->core); /* no buffer can be live: each holds a reference to an object that holds this one */
     Py_CLEAR(self->tokens);
+    Py_CLEAR(self->transfers);
     Py_CLEAR(self->sites);
     Py_CLEAR(self->warned);
     PyMem_Free(self->cpus);

@@ -110,6 +110,13 @@ static int add_names(PyObject *module, const char *attribute, const char *const 
     return failed ? -1 : 0;
 }
 
+/* Adds and drops an object that may be NULL with an exception. */
+static int add_object(PyObject *module, const char *attribute, PyObject *object) {
+    int failed = object == NULL || PyModule_AddObjectRef(module, attribute, object) < 0;
+    Py_XDECREF(object);
+    return failed ? -1 : 0;
+}
+
 static int add_tables(PyObject *module) {
 #define PAIR(name, value) {#name, (value)},
 #define NAME(name) #name,
@@ -129,7 +136,11 @@ static int add_tables(PyObject *module) {
         add_names(module, "BLOCK_KINDS", kinds, sizeof kinds / sizeof kinds[0]) < 0) {
         return -1;
     }
-    return 0;
+    return add_object(module, "HDAUDIO_TABLES", ss_hdaudio_tables()) < 0 ||
+                   add_object(module, "HDAUDIO_POLICIES", ss_hdaudio_policies()) < 0 ||
+                   add_object(module, "HDAUDIO_RATES", ss_hdaudio_rates()) < 0
+               ? -1
+               : 0;
 }
 
 /* Every Storport routine in free form, bound to no machine: dict name → Routine. */
@@ -183,6 +194,10 @@ static PyMethodDef module_methods[] = {
     {"result_type", module_result_type, METH_O, PyDoc_STR("result_type($module, routine, /)\n--\n\nThe class of a routine's results.")},
     {"routines", module_routines, METH_NOARGS, PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
     {"ddi_table", module_table, METH_NOARGS, PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
+    {"hdaudio_encode", ss_hdaudio_encode, METH_VARARGS,
+     PyDoc_STR("hdaudio_encode($module, rate, bits, container, channels, /)\n--\n\nHDAUDIO_CONVERTER_FORMAT of a stream format, or None.")},
+    {"hdaudio_decode", ss_hdaudio_decode, METH_VARARGS,
+     PyDoc_STR("hdaudio_decode($module, format, /)\n--\n\n(rate, bits, container, channels) of a converter format, or None.")},
     {NULL, NULL, 0, NULL}};
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */

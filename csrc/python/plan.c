@@ -42,6 +42,8 @@ static int make(ss_plan_t *plan, const storsim_routine_t *row) {
             plan->array = i;
         }
     }
+    plan->registers = strncmp(row->name, "Register", 8) == 0 || strncmp(row->name, "Unregister", 10) == 0 ||
+                      strcmp(row->name, "SetupDmaEngineWithBdl") == 0;
     for (uint8_t i = 0; i < plan->required; i++) {
         plan->missing |= UINT32_C(1) << plan->slots[i];
     }

@@ -6,34 +6,13 @@
  *
  * Bound to a machine (pc.storport.X) the extension may be any number; free (storsim.storport.X) it has to be an adapter or its
  * device_extension, which tell the machine (ruling R6). */
-#include "binding.h"
+#include "routine_i.h"
 
 #include <stddef.h>
 #include <string.h>
 #include <structmember.h>
 
-typedef struct routine_object {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    ss_state_t *state;
-    ss_plan_t *plan;
-    ss_machine_object_t *machine; /* NULL: free */
-} routine_object_t;
-
-/* One call under way. */
-typedef struct frame {
-    routine_object_t *routine;
-    const ss_plan_t *plan;
-    ss_machine_object_t *machine;
-    PyObject *given[STORSIM_MAX_PARAMS]; /* borrowed from the caller */
-    storsim_arg_t args[STORSIM_MAX_PARAMS];
-    void *scratch[STORSIM_MAX_PARAMS];   /* arrays behind args[].data */
-    uint64_t tokens[STORSIM_MAX_PARAMS];
-    PyObject *held;                      /* a machine that nothing else is sure to keep during the call */
-    bool owns;                           /* scratch or tokens to give back */
-} frame_t;
-
-#define PARAM(frame, index) ((frame)->plan->row->params[index])
+#include "storsim/hdaudio.h"
 
 /* --- converters ----------------------------------------------------------------------------------------------------- */
 
@@ -66,7 +45,12 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
     if (object == Py_None || frame->machine == NULL) {
         return 0; /* without a machine the call ends in a TypeError anyway */
     }
-    uint64_t token = ss_token_new(frame->machine, object);
+    uint64_t token = frame->plan->registers ? ss_token_find(frame->machine, object) : 0;
+    if (token != 0) {
+        frame->args[index].value = token; /* registered before: the same object is the same token */
+        return 0;
+    }
+    token = PyErr_Occurred() ? 0 : ss_token_new(frame->machine, object);
     frame->tokens[index] = frame->args[index].value = token;
     frame->owns = true;
     return token ? 0 : -1;
@@ -131,7 +115,7 @@ static int in_extension(frame_t *frame, int index, PyObject *object) {
     return 0;
 }
 
-static void *take_scratch(frame_t *frame, int index, size_t count, size_t size) {
+void *ss_take_scratch(frame_t *frame, int index, size_t count, size_t size) {
     void *memory = PyMem_Calloc(count ? count : 1, size);
     if (memory == NULL) {
         PyErr_NoMemory();
@@ -144,8 +128,8 @@ static void *take_scratch(frame_t *frame, int index, size_t count, size_t size) 
 }
 
 /* A sequence of structures or handles into an array of the core. `read` stores element i. */
-static int in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
-                       int (*read)(frame_t *frame, PyObject *item, void *place)) {
+int ss_in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
+                   int (*read)(frame_t *frame, PyObject *item, void *place)) {
     if (object == Py_None || is_zero(object)) {
         return 0; /* NULL */
     }
@@ -158,7 +142,7 @@ static int in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
         return -1;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(items);
-    char *place = count <= (Py_ssize_t)UINT32_MAX ? take_scratch(frame, index, (size_t)count, size) : PyErr_NoMemory();
+    char *place = count <= (Py_ssize_t)UINT32_MAX ? ss_take_scratch(frame, index, (size_t)count, size) : PyErr_NoMemory();
     int result = place ? 0 : -1;
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
         result = read(frame, PyTuple_GET_ITEM(items, i), place + (size_t)i * size);
@@ -178,7 +162,7 @@ static int read_range(frame_t *frame, PyObject *item, void *place) {
 }
 
 static int in_ranges(frame_t *frame, int index, PyObject *object) {
-    return in_sequence(frame, index, object, sizeof(storsim_access_range_t), read_range);
+    return ss_in_sequence(frame, index, object, sizeof(storsim_access_range_t), read_range);
 }
 
 static int read_affinity(frame_t *frame, PyObject *item, void *place) {
@@ -191,7 +175,7 @@ static int read_affinity(frame_t *frame, PyObject *item, void *place) {
 }
 
 static int in_affinity(frame_t *frame, int index, PyObject *object) {
-    return in_sequence(frame, index, object, sizeof(storsim_group_affinity_t), read_affinity);
+    return ss_in_sequence(frame, index, object, sizeof(storsim_group_affinity_t), read_affinity);
 }
 
 /* How many elements of an array the routine filled. */
@@ -282,8 +266,12 @@ static const converter_t converters[] = {
     [STORSIM_T_RANGES] = {0, in_ranges, out_ranges},
     [STORSIM_T_GROUP_AFFINITY] = {0, in_affinity, out_affinity},
     [STORSIM_T_KEVENT] = {0, in_pointer, NULL},
-    [STORSIM_T_REGISTER] = {0, in_pointer, NULL},
-    [STORSIM_T_PBDL] = {0, in_pointer, NULL},
+    [STORSIM_T_REGISTER] = {0, in_pointer, ss_out_register},
+    [STORSIM_T_PBDL] = {0, in_pointer, ss_out_bdl},
+    [STORSIM_T_HANDLES] = {0, ss_in_handles, NULL},
+    [STORSIM_T_STREAM_FORMAT] = {0, ss_in_stream_format, NULL},
+    [STORSIM_T_TRANSFERS] = {0, ss_in_transfers, NULL},
+    [STORSIM_T_DEVICE_INFO] = {0, ss_in_device_information, NULL},
 };
 
 static const converter_t *converter_of(storsim_type_t type) {
@@ -410,7 +398,7 @@ static int make_storage(frame_t *frame, int index) {
             count = count < most ? count : most;
         }
     }
-    return take_scratch(frame, index, (size_t)count, size) ? 0 : -1;
+    return ss_take_scratch(frame, index, (size_t)count, size) ? 0 : -1;
 }
 
 static int convert_all(frame_t *frame) {
@@ -427,7 +415,7 @@ static int convert_all(frame_t *frame) {
         return 0;
     }
     const storsim_arg_t *array = &frame->args[plan->array];
-    if (PARAM(frame, plan->array).flags & STORSIM_P_OUT) {
+    if ((PARAM(frame, plan->array).flags & (STORSIM_P_OUT | STORSIM_P_IN_PLACE)) == STORSIM_P_OUT) {
         return array->present ? make_storage(frame, plan->array) : 0;
     }
     return plan->length >= 0 ? check_length(frame) : 0;
@@ -512,13 +500,16 @@ static PyObject *perform(frame_t *frame) {
     }
     ss_here(machine);
     uint64_t result = 0;
-    storsim_status_t status = storsim_storport_call(machine->core, row, frame->args, &result);
-    PyObject *answer = status == STORSIM_OK || status == STORSIM_VIOLATION ? build(frame, result) : NULL;
+    bool audio = row->family == STORSIM_F_HDAUDIO;
+    storsim_status_t status = audio ? storsim_hdaudio_call(machine->core, frame->routine->context, row, frame->args, &result)
+                                    : storsim_storport_call(machine->core, row, frame->args, &result);
+    bool answered = status == STORSIM_OK || status == STORSIM_VIOLATION;
+    PyObject *answer = answered && (!audio || ss_audio_after(frame, result) == 0) ? build(frame, result) : NULL;
     if (frame->owns) {
         give_back(frame, answer != NULL && result == 0);
         frame->owns = false;
     }
-    if (answer == NULL && (status == STORSIM_OK || status == STORSIM_VIOLATION)) {
+    if (answer == NULL && answered) {
         ss_leave(machine); /* the conversion failed and says why */
         return NULL;
     }
@@ -555,6 +546,10 @@ static PyObject *routine_vectorcall(PyObject *callable, PyObject *const *args, s
 /* --- the type ------------------------------------------------------------------------------------------------------- */
 
 PyObject *ss_routine_new(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t *machine) {
+    return ss_routine_new_of(state, plan, machine, 0);
+}
+
+PyObject *ss_routine_new_of(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t *machine, uint64_t context) {
     PyTypeObject *type = (PyTypeObject *)state->Routine;
     routine_object_t *self = (routine_object_t *)type->tp_alloc(type, 0);
     if (self != NULL) {
@@ -562,6 +557,7 @@ PyObject *ss_routine_new(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t
         self->state = state;
         self->plan = plan;
         self->machine = (ss_machine_object_t *)Py_XNewRef(machine);
+        self->context = context;
     }
     return (PyObject *)self;
 }
@@ -627,7 +623,7 @@ static PyObject *routine_compare(routine_object_t *self, PyObject *other, int op
         Py_RETURN_NOTIMPLEMENTED;
     }
     const routine_object_t *that = (const routine_object_t *)(void *)other;
-    return PyBool_FromLong((self->plan == that->plan && self->machine == that->machine) == (op == Py_EQ));
+    return PyBool_FromLong((self->plan == that->plan && self->machine == that->machine && self->context == that->context) == (op == Py_EQ));
 }
 
 static Py_hash_t routine_hash(routine_object_t *self) {

@@ -30,7 +30,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codec", metavar="DUMP", help="a Linux codec dump (default: an ideal codec that takes every format)")
     parser.add_argument("--interface", choices=("v1", "v2", "v3", "bdl"), default="v2", help="table of the bus interface (default: v2)")
     parser.add_argument("--timing", choices=("controller", "ideal", "emulator"), default="controller", help="timing of the chip")
-    parser.add_argument("--ring", type=_milliseconds, default=20.0, metavar="MS", help="length of the ring buffer (default: 20)")
+    parser.add_argument("--ring", type=_milliseconds, default=40.0, metavar="MS", help="length of the ring buffer (default: 40)")
     parser.add_argument("--late", type=_milliseconds, default=0.0, metavar="MS", help="refill this much after each interrupt")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.add_argument("--quiet", action="store_true", help="only the summary")
@@ -51,15 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def machine_with(arguments: argparse.Namespace, **knobs: Any) -> tuple[Any, Any]:
-    """A machine with one controller and the chosen codec."""
+    """A machine with one controller, its link wide enough for every format, and the chosen codec."""
     import storsim
+    from storsim import player
     from storsim.importers.codec import load_codec
 
     codecs = [load_codec(arguments.codec)] if arguments.codec else None
     pc = storsim.Machine("1GiB", level="strict", **knobs)
     try:
         options = {"codecs": codecs} if codecs else {}
-        return pc, pc.add_hda(timing=arguments.timing, **options)
+        return pc, pc.add_hda(timing=arguments.timing, **player.WIDE_LINK, **options)
     except BaseException:
         pc.close()
         raise
@@ -72,7 +73,7 @@ class Progress:
         self.quiet, self.next = quiet, 0
 
     def __call__(self, beat: Beat) -> None:
-        if self.quiet or (beat.number > 3 and beat.time < self.next and beat.slack >= 0):
+        if self.quiet or (beat.number > 3 and beat.time < self.next and (beat.slack >= 0 or beat.number > 12)):
             return
         self.next = beat.time + 12_000_000
         note = "" if beat.slack >= 0 else "   LATE: the old bytes were heard"

@@ -51,6 +51,7 @@ class CodecDump:
     """A codec as data. name: as printed. address: as printed, decides nothing. nodes: by node id, root included.
 
     unread: lines that say something this importer does not use (jack names, ALSA controls are left out silently).
+    silent: never answers. any_format: converters take every format, whatever their parameters say.
     """
 
     name: str
@@ -61,6 +62,8 @@ class CodecDump:
     nodes: dict[int, CodecNode]
     source: str
     unread: list[str] = field(default_factory=list)
+    silent: bool = False
+    any_format: bool = False
 
     @property
     def converters(self) -> list[CodecNode]:

@@ -91,7 +91,7 @@ typedef enum storsim_callback_kind {
     STORSIM_CB_SG_EXECUTE = 1,   /* values: DeviceObject, Irp, ScatterGatherList, context token */
     STORSIM_CB_HDA_BDL_ISR,      /* values: context token, InterruptBitMask */
     STORSIM_CB_HDA_NOTIFICATION, /* values: context token, time of the ISR in ticks */
-    STORSIM_CB_HDA_TRANSFER,     /* values: index of the transfer record, context token */
+    STORSIM_CB_HDA_TRANSFER,     /* values: transfer record, context token, element named, 1 when the last of this record */
     STORSIM_CB_HDA_UNSOLICITED,  /* values: HDAUDIO_CODEC_RESPONSE, context token */
     STORSIM_CB_HMB_POLICY,       /* values: minimum, preferred, utilisation (bytes); result: target (bytes) */
     STORSIM_CB_FAULT_PREDICATE,  /* values: routine id, tag, size (bytes), ordinal; result: non-zero = fail */
@@ -156,6 +156,9 @@ uint64_t storsim_now(const storsim_machine_t *machine); /* ticks */
 storsim_status_t storsim_advance(storsim_machine_t *machine, uint64_t ticks);
 /* Runs until an interrupt was delivered or limit ticks passed. */
 storsim_status_t storsim_run_until_interrupt(storsim_machine_t *machine, uint64_t limit, bool *delivered);
+
+/* The level of an interrupt line; false for no such line. */
+bool storsim_line_level(const storsim_machine_t *machine, uint32_t line);
 
 /* --- findings ------------------------------------------------------------------------------------------------------ */
 
