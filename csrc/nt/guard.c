@@ -7,6 +7,8 @@
  * everything that is taken; only free RAM is reported then. */
 #include "nt/nt_i.h"
 
+#include <string.h>
+
 static nt_device_t *device_of(const ss_nt_t *nt, ss_device_t device) {
     for (uint32_t i = 0; i < nt->device_count; i++) {
         if (nt->devices[i].device == device) {
@@ -30,6 +32,16 @@ storsim_status_t ss_device_owner(storsim_machine_t *machine, ss_device_t device,
     nt->devices = array;
     nt->devices[nt->device_count++] = (nt_device_t){.device = device, .owner = owner};
     return STORSIM_OK;
+}
+
+void ss_device_forget(storsim_machine_t *machine, ss_device_t device) {
+    ss_nt_t *nt = nt_of(machine);
+    const nt_device_t *known = device_of(nt, device);
+    if (known != NULL) {
+        uint32_t at = (uint32_t)(known - nt->devices);
+        memmove(nt->devices + at, nt->devices + at + 1, (nt->device_count - at - 1) * sizeof *nt->devices);
+        nt->device_count--;
+    }
 }
 
 /* RAM nobody owns is reported once per stretch, not once per fetch of a stream that runs over it. True: report. */

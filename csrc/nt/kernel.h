@@ -263,5 +263,7 @@ storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t ro
 
 /* Rows R56, R57 of the device's accesses are decided here: owner is the adapter number of the device. */
 storsim_status_t ss_device_owner(storsim_machine_t *machine, ss_device_t device, uint32_t owner);
+/* The device is gone, or was never finished; unknown ones are ignored. */
+void ss_device_forget(storsim_machine_t *machine, ss_device_t device);
 
 #endif

@@ -3,6 +3,8 @@
  * field, always 0 in a snapshot, serves as the mark that its list has named it. */
 #include "nt/walk_i.h"
 
+#include <string.h>
+
 enum { NAMED_LIST = 1, NAMED_SPAN = 2 };
 
 static void damaged(ss_codec_t *codec) {
@@ -213,7 +215,7 @@ void nt_load_span(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
     nt->cursor = cursor;
     nt->high_water = high;
     nt->ahead = ahead != 0 ? ahead : first >= cursor ? id : 0;
-    nt->before.span = 0;
+    memset(nt->before, 0, sizeof nt->before);
 }
 
 static void set_frames(ss_nt_t *nt, ss_codec_t *codec, const ss_block_t *block, ss_block_id_t id) {

@@ -34,6 +34,8 @@ enum {                      /* ss_block_t.flags */
        BLOCK_POOL = 16      /* came from the pool: a slot or whole pages */
 };
 
+#define ARENA_UNDO 16u /* spans that can be taken back, newest first: more than one routine of any room makes */
+
 typedef struct nt_cpu {
     uint8_t irql, floor, context; /* floor: level of the callback under way; the host may not go below */
 } nt_cpu_t;
@@ -124,9 +126,9 @@ typedef struct ss_nt {
     uint32_t first_span, last_span, ahead;
     struct {
         uint64_t cursor, high_water;
-        uint32_t ahead;
-        ss_block_id_t span;
-    } before;            /* where the arena stood before its last span */
+        uint32_t span;
+    } before[ARENA_UNDO]; /* ring: where the arena stood before its last spans */
+    uint32_t before_next;
     nt_extents_t *lists; /* index - 1 */
     uint32_t list_count, list_capacity, free_list;
 
@@ -202,7 +204,7 @@ bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *
 /* Puts a span whose va was found at the cursor; by_va was reserved. */
 void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead);
 void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id);
-/* The same for a span that is taken back: when it was the last one put in, the cursor goes back too. */
+/* The same for a span that is taken back: when it is the newest one left, the cursor goes back too. */
 void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id);
 /* Takes a list of count extents; its items are uninitialised. 0: no memory. */
 uint32_t nt_extents_take(ss_nt_t *nt, uint32_t count);

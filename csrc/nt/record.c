@@ -151,10 +151,10 @@ void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
     } else {
         nt->last_span = id;
     }
-    nt->before.cursor = nt->cursor;
-    nt->before.high_water = nt->high_water;
-    nt->before.ahead = nt->ahead;
-    nt->before.span = id;
+    nt->before[nt->before_next].cursor = nt->cursor;
+    nt->before[nt->before_next].high_water = nt->high_water;
+    nt->before[nt->before_next].span = id;
+    nt->before_next = (nt->before_next + 1) % ARENA_UNDO;
     nt->ahead = ahead;
     nt->cursor = first_page(block) + nt_span_pages(block) + nt_span_guard(block);
     if (nt->cursor > nt->high_water) {
@@ -178,19 +178,31 @@ void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id) {
     if (nt->ahead == id) {
         nt->ahead = block->arena_next;
     }
-    if (nt->before.ahead == id) {
-        nt->before.ahead = block->arena_next;
-    }
     (void)ss_pagemap_set(&nt->by_va, first_page(block), nt_span_pages(block), 0); /* goes as it was set: cannot fail */
 }
 
+/* The span a cursor will meet, looked for from a place near by. */
+static uint32_t ahead_of(const ss_nt_t *nt, uint64_t cursor, uint32_t behind, uint32_t next) {
+    while (behind != 0 && first_page(block_at(nt, behind)) >= cursor) {
+        next = behind;
+        behind = block_at(nt, behind)->arena_previous;
+    }
+    while (next != 0 && first_page(block_at(nt, next)) < cursor) {
+        next = block_at(nt, next)->arena_next;
+    }
+    return next;
+}
+
 void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id) {
+    uint32_t behind = block_at(nt, id)->arena_previous, next = block_at(nt, id)->arena_next;
+    uint32_t last = (nt->before_next + ARENA_UNDO - 1) % ARENA_UNDO;
     nt_arena_remove(nt, id);
-    if (nt->before.span == id) {
-        nt->cursor = nt->before.cursor;
-        nt->high_water = nt->before.high_water;
-        nt->ahead = nt->before.ahead;
-        nt->before.span = 0;
+    if (nt->before[last].span == id) {
+        nt->cursor = nt->before[last].cursor;
+        nt->high_water = nt->before[last].high_water;
+        nt->ahead = ahead_of(nt, nt->cursor, behind, next);
+        nt->before[last].span = 0;
+        nt->before_next = last;
     }
 }
 

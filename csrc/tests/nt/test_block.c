@@ -139,6 +139,21 @@ static void undo(void) {
         CHECK_EQ(ss_pool_take(w.machine, STORSIM_BLOCK_POOL, 1000, TAG, 1, &id), STORSIM_OK);
         CHECK_EQ(va_of(&w, id), va);
     }
+    /* Several of one routine, newest first. */
+    ss_block_request_t request = request_of(5000);
+    ss_block_id_t made[5];
+    uint64_t addresses[5];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5; i++) {
+            made[i] = make(&w, &request);
+            CHECK(round == 0 || va_of(&w, made[i]) == addresses[i]);
+            addresses[i] = va_of(&w, made[i]);
+        }
+        for (int i = 4; round == 0 && i >= 0; i--) {
+            ss_block_undo(w.machine, made[i]);
+            world_check(&w);
+        }
+    }
     ss_block_undo(w.machine, 0);
     ss_block_free(w.machine, 0);
     ss_block_free(w.machine, 99999);
