@@ -78,7 +78,7 @@ static bool overshadowed(const ss_hda_t *hda, uint32_t index) {
 }
 
 static bool hears(const ss_hda_codec_t *codec, uint8_t tag) {
-    return codec != NULL && tag != 0 && (codec->tags[0] >> tag & 1u) != 0;
+    return codec != NULL && tag != 0 && ((uint32_t)codec->tags[0] >> tag & 1u) != 0;
 }
 
 /* Whether anybody wants the bytes, not just their number. */
@@ -222,10 +222,9 @@ static uint64_t dma_goal(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 
 storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    if (!stream->running) {
+    if (!stream->running || frame < stream->flowed) {
         return STORSIM_OK;
     }
-    frame = frame > stream->flowed ? frame : stream->flowed;
     stream->link = ss_hda_link_at(hda, stream, frame);
     if (stream->input && stream->starved && frame > stream->lost_from) { /* the codec goes on sending into a full FIFO */
         uint64_t lost = ss_hda_rate_bytes(&stream->rate, frame - stream->origin) -
@@ -245,18 +244,37 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     return status;
 }
 
-/* What a capture stream writes and another stream reads or writes in the same stretch. */
+/* Whether one stream's stretch of memory is written by a capture and used by another stream. What has not been moved yet always lies inside
+ * current entries, so nothing else has to be compared. */
 static bool overlap(const ss_hda_stream_t *a, const ss_hda_stream_t *b) {
-    return a->input && a->linked && a->loaded && b->running && b->loaded && a->address + a->offset < b->address + b->length &&
-           b->address + b->offset < a->address + a->length;
+    return (a->input || b->input) && a->running && b->running && a->loaded && b->loaded &&
+           a->address + a->offset < b->address + b->length && b->address + b->offset < a->address + a->length;
+}
+
+bool ss_hda_entangled(const ss_hda_t *hda, uint32_t index) {
+    for (uint32_t i = 0; i < hda->stream_count; i++) {
+        if (i != index && overlap(&hda->streams[index], &hda->streams[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ss_hda_captured(const ss_hda_t *hda, uint64_t address, uint32_t bytes) {
+    for (uint32_t i = 0; i < hda->stream_count; i++) {
+        const ss_hda_stream_t *stream = &hda->streams[i];
+        if (stream->input && stream->running && stream->loaded && stream->address + stream->offset < address + bytes &&
+            address < stream->address + stream->length) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool entangled(const ss_hda_t *hda) {
     for (uint32_t i = 0; i < hda->stream_count; i++) {
-        for (uint32_t j = 0; hda->streams[i].input && hda->streams[i].linked && j < hda->stream_count; j++) {
-            if (i != j && overlap(&hda->streams[i], &hda->streams[j])) {
-                return true;
-            }
+        if (hda->streams[i].input && hda->streams[i].running && ss_hda_entangled(hda, i)) {
+            return true;
         }
     }
     return false;

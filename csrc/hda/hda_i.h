@@ -316,6 +316,8 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
 storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda);
 /* The same in the middle of a frame's events: descriptors after `last` have their turn of this frame still before them. */
 storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last);
+bool ss_hda_entangled(const ss_hda_t *hda, uint32_t index);                              /* shares memory a capture writes */
+bool ss_hda_captured(const ss_hda_t *hda, uint64_t address, uint32_t bytes); /* a capture is about to write there */
 /* One step of what is due now: ends after an IOC so that the line can be served. *again: more is due. */
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again);
 void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* sets stream->due */

@@ -19,7 +19,7 @@ static uint32_t bits_on_line(const ss_hda_t *hda, uint32_t index) {
 
 static uint32_t sender_of(const ss_hda_t *hda, uint32_t index) {
     for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS; i++) {
-        if (hda->codecs[i] != NULL && (hda->codecs[i]->tags[1] >> hda->streams[index].tag & 1u) != 0) {
+        if (hda->codecs[i] != NULL && ((uint32_t)hda->codecs[i]->tags[1] >> hda->streams[index].tag & 1u) != 0) {
             return i;
         }
     }

@@ -63,7 +63,7 @@ void ss_hda_segment_end(const storsim_machine_t *machine, ss_hda_t *hda, ss_hda_
 /* The converter that sends on an input stream's tag: lowest codec, lowest node. */
 static const ss_hda_widget_t *sender(const ss_hda_t *hda, uint8_t tag, uint32_t *address) {
     for (uint32_t i = 0; tag != 0 && i < STORSIM_HDA_MAX_CODECS; i++) {
-        if (hda->codecs[i] != NULL && (hda->codecs[i]->tags[1] >> tag & 1u) != 0) {
+        if (hda->codecs[i] != NULL && ((uint32_t)hda->codecs[i]->tags[1] >> tag & 1u) != 0) {
             *address = i;
             return ss_hda_codec_converter(hda->codecs[i], true, tag);
         }
@@ -294,7 +294,11 @@ static uint64_t dma_wanted(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     bool moving = stream->linked && stream->link != 0, bad = false;
-    storsim_status_t status = ss_hda_entry_load(machine, hda, index, &bad);
+    storsim_status_t status = STORSIM_OK;
+    if (ss_hda_captured(hda, stream->bdl + 16u * stream->index, 16)) {
+        status = ss_hda_flow_until(machine, hda, index); /* a list that is being recorded */
+    }
+    status = status == STORSIM_OK ? ss_hda_entry_load(machine, hda, index, &bad) : status;
     if (status != STORSIM_OK) {
         return status;
     }
@@ -306,14 +310,10 @@ static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, ui
     return STORSIM_OK;
 }
 
-/* Brings the stream up to now. What captures write must be in memory before an entry or a buffer is read, in the order of the descriptors. */
+/* Brings the stream up to now, and others first where it reads what they write or the reverse. */
 static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
-    for (uint32_t i = 0; i < hda->stream_count; i++) {
-        if (hda->streams[i].running && hda->streams[i].input) {
-            return ss_hda_flow_until(machine, hda, index);
-        }
-    }
-    return ss_hda_flow(machine, hda, index, ss_hda_frame(machine, hda));
+    return ss_hda_entangled(hda, index) ? ss_hda_flow_until(machine, hda, index)
+                                        : ss_hda_flow(machine, hda, index, ss_hda_frame(machine, hda));
 }
 
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again) {
