@@ -30,6 +30,13 @@ void ss_bus_remove_device(storsim_machine_t *machine, ss_device_t device) {
     }
 }
 
+void ss_bus_undo_device(storsim_machine_t *machine, ss_device_t device) {
+    ss_bus_remove_device(machine, device);
+    if (device != 0 && device == machine->hardware.bus.count) {
+        machine->hardware.bus.count--;
+    }
+}
+
 void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard) {
     machine->guard = guard;
 }

@@ -25,6 +25,8 @@ typedef storsim_status_t (*ss_bus_guard_fn)(storsim_machine_t *machine, ss_devic
 
 storsim_status_t ss_bus_add_device(storsim_machine_t *machine, bool remap, bool coherent, ss_device_t *device);
 void ss_bus_remove_device(storsim_machine_t *machine, ss_device_t device);
+/* Takes back the device added last, number included: for a caller whose own reservation failed afterwards. */
+void ss_bus_undo_device(storsim_machine_t *machine, ss_device_t device);
 void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard);
 
 /* Maps pages of RAM into the device's logical space; *logical receives the address (page aligned, deterministic, below `highest`

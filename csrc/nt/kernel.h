@@ -121,7 +121,7 @@ storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_reques
 /* Frees a live block: pages are poisoned and free at once, the address range goes to the quarantine. Cannot fail. */
 void ss_block_free(storsim_machine_t *machine, ss_block_id_t id);
 /* Takes back the block made last, as if it had never been made: no quarantine, and its addresses are handed out next.
- * For a caller whose own reservation failed after the block was there. Cannot fail. */
+ * For a caller whose own reservation failed after the block was there. Several go newest first, up to 16. Cannot fail. */
 void ss_block_undo(storsim_machine_t *machine, ss_block_id_t id);
 ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id); /* NULL for a free record */
 /* The block around a kernel address, live or quarantined; 0 when the address was never handed out or left the

@@ -78,6 +78,9 @@ static storsim_status_t provide_all(storsim_machine_t *machine, ss_adapter_t *ad
         status = ss_device_attach(machine, adapter, adapter->dump_region, NULL);
     }
     if (status == STORSIM_OK) {
+        status = ss_device_owner(machine, adapter->device, 0); /* makes the entry, so that naming the owner below cannot fail */
+    }
+    if (status == STORSIM_OK) {
         status = ss_owner_add(machine, adapter->config.pool_cap, adapter->config.contig_cap, &adapter->number);
     }
     return status == STORSIM_OK ? ss_device_owner(machine, adapter->device, adapter->number) : status;
@@ -105,7 +108,8 @@ static void settle(storsim_machine_t *machine, ss_adapter_t *adapter) {
 static void unmake(storsim_machine_t *machine, ss_adapter_t *adapter) {
     ss_block_id_t blocks[3] = {adapter->dump_region, adapter->config_block, adapter->extension_block};
     if (adapter->device != 0) {
-        ss_bus_remove_device(machine, adapter->device);
+        ss_device_forget(machine, adapter->device);
+        ss_bus_undo_device(machine, adapter->device);
     }
     for (int i = 0; i < 3; i++) {
         if (blocks[i] != 0) {

@@ -90,6 +90,7 @@ static void release_all(storsim_machine_t *machine, ss_adapter_t *adapter) {
     adapter->mark_count = 0;
     adapter->live = false;
     storsim_nvme_detach(machine, adapter->device);
+    ss_device_forget(machine, adapter->device);
     ss_bus_remove_device(machine, adapter->device);
 }
 
