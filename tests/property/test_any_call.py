@@ -105,6 +105,8 @@ def _arguments(row: dict[str, Any], rich: Rich, picks: list[int], numbers: list[
         chosen[name] = _value(kind, rich, picks[index], numbers[index], name)
     if row["name"] == "StorPortFreeHostMemoryBuffer":
         chosen.pop("PhysicalAddressRangeCount")
+    elif row["name"] == "StorPortAllocateHostMemoryBuffer" and chosen.get("PhysicalAddressRangeCount"):
+        chosen["PhysicalAddressRangeCount"] %= 1 << 16  # so many entries the host has memory for
     return chosen
 
 
