@@ -96,7 +96,7 @@ static PyGetSetDef adapter_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot adapter_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Adapter(machine, number)\n--\n\nA storage adapter; made by Machine.add_adapter.")},
+    {Py_tp_doc, (void *)PyDoc_STR("Adapter(machine, number, *args, **kwargs)\n--\n\nA storage adapter; made by Machine.add_adapter.")},
     {Py_tp_new, adapter_new},
     {Py_tp_getset, adapter_getset},
     {Py_tp_traverse, adapter_traverse},

@@ -108,6 +108,7 @@ static PyGetSetDef block_getset[] = {
     {"live", (getter)block_live, NULL, PyDoc_STR("Whether the allocation still exists."), NULL}, {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef block_methods[] = {
+    SS_BUFFER_METHOD
     {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the bytes.")}, {NULL, NULL, 0, NULL}};
 
 static PyType_Slot block_slots[] = {

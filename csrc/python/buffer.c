@@ -81,3 +81,9 @@ PyObject *ss_buffer_bytes(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     PyBuffer_Release(&view);
     return bytes;
 }
+
+#if PY_VERSION_HEX < 0x030C0000
+PyObject *ss_buffer_view(PyObject *self, PyObject *Py_UNUSED(flags)) {
+    return PyMemoryView_FromObject(self);
+}
+#endif

@@ -11,6 +11,7 @@ static int read_mdl(ss_pointer_object_t *self, storsim_mdl_info_t *info) {
         PyErr_Format(PyExc_ValueError, "there is no live MDL at %s", SS_HEX(self->address));
         return -1;
     }
+    info->va = info->start_va + info->byte_offset; /* of the buffer; the MDL's own address is the object's */
     return ss_finish(self->machine, status, NULL);
 }
 
@@ -95,6 +96,7 @@ static PyGetSetDef mdl_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef mdl_methods[] = {
+    SS_BUFFER_METHOD
     {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the described bytes.")}, {NULL, NULL, 0, NULL}};
 
 static PyType_Slot mdl_slots[] = {

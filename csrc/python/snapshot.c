@@ -77,6 +77,7 @@ static PyObject *snapshot_reduce(ss_snapshot_object_t *self, PyObject *Py_UNUSED
 }
 
 static PyMethodDef snapshot_methods[] = {
+    SS_BUFFER_METHOD
     {"__bytes__", (PyCFunction)(void (*)(void))snapshot_bytes, METH_NOARGS, PyDoc_STR("The portable bytes.")},
     {"__reduce__", (PyCFunction)(void (*)(void))snapshot_reduce, METH_NOARGS, PyDoc_STR("For pickle: the bytes alone.")},
     {NULL, NULL, 0, NULL}};

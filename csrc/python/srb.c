@@ -136,6 +136,7 @@ static PyGetSetDef srb_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef srb_methods[] = {
+    SS_BUFFER_METHOD
     {"complete", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS,
      PyDoc_STR("complete($self, /)\n--\n\nCompletes the request: its memory goes, pointers got through it die.\n\n"
                "Raises ValueError when it was completed before.")},
