@@ -182,6 +182,7 @@ storsim_status_t ss_hdaudio_event(storsim_machine_t *machine, void *state, const
     ss_bus_note(machine, bus, SS_CODEC_LOST, bus->flight_codec, 0);
     ss_chip_error(&chip, ss_flight_done(machine, bus, bus->overrun ? SS_RESPONSE_OVERRUN : 0, false));
     ss_verbs_pump(&chip, bus);
+    ss_chip_error(&chip, ss_deliver(machine)); /* an event interrupts no one, so nothing else would deliver the callback's DPC */
     return chip.status;
 }
 
