@@ -57,7 +57,9 @@ def test_wrong_use_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFi
 def test_entry_points_agree() -> None:
     (entry,) = (item for item in importlib.metadata.entry_points(group="console_scripts") if item.name == "storsim")
     assert entry.load() is main
-    run = subprocess.run([sys.executable, "-P", "-m", "storsim.cli", "--version"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-P", "-m", "storsim.cli", "--version"], capture_output=True, text=True, check=True
+    )
     assert run.stdout == f"storsim {storsim.__version__}\n"
 
 
