@@ -107,10 +107,10 @@ void ss_hda_senders_changed(const storsim_machine_t *machine, ss_hda_t *hda) {
         if (widget != NULL) {
             ss_hda_rate_of(widget->format, &rate);
         }
-        bool same = widget != NULL ? stream->linked && stream->source == address + 1 && stream->origin == widget->origin &&
+        bool same = widget == NULL ? stream->source == 0
+                                   : stream->source == address + 1 && stream->origin == widget->origin &&
                                          rate.block == stream->rate.block && rate.mult == stream->rate.mult &&
-                                         rate.div == stream->rate.div && rate.base44 == stream->rate.base44
-                                   : !stream->linked && stream->source == 0;
+                                         rate.div == stream->rate.div && rate.base44 == stream->rate.base44;
         if (!same) {
             ss_hda_segment_end(machine, hda, stream);
             stream->source = 0;

@@ -611,6 +611,119 @@ static void fetch_moment(void) {
     kit_end(&kit);
 }
 
+/* Errors in the middle of things: without prefetch, on a capture, during resets, and a start after an error. */
+static void more_errors(void) {
+    static const entry_t half[] = {{DATA, 962, 0}, {HOLE, 960, 1}};
+    const storsim_fault_rule_t fifo = {.kind = STORSIM_FAULT_HARDWARE, .hardware = STORSIM_HW_FIFO_ERROR, .first = 1};
+    storsim_hda_config_t config = kit_config();
+    config.timing = STORSIM_HDA_IDEAL;
+    kit_t kit = kit_make(&config);
+    uint8_t sent[4000], got[1920];
+    uint32_t id;
+    pattern(sent, sizeof sent, 3);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    tune(&kit, 0, 0x20, 1, 0x11);
+    setup(&kit, 4, 1, 0x11, half, 2);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(300));
+    CHECK_EQ(status_of(&kit, 4), DESE);
+    CHECK_EQ(position(&kit, 4).link_bytes, 962); /* the packet of frame 241 was never complete */
+    wr(&kit, sd(4, 3), 1, DESE);
+    run(&kit, 4, 0);
+    CHECK_EQ(status_of(&kit, 4) & DESE, 0);
+    advance(&kit, FRAMES(1));
+    CHECK_EQ(status_of(&kit, 4), DESE); /* the bad entry is still the current one */
+    CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 0, 1, sent, sizeof sent), STORSIM_OK);
+    setup(&kit, 0, 1, 0x11, TWO, 2);
+    run(&kit, 0, 0);
+    advance(&kit, FRAMES(100));
+    CHECK_EQ(storsim_fault_add(kit.machine, &fifo, &id), STORSIM_OK);
+    advance(&kit, FRAMES(381));
+    CHECK_EQ(status_of(&kit, 0) & FIFOE, FIFOE);
+    CHECK_EQ(lpib(&kit, 0), 0);
+    peek(&kit, DATA, got, 960);
+    peek(&kit, DATA + 0x1000, got + 960, 960);
+    CHECK_EQ(memcmp(got, sent, 964), 0); /* the second entry was needed for frame 241, after which one frame is lost */
+    CHECK_EQ(memcmp(got + 964, sent + 968, 956), 0);
+    wr(&kit, 0x08, 4, 3);
+    CHECK_EQ(notes(&kit, "FLUSH_WHILE_RUNNING"), 1);
+    wr(&kit, 0x08, 4, 0);
+    CHECK_EQ(notes(&kit, "CRST_WHILE_RUNNING"), 1);
+    uint64_t dma = position(&kit, 0).dma_bytes;
+    CHECK_EQ(position(&kit, 0).running, false);
+    CHECK(dma != 0);
+    advance(&kit, FRAMES(1));
+    CHECK_EQ(position(&kit, 0).dma_bytes, 0);
+    kit_end(&kit);
+}
+
+/* A bidirectional descriptor goes either way, by SDnCTL.DIR. */
+static void bidirectional(void) {
+    storsim_hda_config_t config = kit_config();
+    uint8_t data[960], got[960];
+    uint64_t bytes;
+    config.capture = config.render = 1;
+    config.bidirectional = 2;
+    kit_t kit = kit_make(&config);
+    pattern(data, sizeof data, 44);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    tune(&kit, 0, 0x10, 5, 0x11);
+    tune(&kit, 0, 0x20, 5, 0x11);
+    poke(&kit, DATA, data, 960);
+    static const entry_t elsewhere[] = {{DATA + 0x8000, 960, 0}, {DATA + 0x9000, 960, 1}};
+    setup(&kit, 2, 5, 0x11, TWO, 2);
+    setup(&kit, 3, 5, 0x11, elsewhere, 2);
+    wr(&kit, sd(2, 2), 1, 0x58);
+    CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 0, 5, data, sizeof data), STORSIM_OK);
+    run(&kit, 2, 0);
+    run(&kit, 3, 0);
+    advance(&kit, FRAMES(240));
+    uint8_t *played = heard(&kit, 0, 5, &bytes);
+    CHECK_EQ(bytes, 960);
+    CHECK_EQ(memcmp(played, data, 960), 0);
+    free(played);
+    peek(&kit, DATA + 0x8000, got, 960);
+    CHECK_EQ(memcmp(got, data, 960), 0);
+    CHECK_EQ(notes(&kit, "TAG_SHARED"), 0);
+    kit_end(&kit);
+}
+
+/* A capture that writes the list and the data a render stream reads. */
+static void recorded_list(void) {
+    kit_t kit = started();
+    uint8_t list[64] = {0}, data[960], ones[960];
+    uint64_t bytes;
+    pattern(data, sizeof data, 17);
+    memset(ones, 7, sizeof ones);
+    poke(&kit, DATA, data, 960);
+    poke(&kit, DATA + 0x1000, ones, 960);
+    const entry_t before[] = {{DATA, 960, 0}, {DATA, 960, 0}}, after[] = {{DATA, 960, 0}, {DATA + 0x1000, 960, 0}};
+    setup(&kit, 4, 1, 0x11, before, 2);
+    kit_t scratch = kit;
+    write_bdl(&scratch, DATA + 0x8000, after, 2);
+    peek(&kit, DATA + 0x8000, list, 32);
+    const entry_t capture[] = {{BDL + 0x4000, 32, 0}, {DATA + 0x9000, 0x10000, 0}};
+    setup(&kit, 0, 1, 0x11, capture, 2);
+    CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 0, 1, list, 32), STORSIM_OK);
+    tune(&kit, 0, 0x10, 1, 0x11);
+    tune(&kit, 0, 0x20, 1, 0x11);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(189));
+    run(&kit, 0, 0); /* eight frames for the list; the render stream needs its second entry in three */
+    advance(&kit, FRAMES(291));
+    uint8_t *played = heard(&kit, 0, 1, &bytes);
+    CHECK_EQ(bytes, 1920);
+    CHECK_EQ(memcmp(played + 960, data, 960), 0);
+    free(played);
+    advance(&kit, FRAMES(480));
+    played = heard(&kit, 0, 1, &bytes);
+    CHECK_EQ(memcmp(played + 2880, ones, 960), 0);
+    free(played);
+    kit_end(&kit);
+}
+
 int main(void) {
     c14_to_c20();
     c19_never_cleared();
@@ -633,5 +746,8 @@ int main(void) {
     starting_notes();
     bdl_when_needed();
     fetch_moment();
+    more_errors();
+    bidirectional();
+    recorded_list();
     return CHECK_DONE();
 }
