@@ -204,7 +204,7 @@ static storsim_status_t pass(storsim_machine_t *machine, ss_hda_t *hda) {
     return hda->ring_due <= now ? ss_hda_rings_step(machine, hda) : STORSIM_OK;
 }
 
-static storsim_status_t drive(storsim_machine_t *machine, ss_hda_t *hda) {
+storsim_status_t ss_hda_drive(storsim_machine_t *machine, ss_hda_t *hda) {
     bool level = ss_hda_line_level(hda);
     if (level == hda->level) {
         return STORSIM_OK;
@@ -227,7 +227,7 @@ static storsim_status_t sync_all(storsim_machine_t *machine, ss_hda_t *hda, bool
         status = something_due(machine, hda) ? pass(machine, hda) : STORSIM_OK;
         bool deferred = later && status == STORSIM_NO_MEMORY;
         storsim_status_t planned = plan(machine, hda); /* before the line: an ISR may wait for hardware */
-        storsim_status_t driven = drive(machine, hda);
+        storsim_status_t driven = ss_hda_drive(machine, hda);
         status = status != STORSIM_OK && !deferred ? status : planned != STORSIM_OK ? planned : driven;
         if (deferred) {
             break;

@@ -375,6 +375,20 @@ static storsim_status_t prepare(storsim_machine_t *machine, ss_hda_t *hda, const
     return STORSIM_OK;
 }
 
+/* Stores that only acknowledge or mask: they move the line and nothing else, so that an ISR that clears BCIS from inside the controller's
+ * own event is through with it before the next completion of the same frame. */
+static bool acknowledges(const store_t *stores, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t offset = stores[i].row.offset;
+        if (stores[i].row.stream != UINT32_MAX ? stores[i].row.relative != SS_SDSTS
+                                               : offset != SS_INTCTL && offset != SS_WAKEEN && offset != SS_STATESTS &&
+                                                     offset != SS_RIRBSTS && offset != SS_CORBSTS) {
+            return false;
+        }
+    }
+    return count != 0;
+}
+
 storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t controller, uint64_t offset, uint32_t size, uint64_t value) {
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = hda == NULL ? STORSIM_INVALID : ss_machine_alive(machine);
@@ -401,7 +415,7 @@ storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t con
             status = apply(machine, hda, &stores[i]);
         }
     }
-    storsim_status_t synced = ss_hda_sync_later(machine, hda);
+    storsim_status_t synced = acknowledges(stores, count) ? ss_hda_drive(machine, hda) : ss_hda_sync_later(machine, hda);
     return status != STORSIM_OK ? status : synced;
 }
 

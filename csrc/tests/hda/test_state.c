@@ -400,6 +400,53 @@ static void remapped(void) {
     kit_end(&kit);
 }
 
+/* --- the line ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct service { uint32_t hda, calls; bool deaf; } service_t;
+
+/* The shortest ISR: clears what is set, at once, from inside the controller's own event. */
+static storsim_status_t serve(storsim_machine_t *machine, void *state, uint32_t number) {
+    service_t *service = state;
+    uint64_t status;
+    if (!ss_line_get(machine, number) || service->deaf) {
+        return STORSIM_OK;
+    }
+    service->calls++;
+    CHECK_EQ(storsim_hda_mmio_read(machine, service->hda, sd(4, 3), 1, &status), STORSIM_OK);
+    CHECK_EQ(status & 0x1C, BCIS);
+    return storsim_hda_mmio_write(machine, service->hda, sd(4, 3), 1, BCIS);
+}
+
+/* Fragments shorter than a packet: each completion is served before the next of the same frame (hdaudio-dma §8). */
+static void fragments_in_one_frame(void) {
+    static const ss_room_ops_t ops = {.name = "test", .interrupt = serve};
+    static const entry_t tiny[] = {{DATA, 2, 1}, {DATA + 0x80, 2, 1}, {DATA + 0x100, 2, 0}, {DATA + 0x180, 2, 1}};
+    for (int timing = STORSIM_HDA_CONTROLLER; timing <= STORSIM_HDA_EMULATOR; timing++) {
+        storsim_hda_config_t config = kit_config();
+        config.timing = (storsim_hda_timing_t)timing;
+        kit_t kit = kit_make(&config);
+        service_t service = {.hda = kit.hda};
+        CHECK_EQ(ss_room_attach(kit.machine, SS_ROOM_HOST, &ops, &service), STORSIM_OK);
+        ss_line_listen(kit.machine, SS_ROOM_HOST);
+        kit_up(&kit);
+        setup(&kit, 4, 1, 0x0841, tiny, 4); /* 16 bytes per frame, 8 fragments */
+        wr(&kit, 0x20, 4, 0x80000010);
+        run(&kit, 4, IOCE);
+        advance(&kit, FRAMES(960));
+        uint64_t dma = position(&kit, 4).dma_bytes;
+        CHECK_EQ(dma, 960 * 16 + (timing == STORSIM_HDA_CONTROLLER ? 192 : 0));
+        CHECK_EQ(service.calls, dma / 8 * 3);
+        CHECK_EQ(storsim_finding_count(kit.machine), 0);
+        service.deaf = true; /* the level stays, completions merge, DMA goes on */
+        advance(&kit, FRAMES(960));
+        CHECK(line(&kit));
+        CHECK_EQ(position(&kit, 4).dma_bytes, dma + 960 * 16);
+        char text[100];
+        CHECK_EQ(storsim_check(kit.machine, text, sizeof text), 0);
+        storsim_machine_destroy(kit.machine);
+    }
+}
+
 int main(void) {
     snapshots();
     damaged();
@@ -408,5 +455,6 @@ int main(void) {
     host_codec();
     guarded();
     remapped();
+    fragments_in_one_frame();
     return CHECK_DONE();
 }
