@@ -4,7 +4,7 @@
  *
  * Random machines (at most 1 024 pages, holes, one to three nodes, all levels and several OS versions) get random valid and invalid
  * calls. After every call the answer, the outputs, the violations and the bugcheck must be what the oracle says; every 64 calls the
- * free pages and the whole-machine check too. A behaviour is (routine, level, IRQL class, outcome, violations). The run goes on until
+ * free pages and the whole-machine check too. A behaviour is (routine, level, IRQL class, outcome, first rule broken). The run goes on until
  * --calls or --seconds are used up, or, with --each N, until no behaviour was new for a quarter of the calls so far and each was seen N
  * times. The last line gives calls, behaviours and the rarest one's count. Exit status 1 at the first difference, which is printed with
  * its seed. */
@@ -42,7 +42,7 @@ static bool chance(unsigned percent) {
 static bool polite;
 
 static bool mischief(unsigned percent) {
-    return chance(percent) && (!polite || chance(4));
+    return chance(percent) && (!polite || chance(15));
 }
 
 /* --- behaviours ------------------------------------------------------------------------------------------------------- */
@@ -102,7 +102,7 @@ static void fail(const bench_t *bench, const char *format, ...) {
 static uint64_t make_map(bench_t *bench, storsim_range_t *ranges) {
     uint64_t count = 0, page = 1, node = 0;
     bench->oracle.nodes = (uint32_t)(1 + below(3));
-    uint64_t limit = 64 + below(ORACLE_PAGES - 64);
+    uint64_t limit = chance(80) ? 48 + below(120) : 64 + below(ORACLE_PAGES - 64);
     while (page < limit && count < 8) {
         uint64_t length = 8 + below(limit / 3 + 1);
         if (page + length > limit) {
@@ -146,7 +146,7 @@ static bool bench_open(bench_t *bench, uint64_t seed) {
     nt.os = bench->oracle.os;
     nt.level = (storsim_level_t)bench->oracle.level;
     nt.node_strict = bench->oracle.node_strict = chance(30);
-    polite = chance(70);
+    polite = chance(60);
     bool ready = storsim_machine_create(&config, &bench->machine) == STORSIM_OK &&
                  storsim_nt_boot(bench->machine, &nt) == STORSIM_OK && storsim_storport_attach(bench->machine) == STORSIM_OK;
     for (unsigned i = 0; ready && i < ORACLE_ADAPTERS; i++) {
@@ -182,8 +182,9 @@ static void compare_violations(bench_t *bench, const expect_t *expect, char *tex
         if (finding->kind != STORSIM_RULE_VIOLATION) {
             continue;
         }
-        size_t length = strlen(text);
-        (void)snprintf(text + length, capacity - length, "+%s", finding->name);
+        if (text[0] == '\0') { /* the first rule names the behaviour: combinations of several would never all be seen */
+            (void)snprintf(text, capacity, "+%s", finding->name);
+        }
         bool expected = expect->lenient || expect->stops; /* a stop may come with the rule event behind it */
         for (unsigned j = 0; j < expect->violation_count; j++) {
             expected = expected || strcmp(expect->violations[j], finding->name) == 0;
@@ -237,6 +238,9 @@ static bool call_and_compare(bench_t *bench, const char *name, storsim_arg_t *ar
         (void)snprintf(outcome, sizeof outcome, "%" PRIx64, result);
     }
     compare_violations(bench, expect, violations, sizeof violations);
+    if (expect->allow_other && result == expect->other) {
+        violations[0] = '\0'; /* a refusal for want of memory is one behaviour, whatever else was odd about the call */
+    }
     bool raised = expect->violation_count != 0 && bench->oracle.level == LEVEL_STRICT;
     if (!bench->dead && !expect->lenient && status != (raised ? STORSIM_VIOLATION : STORSIM_OK)) {
         fail(bench, "core status %s", storsim_status_name(status));
@@ -357,12 +361,12 @@ static void pool_allocate(bench_t *bench) {
 }
 
 static void pool_free(bench_t *bench) {
-    block_t *block = !mischief(7) ? pick(bench, 1u << KIND_POOL, true) : NULL;
+    block_t *block = !mischief(15) ? pick(bench, 1u << KIND_POOL, true) : NULL;
     if (block == NULL && polite && !mischief(50)) {
         return;
     }
     uint64_t va = block != NULL ? block->va : wild_address(bench, KIND_POOL);
-    uint32_t adapter = block != NULL && !mischief(5) ? block->adapter : (uint32_t)below(ORACLE_ADAPTERS);
+    uint32_t adapter = block != NULL && !mischief(15) ? block->adapter : (uint32_t)below(ORACLE_ADAPTERS);
     expect_t expect = oracle_pool_free(&bench->oracle, adapter, va);
     storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va)};
     (void)snprintf(bench->call, sizeof bench->call, "FreePool(0x%" PRIx64 ")", va);
@@ -434,7 +438,7 @@ static void contig_allocate(bench_t *bench, kind_t kind) {
 }
 
 static void contig_free(bench_t *bench, kind_t kind) {
-    block_t *block = !mischief(7) ? pick(bench, 1u << kind, true) : NULL;
+    block_t *block = !mischief(15) ? pick(bench, 1u << kind, true) : NULL;
     if (block == NULL && polite && !mischief(50)) {
         return;
     }
@@ -574,10 +578,10 @@ static void mdl_call(bench_t *bench) {
     uint32_t adapter = 0;
     block_t *mdl = pick(bench, 1u << KIND_MDL, true);
     if (mdl == NULL || chance(40)) {
-        const block_t *buffer = pick(bench, 0x7, !mischief(3));
+        const block_t *buffer = pick(bench, 0x7, !mischief(12));
         uint64_t va = buffer != NULL ? buffer->va : 0;
         uint64_t bytes = buffer != NULL && buffer->size != 0 ? 1 + below(buffer->size) : 8;
-        bytes = mischief(4) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
+        bytes = mischief(20) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
         bool null = mischief(4);
         expect_t expect = oracle_mdl_allocate(&bench->oracle, va, bytes, null);
         storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va), in(bytes), out(0xDEAD, null)};
@@ -603,7 +607,7 @@ static void mdl_call(bench_t *bench) {
         }
         return;
     }
-    uint64_t va = !mischief(5) ? mdl->va : wild_address(bench, KIND_MDL);
+    uint64_t va = !mischief(40) ? mdl->va : wild_address(bench, KIND_MDL);
     expect_t expect = oracle_mdl_free(&bench->oracle, va);
     storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va)};
     (void)snprintf(bench->call, sizeof bench->call, "FreeMdl(0x%" PRIx64 ")", va);
@@ -635,17 +639,24 @@ static void compare_pages(bench_t *bench) {
     }
 }
 
+/* Half of the machines see mostly calls of one family, so that its rare behaviours come often enough. */
+static unsigned next_call(unsigned focus) {
+    static const uint8_t families[4][4] = {{0, 1, 2, 9}, {3, 4, 3, 4}, {5, 6, 5, 6}, {7, 8, 7, 8}};
+    return focus < 4 && chance(75) ? families[focus][below(4)] : (unsigned)below(10);
+}
+
 static void one_machine(uint64_t seed, unsigned steps) {
     bench_t bench;
     if (!bench_open(&bench, seed)) {
         return; /* a map too small for two device extensions */
     }
+    unsigned focus = (unsigned)below(8);
     for (unsigned step = 0; step < steps && !bench.dead && bench.oracle.block_count < ORACLE_BLOCKS - 2; step++) {
-        if (chance(4) || (bench.oracle.irql > 2 && chance(50))) {
-            bench.oracle.irql = (unsigned)(chance(60) ? 0 : !mischief(60) ? 1 + below(2) : 3 + below(13));
+        if (chance(6) || (bench.oracle.irql > 2 && chance(60))) {
+            bench.oracle.irql = (unsigned)(chance(45) ? 0 : !mischief(60) ? 1 + below(2) : 3 + below(13));
             (void)storsim_set_irql(bench.machine, (uint8_t)bench.oracle.irql, NULL);
         }
-        switch (below(10)) {
+        switch (next_call(focus)) {
         case 0: case 1: pool_allocate(&bench); break;
         case 2: pool_free(&bench); break;
         case 3: contig_allocate(&bench, KIND_CONTIGUOUS); break;
