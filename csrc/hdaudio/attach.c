@@ -4,7 +4,7 @@
 #include "hdaudio/bus.h"
 #include "storsim/hda.h"
 
-#define FIRST_HANDLE UINT64_C(0xFFFFC00000001010)  /* look like kernel addresses, are none: outside the arena */
+#define FIRST_HANDLE UINT64_C(0xFFFFC00000001010) /* look like kernel addresses, are none: outside the arena */
 #define FIRST_CONTEXT UINT64_C(0xFFFFC80000001040)
 enum { MIN_VERB_TIMEOUT = 1500, MAX_NOTICES = 1024, CODEC_TIMEOUT = 240000, LATE = SS_LATE_DPC_TICKS };
 
@@ -54,7 +54,9 @@ static const ss_room_ops_t room_ops = {.name = "hdaudio",
 static const ss_kernel_ops_t kernel_ops = {
     .isr = ss_hdaudio_isr, .dpc = ss_hdaudio_dpc, .registers = ss_hdaudio_registers};
 
-ss_hdaudio_t *ss_hdaudio_room(const storsim_machine_t *machine) { return ss_room_state(machine, SS_ROOM_HDAUDIO); }
+ss_hdaudio_t *ss_hdaudio_room(const storsim_machine_t *machine) {
+    return ss_room_state(machine, SS_ROOM_HDAUDIO);
+}
 
 ss_busdriver_t *ss_bus_of_controller(const storsim_machine_t *machine, uint32_t controller) {
     const ss_hdaudio_t *room = ss_hdaudio_room(machine);
@@ -103,8 +105,8 @@ void storsim_hdaudio_config_init(storsim_hdaudio_config_t *config) {
 
 static bool config_ok(const storsim_hdaudio_config_t *config) {
     return (config->stripe_lines == 2 || config->stripe_lines == 4) && config->events_per_engine <= MAX_NOTICES &&
-           config->callbacks_per_engine <= MAX_NOTICES && config->verb_timeout >= MIN_VERB_TIMEOUT && config->dirql >= 3 &&
-           config->dirql <= 11 && ss_policy_ok(&config->policy);
+           config->callbacks_per_engine <= MAX_NOTICES && config->verb_timeout >= MIN_VERB_TIMEOUT &&
+           config->dirql >= 3 && config->dirql <= 11 && ss_policy_ok(&config->policy);
 }
 
 static storsim_status_t attach_room(storsim_machine_t *machine) {
@@ -125,7 +127,8 @@ static storsim_status_t attach_room(storsim_machine_t *machine) {
     return status;
 }
 
-storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t controller, const storsim_hdaudio_config_t *config) {
+storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t controller,
+                                        const storsim_hdaudio_config_t *config) {
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
@@ -174,7 +177,8 @@ storsim_status_t storsim_hdaudio_surprise_remove(storsim_machine_t *machine, uin
     return status;
 }
 
-storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t controller, size_t *first_leak, size_t *leaks) {
+storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t controller, size_t *first_leak,
+                                        size_t *leaks) {
     ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     size_t before = storsim_finding_count(machine);
     ss_call_t call;
@@ -185,8 +189,7 @@ storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t con
         return STORSIM_STALE;
     }
     /* What is still held was held by clients that should have let go through this routine. */
-    storsim_status_t status =
-        ss_call_begin(&call, machine, storsim_ddi_routine(STORSIM_ID_InterfaceDereference), NULL);
+    storsim_status_t status = ss_call_begin(&call, machine, storsim_ddi_routine(STORSIM_ID_InterfaceDereference), NULL);
     if (status != STORSIM_OK) {
         return status;
     }

@@ -1,8 +1,9 @@
-/* hdaudio/buffer.c: cyclic buffers described by an MDL: AllocateDmaBuffer and AllocateDmaBufferWithNotification and their frees.
+/* hdaudio/buffer.c: cyclic buffers described by an MDL: AllocateDmaBuffer and AllocateDmaBufferWithNotification and
+ * their frees.
  *
- * Everything is taken before the engine's record changes: pages, list, MDL, then the descriptor is programmed; the commit that follows
- * cannot fail. While the hardware is waited for, callbacks may end the engine: the record is looked at again afterwards.
- * Source: spec hdaudio-dma §5.0 (DNR), §5.3, §5.4, §7. */
+ * Everything is taken before the engine's record changes: pages, list, MDL, then the descriptor is programmed; the
+ * commit that follows cannot fail. While the hardware is waited for, callbacks may end the engine: the record is looked
+ * at again afterwards. Source: spec hdaudio-dma §5.0 (DNR), §5.3, §5.4, §7. */
 #include <string.h>
 
 #include "hdaudio/bus.h"
@@ -23,7 +24,8 @@ static uint64_t get(const uint8_t *bytes, uint32_t count) {
     return value;
 }
 
-storsim_status_t ss_entries_write(storsim_machine_t *machine, ss_block_id_t bdl, const storsim_hdaudio_entry_t *entries, uint32_t count) {
+storsim_status_t ss_entries_write(storsim_machine_t *machine, ss_block_id_t bdl, const storsim_hdaudio_entry_t *entries,
+                                  uint32_t count) {
     uint8_t bytes[SS_BDL_ENTRIES * SS_BDL_ENTRY_BYTES] = {0};
     for (uint32_t i = 0; i < count; i++) {
         put(bytes + i * SS_BDL_ENTRY_BYTES, entries[i].address, 8);
@@ -110,7 +112,8 @@ static storsim_status_t take(ss_frame_t *frame, uint64_t size, uint32_t notifica
         return status;
     }
     taken->mapped = taken->page_count;
-    taken->entries = storsim_hdaudio_plan(size, notification, frame->bus->config.policy.d_ioc == STORSIM_D_IOC_ON, entries);
+    taken->entries =
+        storsim_hdaudio_plan(size, notification, frame->bus->config.policy.d_ioc == STORSIM_D_IOC_ON, entries);
     for (uint32_t i = 0; i < taken->entries; i++) {
         uint64_t at = entries[i].address;
         entries[i].address = taken->pages[at / STORSIM_PAGE_SIZE] + at % STORSIM_PAGE_SIZE;
@@ -209,8 +212,8 @@ SS_HANDLER(AllocateDmaBuffer) {
     return status;
 }
 
-/* (Handle, NotificationCount, RequestedBufferSize, BufferMdl out, AllocatedBufferSize out, OffsetFromFirstPage out, StreamId out,
- * FifoSize out) */
+/* (Handle, NotificationCount, RequestedBufferSize, BufferMdl out, AllocatedBufferSize out, OffsetFromFirstPage out,
+ * StreamId out, FifoSize out) */
 SS_HANDLER(AllocateDmaBufferWithNotification) {
     ss_engine_t *engine = ss_frame_engine(frame);
     uint64_t notification = ss_frame_in(frame, 1);
@@ -237,7 +240,8 @@ SS_HANDLER(AllocateDmaBufferWithNotification) {
     return status;
 }
 
-/* The pages of a scattered buffer as the controller sees them stand in its list, one or more entries a page, in order. */
+/* The pages of a scattered buffer as the controller sees them stand in its list, one or more entries a page, in order.
+ */
 static void unmap_listed_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, const ss_engine_t *engine) {
     uint64_t last = UINT64_MAX;
     for (uint32_t i = 0; i <= engine->lvi; i++) {

@@ -2,11 +2,13 @@
  *
  *   room ── bus driver per controller ─┬─ engines[30]: one per stream descriptor; handle 0 = free
  *                                      ├─ clients: one Context each
- *                                      ├─ tags: unsolicited responses, by codec       ├─ notices: events and callbacks, by engine
- *                                      └─ transfers: codec commands, in order of submission; at most one command is on the link
+ *                                      ├─ tags: unsolicited responses, by codec
+ *                                      ├─ notices: events and callbacks, by engine
+ *                                      └─ transfers: codec commands, in order; at most one command is on the link
  *
- * Invariants: an engine with kind none or C is in Reset; what hangs on an engine or client dies with it; nothing keeps a pointer to
- * room state across a wait (callbacks may free engines and clients), only handles, contexts and transfer numbers. */
+ * Invariants: an engine with kind none or C is in Reset; what hangs on an engine or client dies with it; nothing keeps
+ * a pointer to room state across a wait (callbacks may free engines and clients), only handles, contexts and transfer
+ * numbers. */
 #ifndef SS_HDAUDIO_BUS_H
 #define SS_HDAUDIO_BUS_H
 
@@ -37,8 +39,8 @@ typedef struct ss_engine {
     uint16_t converter;
     uint8_t state, codec, stream_id;
     bool capture, striped, suspect;
-    bool dpc_pending;              /* policy coalesce */
-    bool busy;                     /* a call on this engine is waiting for hardware; never set between outer calls */
+    bool dpc_pending; /* policy coalesce */
+    bool busy;        /* a call on this engine is waiting for hardware; never set between outer calls */
 } ss_engine_t;
 
 typedef struct ss_client {
@@ -54,8 +56,8 @@ typedef struct ss_tag {
 
 typedef struct ss_notice {
     uint64_t handle, serial;
-    uint64_t routine;        /* token, or address of a KEVENT */
-    uint64_t token, fdo;     /* callbacks only */
+    uint64_t routine;    /* token, or address of a KEVENT */
+    uint64_t token, fdo; /* callbacks only */
     uint32_t site;
     bool callback;
 } ss_notice_t;
@@ -68,14 +70,16 @@ typedef struct ss_transfer {
     ss_block_id_t pool;               /* the queue entry in nonpaged pool */
 } ss_transfer_t;
 
-typedef struct ss_function { uint8_t codec, node, type; } ss_function_t; /* type 1: audio */
+typedef struct ss_function {
+    uint8_t codec, node, type;
+} ss_function_t; /* type 1: audio */
 
 typedef struct ss_busdriver {
     uint32_t controller;
     storsim_hdaudio_config_t config;
     bool started, removed;
-    bool starting;               /* inside bring-up; never set between outer calls */
-    bool wide;                   /* GCAP 64OK */
+    bool starting; /* inside bring-up; never set between outer calls */
+    bool wide;     /* GCAP 64OK */
     uint8_t captures, renders, bidirs, lines;
     uint16_t device_version;
     uint32_t out_bits, in_bits;   /* per frame and line */
@@ -105,7 +109,7 @@ typedef struct ss_hdaudio {
     uint32_t next_transfer;
 } ss_hdaudio_t;
 
-/* --- the room (attach.c, walk.c, check.c) --------------------------------------------------------------------------------- */
+/* --- the room (attach.c, walk.c, check.c) ------------------------------------------------------------------------- */
 
 ss_hdaudio_t *ss_hdaudio_room(const storsim_machine_t *machine); /* NULL before the first attach */
 ss_busdriver_t *ss_bus_of_controller(const storsim_machine_t *machine, uint32_t controller);
@@ -127,12 +131,14 @@ enum {
     SS_DPC_UNSOLICITED     /* a: controller, b: HDAUDIO_CODEC_RESPONSE */
 };
 /* Queues a DPC of the room; the fault late_dpc delays it. */
-storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a, uint64_t b);
+storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a,
+                                  uint64_t b);
 
-/* --- registers (chip.c) ------------------------------------------------------------------------------------------------------- */
+/* --- registers (chip.c) ------------------------------------------------------------------------------------------- */
 
-/* One conversation with the chip. The first error is kept; after BUGCHECK, STOPPED or the like (dead) every access is a no-op. Other
- * errors (a host callback failed, no host memory) do not stop a handshake half way: the caller decides at its end. */
+/* One conversation with the chip. The first error is kept; after BUGCHECK, STOPPED or the like (dead) every access is a
+ * no-op. Other errors (a host callback failed, no host memory) do not stop a handshake half way: the caller decides at
+ * its end. */
 typedef struct ss_chip {
     storsim_machine_t *machine;
     uint32_t controller;
@@ -145,50 +151,57 @@ uint32_t ss_chip_read(ss_chip_t *chip, uint32_t offset, uint32_t bytes);
 void ss_chip_write(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t value);
 void ss_chip_wait(ss_chip_t *chip, uint64_t ticks);
 /* Reads until (value & mask) == want, waiting `step` ticks between reads, at most `tries` times. */
-bool ss_chip_poll(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t mask, uint32_t want, uint32_t tries, uint64_t step);
+bool ss_chip_poll(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t mask, uint32_t want, uint32_t tries,
+                  uint64_t step);
 void ss_chip_error(ss_chip_t *chip, storsim_status_t status); /* keeps the first */
 
 /* SDI lines of the part: codec addresses 0 … n-1. No register tells; it is a fact of the part's data sheet. dma.c */
 uint32_t ss_bus_sdi_lines(const storsim_machine_t *machine, const ss_busdriver_t *bus);
 
-/* --- device addresses (dma.c) ------------------------------------------------------------------------------------------------- */
+/* --- device addresses (dma.c) ------------------------------------------------------------------------------------- */
 
-/* Makes a contiguous block reachable for the controller and tells where it sees it. Without an IOMMU that is the physical address. */
+/* Makes a contiguous block reachable for the controller and tells where it sees it. Without an IOMMU that is the
+ * physical address. */
 storsim_status_t ss_dma_map(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id, uint64_t *address);
 void ss_dma_unmap(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id);
-/* The same for the pages of a scattered block: *addresses (count of them, page aligned) are owned by the caller. All or nothing. */
-storsim_status_t ss_dma_map_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id, uint64_t *addresses,
-                                  uint32_t count);
-void ss_dma_unmap_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, const uint64_t *addresses, uint32_t count);
+/* The same for the pages of a scattered block: *addresses (count of them, page aligned) are owned by the caller. All or
+ * nothing. */
+storsim_status_t ss_dma_map_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id,
+                                  uint64_t *addresses, uint32_t count);
+void ss_dma_unmap_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, const uint64_t *addresses,
+                        uint32_t count);
 
-/* --- stream descriptors (stream.c) ------------------------------------------------------------------------------------------------- */
+/* --- stream descriptors (stream.c) -------------------------------------------------------------------------------- */
 
 /* Stops the stream and takes it through reset; false when a handshake timed out. */
 bool ss_stream_reset(ss_chip_t *chip, uint32_t descriptor);
-/* Programs a stream in reset from the engine's record; *fifo_bytes receives the FIFO size. false when the FIFO size never showed. */
+/* Programs a stream in reset from the engine's record; *fifo_bytes receives the FIFO size. false when the FIFO size
+ * never showed. */
 bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
                        uint64_t bdl_address, uint32_t *fifo_bytes);
-/* Start all streams of the mask in the link frame that comes next; stop all in one frame. False: a handshake timed out. */
+/* Start all streams of the mask in the link frame that comes next; stop all in one frame. False: a handshake timed out.
+ */
 bool ss_streams_start(ss_chip_t *chip, uint32_t mask);
 bool ss_streams_stop(ss_chip_t *chip, uint32_t mask);
 
-/* --- bring-up (start.c) ---------------------------------------------------------------------------------------------------------------- */
+/* --- bring-up (start.c) ------------------------------------------------------------------------------------------- */
 
-/* Brings the controller up: reset, rings, interrupt, enumeration. *ntstatus SUCCESS, NO_SUCH_DEVICE or INSUFFICIENT_RESOURCES. */
+/* Brings the controller up: reset, rings, interrupt, enumeration. *ntstatus SUCCESS, NO_SUCH_DEVICE or
+ * INSUFFICIENT_RESOURCES. */
 storsim_status_t ss_bus_start(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t *ntstatus);
 /* Stops the chip and gives its blocks back. */
 void ss_bus_stop(ss_chip_t *chip, ss_busdriver_t *bus);
 
-/* --- calls (call.c and the files of the routines) ------------------------------------------------------------------------------------------ */
+/* --- calls (call.c and the files of the routines) ----------------------------------------------------------------- */
 
 /* A routine under way: outputs are staged, and written only when the whole call ends well. */
 typedef struct ss_frame {
     ss_call_t call;
     ss_hdaudio_t *room;
     ss_busdriver_t *bus;
-    uint64_t context;              /* of the calling client */
+    uint64_t context; /* of the calling client */
     uint64_t out[STORSIM_MAX_PARAMS];
-    uint16_t out_set;              /* bit = parameter */
+    uint16_t out_set;                /* bit = parameter */
     storsim_codec_transfer_t *items; /* finished synchronous transfer, copied to the caller at the end */
     uint32_t item_count;
     storsim_device_information_t information;
@@ -198,7 +211,8 @@ typedef struct ss_frame {
 typedef uint32_t (*ss_handler_fn)(ss_frame_t *frame); /* returns the NTSTATUS */
 
 void ss_frame_out(ss_frame_t *frame, uint32_t parameter, uint64_t value);
-bool ss_frame_null(const ss_frame_t *frame, uint32_t parameter); /* an out-parameter without storage, or a NULL structure */
+bool ss_frame_null(const ss_frame_t *frame,
+                   uint32_t parameter); /* an out-parameter without storage, or a NULL structure */
 uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter);
 /* The client's engine behind parameter 0, or NULL. */
 ss_engine_t *ss_frame_engine(const ss_frame_t *frame);
@@ -208,7 +222,8 @@ ss_engine_t *ss_bus_engine(ss_busdriver_t *bus, uint64_t context, uint64_t handl
 bool ss_frame_fault(ss_frame_t *frame, uint64_t bytes);
 /* Takes over what a conversation with the chip met. False when the call must be undone. */
 bool ss_frame_chip(ss_frame_t *frame, const ss_chip_t *chip);
-storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_t *engine, storsim_engine_event_t event);
+storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_t *engine,
+                                     storsim_engine_event_t event);
 
 #define SS_HANDLER(name) uint32_t ss_do_##name(ss_frame_t *frame)
 SS_HANDLER(InterfaceReference);
@@ -237,14 +252,16 @@ SS_HANDLER(AllocateContiguousDmaBuffer);
 SS_HANDLER(SetupDmaEngineWithBdl);
 SS_HANDLER(FreeContiguousDmaBuffer);
 
-/* --- shared pieces of the routines ----------------------------------------------------------------------------------------------------- */
+/* --- shared pieces of the routines -------------------------------------------------------------------------------- */
 
-/* Reserved bits of the SDO lines (capture false) or of one SDI line, without the engine `except` (may be NULL). engine.c */
+/* Reserved bits of the SDO lines (capture false) or of one SDI line, without the engine `except` (may be NULL).
+ * engine.c */
 uint32_t ss_bus_bits_used(const ss_busdriver_t *bus, bool capture, uint32_t codec, const ss_engine_t *except);
 /* Frees the blocks of the engine's buffer and forgets it; the state becomes R0. buffer.c */
 void ss_engine_drop_buffer(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_engine_t *engine);
-/* Takes the engine's descriptor through reset and programs it as `draft` says; draft->fifo_bytes is filled in. SUCCESS; DEVICE_NOT_READY
- * (the engine is suspect now, or call.status is set); INVALID_HANDLE when a callback ended the engine meanwhile. buffer.c */
+/* Takes the engine's descriptor through reset and programs it as `draft` says; draft->fifo_bytes is filled in. SUCCESS;
+ * DEVICE_NOT_READY (the engine is suspect now, or call.status is set); INVALID_HANDLE when a callback ended the engine
+ * meanwhile. buffer.c */
 uint32_t ss_engine_program(ss_frame_t *frame, ss_engine_t *engine, ss_engine_t *draft, uint64_t bdl_address);
 /* The common end of every Free…Buffer routine: hardware lets go, memory goes, state R0. buffer.c */
 uint32_t ss_engine_free_buffer(ss_frame_t *frame, ss_engine_t *engine);
@@ -255,21 +272,27 @@ uint64_t ss_engine_bdl_hash(storsim_machine_t *machine, const ss_engine_t *engin
 /* True, once for each change, when the client touched its list since. contiguous.c */
 bool ss_engine_bdl_changed(storsim_machine_t *machine, ss_engine_t *engine);
 bool ss_entry_read(storsim_machine_t *machine, ss_block_id_t bdl, uint32_t index, storsim_hdaudio_entry_t *entry);
-storsim_status_t ss_entries_write(storsim_machine_t *machine, ss_block_id_t bdl, const storsim_hdaudio_entry_t *entries, uint32_t count);
+storsim_status_t ss_entries_write(storsim_machine_t *machine, ss_block_id_t bdl, const storsim_hdaudio_entry_t *entries,
+                                  uint32_t count);
 /* Ends a client: leaks are recorded unless quiet, everything it holds goes. interface.c */
 void ss_client_end(ss_call_t *call, ss_busdriver_t *bus, uint64_t context, bool quiet);
-/* Removes registrations of an engine (handle) or of a client's tags (context); returns how many went. notify.c, tags.c */
+/* Removes registrations of an engine (handle) or of a client's tags (context); returns how many went. notify.c, tags.c
+ */
 uint32_t ss_notices_drop(ss_call_t *call, ss_busdriver_t *bus, uint64_t handle);
 uint32_t ss_tags_drop(ss_call_t *call, ss_busdriver_t *bus, uint64_t context);
 
-/* Findings outside a call (interrupt context, the driver's own loads and stores). The second answers VIOLATION at strict. interrupt.c */
-void ss_bus_note(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address, uint64_t got);
-storsim_status_t ss_bus_violate(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address);
+/* Findings outside a call (interrupt context, the driver's own loads and stores). The second answers VIOLATION at
+ * strict. interrupt.c */
+void ss_bus_note(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address,
+                 uint64_t got);
+storsim_status_t ss_bus_violate(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule,
+                                uint64_t address);
 
-/* --- codec commands (verbs.c, rirb.c) ------------------------------------------------------------------------------------------------------ */
+/* --- codec commands (verbs.c, rirb.c) ----------------------------------------------------------------------------- */
 
 ss_transfer_t *ss_transfer_find(const ss_busdriver_t *bus, uint32_t id);
-void ss_transfer_end(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t id); /* frees it; unknown ids are ignored */
+void ss_transfer_end(storsim_machine_t *machine, ss_busdriver_t *bus,
+                     uint32_t id); /* frees it; unknown ids are ignored */
 void ss_transfers_drop(storsim_machine_t *machine, ss_busdriver_t *bus, uint64_t context);
 /* Puts the next command on the link when none is. */
 void ss_verbs_pump(ss_chip_t *chip, ss_busdriver_t *bus);
@@ -287,23 +310,60 @@ storsim_status_t ss_unsolicited_callback(storsim_machine_t *machine, ss_busdrive
 #define SS_RESPONSE_OVERRUN (UINT64_C(1) << 62)
 #define SS_RESPONSE_VALID (UINT64_C(1) << 63)
 
-/* --- interrupts (interrupt.c) ---------------------------------------------------------------------------------------------------------------- */
+/* --- interrupts (interrupt.c) ------------------------------------------------------------------------------------- */
 
 storsim_status_t ss_hdaudio_isr(storsim_machine_t *machine, uint32_t line, uint64_t context, bool *claimed);
 storsim_status_t ss_hdaudio_dpc(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b);
-storsim_status_t ss_hdaudio_registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer, size_t bytes,
-                                      bool store);
+storsim_status_t ss_hdaudio_registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer,
+                                      size_t bytes, bool store);
 
 /* Register offsets. Source: spec hda-controller §2, §4. */
 enum {
-    SS_GCAP = 0x00, SS_VMIN = 0x02, SS_VMAJ = 0x03, SS_OUTPAY = 0x04, SS_INPAY = 0x06, SS_GCTL = 0x08, SS_WAKEEN = 0x0C,
-    SS_STATESTS = 0x0E, SS_OUTSTRMPAY = 0x18, SS_INSTRMPAY = 0x1A, SS_INTCTL = 0x20, SS_INTSTS = 0x24, SS_WALCLK = 0x30,
-    SS_SSYNC = 0x38, SS_CORBLBASE = 0x40, SS_CORBUBASE = 0x44, SS_CORBWP = 0x48, SS_CORBRP = 0x4A, SS_CORBCTL = 0x4C,
-    SS_CORBSTS = 0x4D, SS_CORBSIZE = 0x4E, SS_RIRBLBASE = 0x50, SS_RIRBUBASE = 0x54, SS_RIRBWP = 0x58, SS_RINTCNT = 0x5A,
-    SS_RIRBCTL = 0x5C, SS_RIRBSTS = 0x5D, SS_RIRBSIZE = 0x5E, SS_DPLBASE = 0x70, SS_DPUBASE = 0x74, SS_SD = 0x80,
-    SS_SD_STEP = 0x20, SS_SD_CTL = 0x00, SS_SD_CTL2 = 0x02, SS_SD_STS = 0x03, SS_SD_LPIB = 0x04, SS_SD_CBL = 0x08,
-    SS_SD_LVI = 0x0C, SS_SD_FIFOS = 0x10, SS_SD_FMT = 0x12, SS_SD_BDPL = 0x18, SS_SD_BDPU = 0x1C,
-    SS_ALIAS_PAGE = 0x2000, SS_WALCLK_ALIAS = 0x2030, SS_LPIB_ALIAS = 0x2084
+    SS_GCAP = 0x00,
+    SS_VMIN = 0x02,
+    SS_VMAJ = 0x03,
+    SS_OUTPAY = 0x04,
+    SS_INPAY = 0x06,
+    SS_GCTL = 0x08,
+    SS_WAKEEN = 0x0C,
+    SS_STATESTS = 0x0E,
+    SS_OUTSTRMPAY = 0x18,
+    SS_INSTRMPAY = 0x1A,
+    SS_INTCTL = 0x20,
+    SS_INTSTS = 0x24,
+    SS_WALCLK = 0x30,
+    SS_SSYNC = 0x38,
+    SS_CORBLBASE = 0x40,
+    SS_CORBUBASE = 0x44,
+    SS_CORBWP = 0x48,
+    SS_CORBRP = 0x4A,
+    SS_CORBCTL = 0x4C,
+    SS_CORBSTS = 0x4D,
+    SS_CORBSIZE = 0x4E,
+    SS_RIRBLBASE = 0x50,
+    SS_RIRBUBASE = 0x54,
+    SS_RIRBWP = 0x58,
+    SS_RINTCNT = 0x5A,
+    SS_RIRBCTL = 0x5C,
+    SS_RIRBSTS = 0x5D,
+    SS_RIRBSIZE = 0x5E,
+    SS_DPLBASE = 0x70,
+    SS_DPUBASE = 0x74,
+    SS_SD = 0x80,
+    SS_SD_STEP = 0x20,
+    SS_SD_CTL = 0x00,
+    SS_SD_CTL2 = 0x02,
+    SS_SD_STS = 0x03,
+    SS_SD_LPIB = 0x04,
+    SS_SD_CBL = 0x08,
+    SS_SD_LVI = 0x0C,
+    SS_SD_FIFOS = 0x10,
+    SS_SD_FMT = 0x12,
+    SS_SD_BDPL = 0x18,
+    SS_SD_BDPU = 0x1C,
+    SS_ALIAS_PAGE = 0x2000,
+    SS_WALCLK_ALIAS = 0x2030,
+    SS_LPIB_ALIAS = 0x2084
 };
 enum { SS_STS_BCIS = 0x04, SS_STS_FIFOE = 0x08, SS_STS_DESE = 0x10, SS_STS_FIFORDY = 0x20 };
 

@@ -1,5 +1,5 @@
-/* hdaudio/call.c: the way into every routine: level, context and device presence in that order, then the routine's own file; outputs
- * are staged and written only when the whole call ends well.
+/* hdaudio/call.c: the way into every routine: level, context and device presence in that order, then the routine's own
+ * file; outputs are staged and written only when the whole call ends well.
  *
  * Source: spec hdaudio-dma §5.0 (order of checks), §11.17 (level), ruling R44 (dead context). */
 #include <string.h>
@@ -14,7 +14,7 @@ static const ss_handler_fn handlers[] = {
 #undef HANDLER_ROW
 };
 
-/* --- what the routines ask of a frame --------------------------------------------------------------------------------- */
+/* --- what the routines ask of a frame ----------------------------------------------------------------------------- */
 
 void ss_frame_out(ss_frame_t *frame, uint32_t parameter, uint64_t value) {
     frame->out[parameter] = value;
@@ -34,7 +34,9 @@ bool ss_frame_null(const ss_frame_t *frame, uint32_t parameter) {
     }
 }
 
-uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter) { return frame->call.args[parameter].value; }
+uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter) {
+    return frame->call.args[parameter].value;
+}
 
 ss_client_t *ss_bus_client(const ss_busdriver_t *bus, uint64_t context) {
     for (uint32_t i = 0; i < bus->client_count; i++) {
@@ -77,7 +79,8 @@ bool ss_frame_chip(ss_frame_t *frame, const ss_chip_t *chip) {
     return chip->status == STORSIM_OK;
 }
 
-storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_t *engine, storsim_engine_event_t event) {
+storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_t *engine,
+                                     storsim_engine_event_t event) {
     storsim_engine_state_t state = (storsim_engine_state_t)engine->state;
     storsim_engine_step_t step = storsim_engine_transition(event, state, &bus->config.policy);
     if (engine->busy && step.next != state) {
@@ -87,7 +90,7 @@ storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_
     return step;
 }
 
-/* --- the call ------------------------------------------------------------------------------------------------------------ */
+/* --- the call ----------------------------------------------------------------------------------------------------- */
 
 /* Highest legal level: a synchronous transfer waits, so it has one of its own (§5.9). */
 static uint8_t irql_limit(const ss_frame_t *frame) {
@@ -107,7 +110,9 @@ static bool present(ss_frame_t *frame) {
     return !frame->bus->removed && frame->call.status == STORSIM_OK;
 }
 
-static bool needs_device(uint16_t id) { return id != STORSIM_ID_InterfaceReference && id != STORSIM_ID_InterfaceDereference; }
+static bool needs_device(uint16_t id) {
+    return id != STORSIM_ID_InterfaceReference && id != STORSIM_ID_InterfaceDereference;
+}
 
 static uint32_t run(ss_frame_t *frame) {
     const storsim_routine_t *row = frame->call.routine;

@@ -13,7 +13,8 @@ void ss_chip_error(ss_chip_t *chip, storsim_status_t status) {
     if (chip->status == STORSIM_OK) {
         chip->status = status;
     }
-    if (status == STORSIM_BUGCHECK || status == STORSIM_STOPPED || status == STORSIM_REENTRY || status == STORSIM_INVALID) {
+    if (status == STORSIM_BUGCHECK || status == STORSIM_STOPPED || status == STORSIM_REENTRY ||
+        status == STORSIM_INVALID) {
         chip->dead = true; /* nothing will move any more: polling on would never end well */
     }
 }
@@ -34,7 +35,8 @@ void ss_chip_write(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t va
 
 void ss_chip_wait(ss_chip_t *chip, uint64_t ticks) {
     uint64_t end = storsim_now(chip->machine) + ticks;
-    /* A failing host callback ends the wait early although time can go on; wait for the rest. No progress means it cannot. */
+    /* A failing host callback ends the wait early although time can go on; wait for the rest. No progress means it
+     * cannot. */
     while (!chip->dead && storsim_now(chip->machine) < end) {
         uint64_t before = storsim_now(chip->machine);
         storsim_status_t status = ss_wait(chip->machine, end - before);
@@ -45,7 +47,8 @@ void ss_chip_wait(ss_chip_t *chip, uint64_t ticks) {
     }
 }
 
-bool ss_chip_poll(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t mask, uint32_t want, uint32_t tries, uint64_t step) {
+bool ss_chip_poll(ss_chip_t *chip, uint32_t offset, uint32_t bytes, uint32_t mask, uint32_t want, uint32_t tries,
+                  uint64_t step) {
     for (uint32_t i = 0; i < tries && !chip->dead; i++) {
         if ((ss_chip_read(chip, offset, bytes) & mask) == want) {
             return true;

@@ -1,5 +1,5 @@
-/* hdaudio/contiguous.c: buffers whose descriptor list the client writes: the three routines of HDAUDIO_BUS_INTERFACE_BDL.
- * Source: spec hdaudio-dma §5.5, §7. */
+/* hdaudio/contiguous.c: buffers whose descriptor list the client writes: the three routines of
+ * HDAUDIO_BUS_INTERFACE_BDL. Source: spec hdaudio-dma §5.5, §7. */
 #include "hdaudio/bus.h"
 
 enum {
@@ -31,8 +31,8 @@ bool ss_engine_bdl_changed(storsim_machine_t *machine, ss_engine_t *engine) {
 }
 
 /* One contiguous block for the controller; *address is where it sees it. */
-static storsim_status_t take(ss_frame_t *frame, storsim_block_kind_t kind, uint64_t size, int32_t cache, ss_block_id_t *id,
-                             uint64_t *address) {
+static storsim_status_t take(ss_frame_t *frame, storsim_block_kind_t kind, uint64_t size, int32_t cache,
+                             ss_block_id_t *id, uint64_t *address) {
     storsim_machine_t *machine = frame->call.machine;
     ss_block_request_t request = {.kind = kind,
                                   .size = size,
@@ -70,8 +70,8 @@ static storsim_status_t take_both(ss_frame_t *frame, uint64_t size, ss_block_id_
     }
     status = take(frame, STORSIM_BLOCK_HDA_BDL, STORSIM_PAGE_SIZE, MM_NON_CACHED, bdl, &address);
     if (status == STORSIM_OK && size <= POISON_LIMIT) {
-        status = ss_store_set(ss_machine_ram(machine), ss_block(machine, *data)->store, ss_block(machine, *data)->store_offset,
-                              SS_POISON, size);
+        status = ss_store_set(ss_machine_ram(machine), ss_block(machine, *data)->store,
+                              ss_block(machine, *data)->store_offset, SS_POISON, size);
     }
     if (status != STORSIM_OK) {
         give_both(frame, *data, *bdl);
@@ -80,7 +80,8 @@ static storsim_status_t take_both(ss_frame_t *frame, uint64_t size, ss_block_id_
     return status;
 }
 
-/* (Handle, RequestedBufferSize, DataBuffer out, BdlBuffer out). Programs nothing: DEVICE_NOT_READY comes from the fault plan alone. */
+/* (Handle, RequestedBufferSize, DataBuffer out, BdlBuffer out). Programs nothing: DEVICE_NOT_READY comes from the fault
+ * plan alone. */
 SS_HANDLER(AllocateContiguousDmaBuffer) {
     ss_engine_t *engine = ss_frame_engine(frame);
     uint64_t size = ss_frame_in(frame, 1);
@@ -136,8 +137,8 @@ static bool list_ok(ss_frame_t *frame, const ss_engine_t *engine, uint64_t lengt
             return false;
         }
         sum += entry.length;
-        if (strict && (entry.length == 0 || entry.address % FRAGMENT_ALIGN || entry.address < start || entry.address >= end ||
-                       entry.length > end - entry.address)) {
+        if (strict && (entry.length == 0 || entry.address % FRAGMENT_ALIGN || entry.address < start ||
+                       entry.address >= end || entry.length > end - entry.address)) {
             return false;
         }
     }
@@ -168,7 +169,8 @@ SS_HANDLER(SetupDmaEngineWithBdl) {
     ss_engine_t draft = *engine;
     draft.cbl = (uint32_t)length;
     draft.lvi = (uint32_t)lvi;
-    uint32_t status = ss_engine_program(frame, engine, &draft, ss_block(frame->call.machine, engine->bdl)->device_address);
+    uint32_t status =
+        ss_engine_program(frame, engine, &draft, ss_block(frame->call.machine, engine->bdl)->device_address);
     if (status != SS_NT(SUCCESS)) {
         return status;
     }

@@ -7,13 +7,16 @@ uint32_t ss_bus_sdi_lines(const storsim_machine_t *machine, const ss_busdriver_t
     return config ? config->sdi_lines : 0;
 }
 
-static uint64_t highest_of(const ss_busdriver_t *bus) { return bus->wide ? UINT64_MAX : UINT32_MAX; }
+static uint64_t highest_of(const ss_busdriver_t *bus) {
+    return bus->wide ? UINT64_MAX : UINT32_MAX;
+}
 
-storsim_status_t ss_dma_map(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id, uint64_t *address) {
+storsim_status_t ss_dma_map(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id,
+                            uint64_t *address) {
     ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
-    storsim_status_t status = ss_bus_map(machine, storsim_hda_device(machine, bus->controller), block->pfn, block->pages,
-                                         highest_of(bus), &logical);
+    storsim_status_t status = ss_bus_map(machine, storsim_hda_device(machine, bus->controller), block->pfn,
+                                         block->pages, highest_of(bus), &logical);
     if (status == STORSIM_OK) {
         block->device_address = logical;
         *address = logical;
@@ -28,11 +31,12 @@ void ss_dma_unmap(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_bloc
     }
 }
 
-storsim_status_t ss_dma_map_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id, uint64_t *addresses,
-                                  uint32_t count) {
+storsim_status_t ss_dma_map_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id,
+                                  uint64_t *addresses, uint32_t count) {
     ss_device_t device = storsim_hda_device(machine, bus->controller);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t page = ss_block_physical(machine, ss_block(machine, id), (uint64_t)i * STORSIM_PAGE_SIZE) >> STORSIM_PAGE_SHIFT;
+        uint64_t page =
+            ss_block_physical(machine, ss_block(machine, id), (uint64_t)i * STORSIM_PAGE_SIZE) >> STORSIM_PAGE_SHIFT;
         storsim_status_t status = ss_bus_map(machine, device, page, 1, highest_of(bus), &addresses[i]);
         if (status != STORSIM_OK) {
             ss_dma_unmap_pages(machine, bus, addresses, i);
@@ -42,7 +46,8 @@ storsim_status_t ss_dma_map_pages(storsim_machine_t *machine, const ss_busdriver
     return STORSIM_OK;
 }
 
-void ss_dma_unmap_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, const uint64_t *addresses, uint32_t count) {
+void ss_dma_unmap_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, const uint64_t *addresses,
+                        uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         ss_bus_unmap(machine, storsim_hda_device(machine, bus->controller), addresses[i], 1);
     }

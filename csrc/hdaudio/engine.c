@@ -1,5 +1,5 @@
-/* hdaudio/engine.c: DMA engines: reservation, bandwidth, release. No register is touched here: an engine is configured with its buffer.
- * Source: spec hdaudio-dma §3 (choice, stream ids), §5.1, §5.2, §5.6, §6.3. */
+/* hdaudio/engine.c: DMA engines: reservation, bandwidth, release. No register is touched here: an engine is configured
+ * with its buffer. Source: spec hdaudio-dma §3 (choice, stream ids), §5.1, §5.2, §5.6, §6.3. */
 #include <string.h>
 
 #include "hdaudio/bus.h"
@@ -15,7 +15,8 @@ uint32_t ss_bus_bits_used(const ss_busdriver_t *bus, bool capture, uint32_t code
     return used;
 }
 
-/* Stream ids are fixed per descriptor and unique within a direction: inputs and outputs count up, bidirectional ones down from 15. */
+/* Stream ids are fixed per descriptor and unique within a direction: inputs and outputs count up, bidirectional ones
+ * down from 15. */
 static uint32_t stream_id_of(const ss_busdriver_t *bus, uint32_t descriptor) {
     if (descriptor < bus->captures) {
         return descriptor + 1;
@@ -36,7 +37,8 @@ static bool id_taken(const ss_busdriver_t *bus, bool capture, uint32_t id) {
     return false;
 }
 
-/* The lowest free descriptor of the dedicated kind, else the lowest free bidirectional one; SS_MAX_DESCRIPTORS when none. */
+/* The lowest free descriptor of the dedicated kind, else the lowest free bidirectional one; SS_MAX_DESCRIPTORS when
+ * none. */
 static uint32_t free_descriptor(const ss_busdriver_t *bus, bool capture) {
     uint32_t dedicated = capture ? 0 : bus->captures, count = capture ? bus->captures : bus->renders;
     uint32_t shared = (uint32_t)bus->captures + bus->renders;
@@ -72,7 +74,8 @@ static uint32_t room_for(const ss_busdriver_t *bus, const storsim_stream_format_
     return SS_NT(SUCCESS);
 }
 
-static uint32_t allocate(ss_frame_t *frame, const storsim_stream_format_t *format, bool capture, bool striped, uint32_t codec) {
+static uint32_t allocate(ss_frame_t *frame, const storsim_stream_format_t *format, bool capture, bool striped,
+                         uint32_t codec) {
     ss_busdriver_t *bus = frame->bus;
     uint32_t n = free_descriptor(bus, capture);
     if (n == SS_MAX_DESCRIPTORS) {
@@ -104,9 +107,11 @@ static uint32_t allocate(ss_frame_t *frame, const storsim_stream_format_t *forma
     return SS_NT(SUCCESS);
 }
 
-/* SDI lines n: codec addresses 0 … n-1. The number is the part's and not in a register; shipping parts have one per codec they can
- * hold. */
-static bool address_ok(const ss_frame_t *frame, uint64_t codec) { return codec < ss_bus_sdi_lines(frame->call.machine, frame->bus); }
+/* SDI lines n: codec addresses 0 … n-1. The number is the part's and not in a register; shipping parts have one per
+ * codec they can hold. */
+static bool address_ok(const ss_frame_t *frame, uint64_t codec) {
+    return codec < ss_bus_sdi_lines(frame->call.machine, frame->bus);
+}
 
 /* (CodecAddress, StreamFormat, Handle out, ConverterFormat out) */
 SS_HANDLER(AllocateCaptureDmaEngine) {

@@ -1,4 +1,5 @@
-/* hdaudio/information.c: what a client learns about device, clock, position and itself. Source: spec hdaudio-dma §5.8, §5.11. */
+/* hdaudio/information.c: what a client learns about device, clock, position and itself. Source: spec hdaudio-dma §5.8,
+ * §5.11. */
 #include <string.h>
 
 #include "hdaudio/bus.h"
@@ -50,8 +51,8 @@ SS_HANDLER(GetDeviceInformation) {
     return SS_NT(SUCCESS);
 }
 
-/* (CodecAddress out, FunctionGroupStartNode out): VOID. Without any codec there is nothing but a controller: 0 and 1, where a codec's
- * first function group usually is. Model choice. */
+/* (CodecAddress out, FunctionGroupStartNode out): VOID. Without any codec there is nothing but a controller: 0 and 1,
+ * where a codec's first function group usually is. Model choice. */
 SS_HANDLER(GetResourceInformation) {
     const ss_busdriver_t *bus = frame->bus;
     const ss_client_t *client = ss_bus_client(bus, frame->context);
@@ -77,8 +78,8 @@ SS_HANDLER(GetWallClockRegister) {
     return SS_NT(SUCCESS);
 }
 
-/* (Handle, Position out). The pointer is made at the first call and stays the engine's until it is freed; each engine has a mapping of
- * its own, so that a pointer kept too long is caught. */
+/* (Handle, Position out). The pointer is made at the first call and stays the engine's until it is freed; each engine
+ * has a mapping of its own, so that a pointer kept too long is caught. */
 SS_HANDLER(GetLinkPositionRegister) {
     storsim_machine_t *machine = frame->call.machine;
     uint32_t descriptor = 0;
@@ -102,6 +103,7 @@ SS_HANDLER(GetLinkPositionRegister) {
             return 0;
         }
     }
-    ss_frame_out(frame, 1, ss_block(machine, engine->position)->va + (SS_LPIB_ALIAS - SS_ALIAS_PAGE) + SS_SD_STEP * descriptor);
+    ss_frame_out(frame, 1,
+                 ss_block(machine, engine->position)->va + (SS_LPIB_ALIAS - SS_ALIAS_PAGE) + SS_SD_STEP * descriptor);
     return SS_NT(SUCCESS);
 }

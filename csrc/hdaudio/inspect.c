@@ -1,4 +1,5 @@
-/* hdaudio/inspect.c: the bus driver's state for tests and views, and the check of its invariants (spec hdaudio-dma §9). */
+/* hdaudio/inspect.c: the bus driver's state for tests and views, and the check of its invariants (spec hdaudio-dma §9).
+ */
 #include <stdio.h>
 
 #include "hdaudio/bus.h"
@@ -43,7 +44,8 @@ bool storsim_hdaudio_engine(const storsim_machine_t *machine, uint64_t handle, s
     return true;
 }
 
-bool storsim_hdaudio_engine_next(const storsim_machine_t *machine, uint32_t controller, uint32_t *cursor, uint64_t *handle) {
+bool storsim_hdaudio_engine_next(const storsim_machine_t *machine, uint32_t controller, uint32_t *cursor,
+                                 uint64_t *handle) {
     const ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     while (bus && *cursor < SS_MAX_DESCRIPTORS) {
         *handle = bus->engines[(*cursor)++].handle;
@@ -54,7 +56,8 @@ bool storsim_hdaudio_engine_next(const storsim_machine_t *machine, uint32_t cont
     return false;
 }
 
-storsim_status_t storsim_hdaudio_bdl(storsim_machine_t *machine, uint64_t handle, uint32_t index, storsim_hdaudio_entry_t *entry) {
+storsim_status_t storsim_hdaudio_bdl(storsim_machine_t *machine, uint64_t handle, uint32_t index,
+                                     storsim_hdaudio_entry_t *entry) {
     uint32_t n = 0;
     const ss_busdriver_t *bus = ss_bus_of_handle(machine, handle, &n);
     if (!bus) {
@@ -71,7 +74,7 @@ bool storsim_hdaudio_started(const storsim_machine_t *machine, uint32_t controll
     return bus && bus->started;
 }
 
-/* --- check --------------------------------------------------------------------------------------------------------------- */
+/* --- check -------------------------------------------------------------------------------------------------------- */
 
 typedef struct checker {
     char *text;
@@ -80,8 +83,8 @@ typedef struct checker {
 
 static void expect(checker_t *checker, bool holds, const char *what, uint32_t controller, uint32_t n) {
     if (!holds && checker->broken++ == 0 && checker->text && checker->capacity) {
-        snprintf(checker->text, checker->capacity, "hdaudio: controller %u, descriptor %u: %s", (unsigned)controller, (unsigned)n,
-                 what);
+        snprintf(checker->text, checker->capacity, "hdaudio: controller %u, descriptor %u: %s", (unsigned)controller,
+                 (unsigned)n, what);
     }
 }
 
@@ -100,9 +103,11 @@ static void check_engine(storsim_machine_t *machine, checker_t *checker, const s
     expect(checker, n < (uint32_t)bus->captures + bus->renders + bus->bidirs, "descriptor exists", c, n);
     expect(checker, ss_bus_client(bus, engine->context) != NULL, "owner is a live client", c, n);
     expect(checker, engine->stream_id >= 1 && engine->stream_id <= 15, "stream id 1 to 15", c, n);
-    expect(checker, live(machine, engine->data) == buffer && live(machine, engine->bdl) == buffer, "buffer and list follow the state", c, n);
+    expect(checker, live(machine, engine->data) == buffer && live(machine, engine->bdl) == buffer,
+           "buffer and list follow the state", c, n);
     expect(checker, live(machine, engine->mdl) == (buffer && !list), "MDL follows the state", c, n);
-    expect(checker, engine->converter == storsim_hdaudio_format_encode(&engine->format), "converter format is the format's", c, n);
+    expect(checker, engine->converter == storsim_hdaudio_format_encode(&engine->format),
+           "converter format is the format's", c, n);
     expect(checker, !engine->busy, "no call under way", c, n);
     for (uint32_t i = 0; i < n; i++) {
         const ss_engine_t *other = &bus->engines[i];
@@ -112,7 +117,8 @@ static void check_engine(storsim_machine_t *machine, checker_t *checker, const s
     if (!engine->capture) {
         expect(checker, ss_bus_bits_used(bus, false, 0, NULL) <= bus->out_bits, "SDO bandwidth within capacity", c, n);
     } else {
-        expect(checker, ss_bus_bits_used(bus, true, engine->codec, NULL) <= bus->in_bits, "SDI bandwidth within capacity", c, n);
+        expect(checker, ss_bus_bits_used(bus, true, engine->codec, NULL) <= bus->in_bits,
+               "SDI bandwidth within capacity", c, n);
     }
     if (buffer && !list) { /* the driver's own list: whole buffer, aligned fragments */
         uint64_t sum = 0;
@@ -138,10 +144,12 @@ size_t ss_hdaudio_check(storsim_machine_t *machine, void *state, char *text, siz
         }
         for (uint32_t i = 0; i < bus->notice_count; i++) {
             uint32_t n = 0;
-            expect(&checker, ss_bus_of_handle(machine, bus->notices[i].handle, &n) == bus, "registration has its engine", c, n);
+            expect(&checker, ss_bus_of_handle(machine, bus->notices[i].handle, &n) == bus,
+                   "registration has its engine", c, n);
         }
         for (uint32_t i = 0; i < bus->tag_count; i++) {
-            expect(&checker, ss_bus_client(bus, bus->tags[i].context) != NULL, "tag has its client", c, bus->tags[i].tag);
+            expect(&checker, ss_bus_client(bus, bus->tags[i].context) != NULL, "tag has its client", c,
+                   bus->tags[i].tag);
         }
         for (uint32_t i = 0; i < bus->client_count; i++) {
             expect(&checker, bus->clients[i].references > 0, "client holds a reference", c, i);
@@ -149,7 +157,8 @@ size_t ss_hdaudio_check(storsim_machine_t *machine, void *state, char *text, siz
         for (uint32_t i = 0; i < bus->transfer_count; i++) {
             expect(&checker, bus->transfers[i].next <= bus->transfers[i].count, "transfer within its array", c, i);
         }
-        expect(&checker, bus->flight == 0 || ss_transfer_find(bus, bus->flight) != NULL, "command on the link has its transfer", c, 0);
+        expect(&checker, bus->flight == 0 || ss_transfer_find(bus, bus->flight) != NULL,
+               "command on the link has its transfer", c, 0);
         expect(&checker, bus->started == live(machine, bus->ring), "a started controller has its rings", c, 0);
     }
     return checker.broken;

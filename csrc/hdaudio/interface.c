@@ -40,8 +40,8 @@ static storsim_status_t client_for(ss_hdaudio_t *room, ss_busdriver_t *bus, uint
     return STORSIM_OK;
 }
 
-static uint32_t refusal(const storsim_machine_t *machine, const ss_busdriver_t *bus, const uint8_t guid[16], uint16_t size,
-                        uint16_t version, const storsim_hdaudio_table_t **table) {
+static uint32_t refusal(const storsim_machine_t *machine, const ss_busdriver_t *bus, const uint8_t guid[16],
+                        uint16_t size, uint16_t version, const storsim_hdaudio_table_t **table) {
     if (storsim_irql(machine) > 0) {
         return SS_NT(UNSUCCESSFUL);
     }
@@ -58,9 +58,9 @@ static uint32_t refusal(const storsim_machine_t *machine, const ss_busdriver_t *
     return version == (*table)->version ? SS_NT(SUCCESS) : SS_NT(NOT_SUPPORTED);
 }
 
-storsim_status_t storsim_hdaudio_query(storsim_machine_t *machine, uint32_t controller, const uint8_t guid[16], uint16_t size,
-                                       uint16_t version, uint32_t client, storsim_hdaudio_interface_t *interface,
-                                       uint32_t *ntstatus) {
+storsim_status_t storsim_hdaudio_query(storsim_machine_t *machine, uint32_t controller, const uint8_t guid[16],
+                                       uint16_t size, uint16_t version, uint32_t client,
+                                       storsim_hdaudio_interface_t *interface, uint32_t *ntstatus) {
     ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     const storsim_hdaudio_table_t *table = NULL;
     ss_client_t *record = NULL;
@@ -109,8 +109,9 @@ static void stop_streams(storsim_machine_t *machine, ss_busdriver_t *bus, uint64
 static void report_engine(ss_call_t *call, const ss_engine_t *engine) {
     if (engine->data) {
         const ss_block_t *block = ss_block(call->machine, engine->data);
-        ss_violate(call, SS_BUFFER_LEAK,
-                   &(ss_detail_t){.address = block ? block->va : 0, .got = engine->size, .allocated_at = engine->buffer_site});
+        ss_violate(
+            call, SS_BUFFER_LEAK,
+            &(ss_detail_t){.address = block ? block->va : 0, .got = engine->size, .allocated_at = engine->buffer_site});
     }
     ss_violate(call, SS_ENGINE_LEAK, &(ss_detail_t){.address = engine->handle, .allocated_at = engine->site});
 }

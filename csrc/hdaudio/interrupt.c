@@ -1,7 +1,8 @@
-/* hdaudio/interrupt.c: the controller's interrupt service routine, the deferred calls behind it, and the mapped registers.
+/* hdaudio/interrupt.c: the controller's interrupt service routine, the deferred calls behind it, and the mapped
+ * registers.
  *
  *   line ─ ISR at DIRQL: reads and clears what fired; the client's BDL ISR; queues one DPC for each completion
- *        └ DPC at DISPATCH: notification callbacks with the time of the ISR, then events, each in order of registration;
+ *        └ DPC at DISPATCH: notification callbacks with the time of the ISR, then events, each as registered;
  *          responses of codecs: transfer callbacks, unsolicited responses
  *
  * Source: spec hdaudio-dma §8, §2 (InterruptBitMask); spec hda-controller §7. */
@@ -19,21 +20,24 @@ static void report(storsim_machine_t *machine, const ss_busdriver_t *bus, storsi
     ss_report(machine, SS_ROOM_NT, rule, &draft);
 }
 
-void ss_bus_note(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address, uint64_t got) {
+void ss_bus_note(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address,
+                 uint64_t got) {
     report(machine, bus, STORSIM_NOTE, rule, address, got);
 }
 
-storsim_status_t ss_bus_violate(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule, uint64_t address) {
+storsim_status_t ss_bus_violate(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_rule_id_t rule,
+                                uint64_t address) {
     report(machine, bus, STORSIM_RULE_VIOLATION, rule, address, 0);
     return ss_at_least(machine, STORSIM_STRICT) ? STORSIM_VIOLATION : STORSIM_OK;
 }
 
-storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a, uint64_t b) {
+storsim_status_t ss_bus_queue_dpc(storsim_machine_t *machine, ss_busdriver_t *bus, uint16_t kind, uint64_t a,
+                                  uint64_t b) {
     bool late = ss_hardware_fault(machine, STORSIM_HW_LATE_DPC, bus->controller);
     return ss_dpc_queue_late(machine, SS_ROOM_HDAUDIO, kind, a, b, late ? bus->config.late_dpc : 0);
 }
 
-/* --- ISR --------------------------------------------------------------------------------------------------------------- */
+/* --- ISR ---------------------------------------------------------------------------------------------------------- */
 
 static storsim_status_t stream_interrupt(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t n, uint32_t status) {
     ss_engine_t *engine = &bus->engines[n];
@@ -44,7 +48,8 @@ static storsim_status_t stream_interrupt(storsim_machine_t *machine, ss_busdrive
     uint64_t handle = engine->handle, isr = engine->isr, isr_context = engine->isr_context;
     if (status & SS_STS_DESE) {
         storsim_engine_state_t state = (storsim_engine_state_t)engine->state;
-        engine->state = (uint8_t)storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, state, &bus->config.policy).next;
+        engine->state =
+            (uint8_t)storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, state, &bus->config.policy).next;
         ss_bus_note(machine, bus, SS_DESCRIPTOR_ERROR_LOGGED, handle, n);
     }
     if ((status & SS_STS_FIFOE) && !isr) {
@@ -105,9 +110,10 @@ storsim_status_t ss_hdaudio_isr(storsim_machine_t *machine, uint32_t line, uint6
     return chip.status;
 }
 
-/* --- DPCs ------------------------------------------------------------------------------------------------------------------ */
+/* --- DPCs --------------------------------------------------------------------------------------------------------- */
 
-/* The next registration of an engine after a serial number: callbacks may take registrations away while the list is walked. */
+/* The next registration of an engine after a serial number: callbacks may take registrations away while the list is
+ * walked. */
 static const ss_notice_t *next_notice(const ss_busdriver_t *bus, uint64_t handle, bool callback, uint64_t after) {
     for (uint32_t i = 0; i < bus->notice_count; i++) {
         const ss_notice_t *notice = &bus->notices[i];
@@ -137,7 +143,8 @@ static storsim_status_t completion(storsim_machine_t *machine, uint64_t handle, 
         result = ss_callback_at(machine, DISPATCH, &callback);
         notice = next_notice(bus, handle, true, serial);
     }
-    for (notice = next_notice(bus, handle, false, 0); notice; notice = next_notice(bus, handle, false, notice->serial)) {
+    for (notice = next_notice(bus, handle, false, 0); notice;
+         notice = next_notice(bus, handle, false, notice->serial)) {
         storsim_status_t set = storsim_event_set(machine, notice->routine);
         if (result == STORSIM_OK && (set == STORSIM_BUGCHECK || set == STORSIM_NO_MEMORY)) {
             result = set; /* an event that is no longer one is not the interrupt's business */
@@ -182,14 +189,15 @@ storsim_status_t ss_hdaudio_event(storsim_machine_t *machine, void *state, const
     ss_bus_note(machine, bus, SS_CODEC_LOST, bus->flight_codec, 0);
     ss_chip_error(&chip, ss_flight_done(machine, bus, bus->overrun ? SS_RESPONSE_OVERRUN : 0, false));
     ss_verbs_pump(&chip, bus);
-    ss_chip_error(&chip, ss_deliver(machine)); /* an event interrupts no one, so nothing else would deliver the callback's DPC */
+    /* An event interrupts no one, so nothing else would deliver the callback's DPC. */
+    ss_chip_error(&chip, ss_deliver(machine));
     return chip.status;
 }
 
-/* --- registers a client may look at -------------------------------------------------------------------------------------------- */
+/* --- registers a client may look at ------------------------------------------------------------------------------- */
 
-storsim_status_t ss_hdaudio_registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer, size_t bytes,
-                                      bool store) {
+storsim_status_t ss_hdaudio_registers(storsim_machine_t *machine, uint64_t context, uint64_t offset, void *buffer,
+                                      size_t bytes, bool store) {
     uint32_t controller = (uint32_t)(context >> 32);
     const ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     uint8_t *out = buffer;

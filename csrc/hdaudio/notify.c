@@ -39,7 +39,8 @@ static uint32_t withdraw(ss_frame_t *frame, uint64_t handle, bool callback, uint
     ss_busdriver_t *bus = frame->bus;
     for (uint32_t i = 0; i < bus->notice_count; i++) {
         const ss_notice_t *notice = &bus->notices[i];
-        if (notice->handle == handle && notice->callback == callback && notice->routine == routine && notice->token == token) {
+        if (notice->handle == handle && notice->callback == callback && notice->routine == routine &&
+            notice->token == token) {
             remove_at(bus, i);
             return SS_NT(SUCCESS);
         }
@@ -56,7 +57,8 @@ uint32_t ss_notices_drop(ss_call_t *call, ss_busdriver_t *bus, uint64_t handle) 
         }
         if (call) {
             ss_violate(call, SS_REGISTRATION_LEAK,
-                       &(ss_detail_t){.address = handle, .got = bus->notices[i].routine, .allocated_at = bus->notices[i].site});
+                       &(ss_detail_t){
+                           .address = handle, .got = bus->notices[i].routine, .allocated_at = bus->notices[i].site});
         }
         remove_at(bus, i);
         dropped++;
@@ -84,7 +86,8 @@ SS_HANDLER(UnregisterNotificationEvent) {
     return withdraw(frame, ss_frame_in(frame, 0), false, ss_frame_in(frame, 1), 0);
 }
 
-/* (Handle, Fdo, NotificationCallback, CallbackContext). A device object cannot be NULL; the reference on it is the registration. */
+/* (Handle, Fdo, NotificationCallback, CallbackContext). A device object cannot be NULL; the reference on it is the
+ * registration. */
 SS_HANDLER(RegisterNotificationCallback) {
     if (!ss_frame_engine(frame)) {
         return SS_NT(INVALID_HANDLE);

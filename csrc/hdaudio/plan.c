@@ -1,10 +1,10 @@
 /* hdaudio/plan.c: how large a buffer becomes, where it starts, and the descriptor list over it. Pure functions.
  *
- *     |<- offset ->|<------- first half ------->|<------- second half ------->|      two notifications: the halves meet at a page
- *     |    page 0       |     page 1            |     page 2            |
+ *     |<- offset ->|<----- first half ----->|<------ second half ------>|   two notifications: the halves
+ *     |        page 0           |  page 1   |     page 2     |  page 3  |   meet at the end of a page
  *
- * Allowed sizes: whole sample blocks, at least two fragments of 128 bytes, at most 256 pages; with two notifications both halves are
- * whole blocks and multiples of 128 bytes, because fragments start on 128-byte boundaries.
+ * Allowed sizes: whole sample blocks, at least two fragments of 128 bytes, at most 256 pages; with two notifications
+ * both halves are whole blocks and multiples of 128 bytes, because fragments start on 128-byte boundaries.
  * Source: spec hdaudio-dma §7. */
 #include "hdaudio/bus.h"
 

@@ -1,4 +1,5 @@
-/* hdaudio/rirb.c: the response ring. Source: spec hda-controller §12; spec hdaudio-dma §2 (HDAUDIO_CODEC_RESPONSE), §5.9, §5.10. */
+/* hdaudio/rirb.c: the response ring. Source: spec hda-controller §12; spec hdaudio-dma §2 (HDAUDIO_CODEC_RESPONSE),
+ * §5.9, §5.10. */
 #include "hdaudio/bus.h"
 
 enum { UNSOLICITED = 0x10, CODEC = 0x0F };
@@ -8,7 +9,8 @@ static uint32_t word(const uint8_t *bytes) {
 }
 
 /* One entry of the ring, as the client will see it. */
-static storsim_status_t handle(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t response, uint32_t extended, bool in_dpc) {
+static storsim_status_t handle(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t response, uint32_t extended,
+                               bool in_dpc) {
     uint64_t full = SS_RESPONSE_VALID | (uint64_t)(extended & CODEC) << 32 | response;
     if (extended & UNSOLICITED) {
         full |= SS_RESPONSE_UNSOLICITED;
@@ -26,7 +28,8 @@ storsim_status_t ss_rirb_drain(ss_chip_t *chip, ss_busdriver_t *bus, bool in_dpc
     uint32_t controller = bus->controller;
     storsim_status_t result = STORSIM_OK;
     while (bus && bus->ring && !chip->dead && result == STORSIM_OK) {
-        uint32_t newest = ss_chip_read(chip, SS_RIRBWP, 2); /* bit 15 reads 0, so all ones mean that the controller is gone */
+        uint32_t newest =
+            ss_chip_read(chip, SS_RIRBWP, 2); /* bit 15 reads 0, so all ones mean that the controller is gone */
         uint8_t bytes[8];
         if (newest == bus->rirb_rp || newest >= SS_RING_ENTRIES) {
             break;

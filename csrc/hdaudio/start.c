@@ -1,4 +1,5 @@
-/* hdaudio/start.c: bringing the controller up at the first query: reset, CORB and RIRB, interrupt, enumeration of codecs.
+/* hdaudio/start.c: bringing the controller up at the first query: reset, CORB and RIRB, interrupt, enumeration of
+ * codecs.
  *
  * Source: spec hda-controller §3, §11, §12; DESIGN §5 (chip at start). The order is that of shipping drivers. */
 #include "hdaudio/bus.h"
@@ -7,13 +8,13 @@
 enum {
     GCTL_CRST = 1,
     GCTL_UNSOL = 0x100,
-    CRST_TRIES = 10000,        /* 100 ms in all */
-    CRST_STEP = 240,           /* 10 µs */
-    RESET_HOLD = 2400,         /* RESET# stays asserted at least 100 µs */
-    CODEC_WAIT = 24000,        /* 1 ms; a codec may take 521 µs to signal itself */
+    CRST_TRIES = 10000, /* 100 ms in all */
+    CRST_STEP = 240,    /* 10 µs */
+    RESET_HOLD = 2400,  /* RESET# stays asserted at least 100 µs */
+    CODEC_WAIT = 24000, /* 1 ms; a codec may take 521 µs to signal itself */
     RING_TRIES = 100,
     CORB_RUN = 2,
-    RIRB_ENABLES = 7,          /* overrun interrupt, DMA, response interrupt */
+    RIRB_ENABLES = 7, /* overrun interrupt, DMA, response interrupt */
     POINTER_RESET = 0x8000,
     SIZE_256 = 2,
     CAN_256 = 0x40,
@@ -85,7 +86,8 @@ static bool start_rings(ss_chip_t *chip, ss_busdriver_t *bus, uint64_t ring) {
     ss_chip_write(chip, SS_CORBSIZE, 1, SIZE_256);
     ss_chip_write(chip, SS_CORBWP, 2, 0);
     ss_chip_write(chip, SS_CORBRP, 2, POINTER_RESET);
-    ss_chip_poll(chip, SS_CORBRP, 2, POINTER_RESET, POINTER_RESET, RING_TRIES, CRST_STEP); /* some parts never show it */
+    ss_chip_poll(chip, SS_CORBRP, 2, POINTER_RESET, POINTER_RESET, RING_TRIES,
+                 CRST_STEP); /* some parts never show it */
     ss_chip_write(chip, SS_CORBRP, 2, 0);
     if (!ss_chip_poll(chip, SS_CORBRP, 2, POINTER_RESET, 0, RING_TRIES, CRST_STEP)) {
         return false;
@@ -115,14 +117,16 @@ static void enumerate(ss_chip_t *chip, ss_busdriver_t *bus) {
             continue;
         }
         uint32_t first = nodes >> 16 & 0xFF, count = nodes & 0xFF;
-        for (uint32_t node = first; node < first + count && node <= 0xFF && bus->function_count < SS_MAX_FUNCTIONS; node++) {
+        for (uint32_t node = first; node < first + count && node <= 0xFF && bus->function_count < SS_MAX_FUNCTIONS;
+             node++) {
             uint32_t type = 0;
             if (ss_verb_ask(chip, bus, codec << 28 | node << 20 | PARAMETER | PARAMETER_FUNCTION, &type)) {
                 bus->functions[bus->function_count++] = (ss_function_t){(uint8_t)codec, (uint8_t)node, (uint8_t)type};
             }
         }
     }
-    /* Audio function groups are the device objects an audio driver binds to: they come first, otherwise in order found. */
+    /* Audio function groups are the device objects an audio driver binds to: they come first, otherwise in order found.
+     */
     for (uint32_t i = 0, audio = 0; i < bus->function_count; i++) {
         ss_function_t function = bus->functions[i];
         if ((function.type & 0x7F) == AUDIO_FUNCTION) {
@@ -196,7 +200,8 @@ void ss_bus_stop(ss_chip_t *chip, ss_busdriver_t *bus) {
     ss_chip_write(chip, SS_CORBCTL, 1, 0);
     ss_chip_write(chip, SS_RIRBCTL, 1, 0);
     ss_chip_write(chip, SS_GCTL, 4, 0);
-    ss_chip_poll(chip, SS_GCTL, 4, GCTL_CRST, 0, RING_TRIES, CRST_STEP); /* DMA into the rings must be over before they go */
+    ss_chip_poll(chip, SS_GCTL, 4, GCTL_CRST, 0, RING_TRIES,
+                 CRST_STEP); /* DMA into the rings must be over before they go */
     ss_event_cancel(machine, bus->flight_event);
     bus->flight = bus->flight_event = 0;
     if (bus->clock) {

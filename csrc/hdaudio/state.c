@@ -1,18 +1,22 @@
 /* hdaudio/state.c: SetDmaEngineState: one or many engines through one edge, in the same link frame or not at all.
  *
- * Order: arguments, then every handle in array order, then the edge of every engine, then hardware. The set is a mask of descriptors, so
- * that a handle named twice is one engine.
- * Source: spec hdaudio-dma §4.3, §4.4. */
+ * Order: arguments, then every handle in array order, then the edge of every engine, then hardware. The set is a mask
+ * of descriptors, so that a handle named twice is one engine. Source: spec hdaudio-dma §4.3, §4.4. */
 #include "hdaudio/bus.h"
 
 static bool in_stream_state(const ss_engine_t *engine, storsim_engine_state_t first, storsim_engine_state_t last) {
     return engine->state >= first && engine->state <= last;
 }
 
-static bool running(const ss_engine_t *engine) { return in_stream_state(engine, STORSIM_ENGINE_XD, STORSIM_ENGINE_XB); }
-static bool in_reset(const ss_engine_t *engine) { return in_stream_state(engine, STORSIM_ENGINE_R0, STORSIM_ENGINE_RB); }
+static bool running(const ss_engine_t *engine) {
+    return in_stream_state(engine, STORSIM_ENGINE_XD, STORSIM_ENGINE_XB);
+}
+static bool in_reset(const ss_engine_t *engine) {
+    return in_stream_state(engine, STORSIM_ENGINE_R0, STORSIM_ENGINE_RB);
+}
 static bool own_list(const ss_engine_t *engine) {
-    return engine->state == STORSIM_ENGINE_RB || engine->state == STORSIM_ENGINE_SB || engine->state == STORSIM_ENGINE_XB;
+    return engine->state == STORSIM_ENGINE_RB || engine->state == STORSIM_ENGINE_SB ||
+           engine->state == STORSIM_ENGINE_XB;
 }
 
 /* One call's view of the engines it moves: handles tell after a wait who is still there. */
@@ -57,7 +61,8 @@ static void look_at_list(ss_frame_t *frame, ss_engine_t *engine) {
     }
 }
 
-static storsim_engine_state_t next_of(const ss_frame_t *frame, const ss_engine_t *engine, storsim_engine_event_t event) {
+static storsim_engine_state_t next_of(const ss_frame_t *frame, const ss_engine_t *engine,
+                                      storsim_engine_event_t event) {
     return storsim_engine_transition(event, (storsim_engine_state_t)engine->state, &frame->bus->config.policy).next;
 }
 
@@ -182,7 +187,8 @@ static uint32_t one_by_one(ss_frame_t *frame, storsim_engine_event_t event, cons
 
 /* (StreamState, Handles, NumberOfHandles) */
 SS_HANDLER(SetDmaEngineState) {
-    static const storsim_engine_event_t events[] = {STORSIM_EVENT_SET_RESET, STORSIM_EVENT_SET_PAUSE, STORSIM_EVENT_SET_RUN};
+    static const storsim_engine_event_t events[] = {STORSIM_EVENT_SET_RESET, STORSIM_EVENT_SET_PAUSE,
+                                                    STORSIM_EVENT_SET_RUN};
     const storsim_hdaudio_policy_t *policy = &frame->bus->config.policy;
     const uint64_t *handles = frame->call.args[1].data;
     uint64_t state = ss_frame_in(frame, 0), count = ss_frame_in(frame, 2);

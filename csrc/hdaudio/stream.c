@@ -1,25 +1,27 @@
 /* hdaudio/stream.c: stream descriptors: reset handshake, programming, synchronous start and stop.
  *
- * Start: set SSYNC of all, set RUN of all, wait until every FIFO is ready, clear SSYNC in one write. The link then moves from the next
- * frame boundary, which has not come when the call returns: k frames later exactly k of them have carried data.
- * Stop: set SSYNC of all (they freeze at one frame boundary), clear RUN of each and see it read 0, clear SSYNC.
- * Source: spec hda-controller §6; time-outs as shipping drivers have them, spec hdaudio-dma §5.0. */
+ * Start: set SSYNC of all, set RUN of all, wait until every FIFO is ready, clear SSYNC in one write. The link then
+ * moves from the next frame boundary, which has not come when the call returns: k frames later exactly k of them have
+ * carried data. Stop: set SSYNC of all (they freeze at one frame boundary), clear RUN of each and see it read 0, clear
+ * SSYNC. Source: spec hda-controller §6; time-outs as shipping drivers have them, spec hdaudio-dma §5.0. */
 #include "hdaudio/bus.h"
 
 enum {
     CTL_SRST = 0x01,
     CTL_RUN = 0x02,
-    CTL_ENABLES = 0x1C,     /* IOCE, FEIE, DEIE */
-    CTL2_DIR = 0x08,        /* bit 19 */
-    CTL2_TP = 0x04,         /* bit 18 */
+    CTL_ENABLES = 0x1C, /* IOCE, FEIE, DEIE */
+    CTL2_DIR = 0x08,    /* bit 19 */
+    CTL2_TP = 0x04,     /* bit 18 */
     POLL_TRIES = 300,
-    POLL_STEP = 72,         /* 3 µs */
+    POLL_STEP = 72, /* 3 µs */
     STOP_TRIES = 5000,
     READY_TRIES = 1000,
     FIFO_RENDER_WIDE = 0xFF /* what an output's FIFOS register accepts for 20- and 24-bit samples */
 };
 
-static uint32_t base_of(uint32_t descriptor) { return SS_SD + SS_SD_STEP * descriptor; }
+static uint32_t base_of(uint32_t descriptor) {
+    return SS_SD + SS_SD_STEP * descriptor;
+}
 
 /* RUN 1 -> 0, and wait until the engine says so. */
 static bool stop_one(ss_chip_t *chip, uint32_t descriptor) {

@@ -1,5 +1,5 @@
-/* hdaudio/tags.c: who hears which unsolicited responses: 64 tags for each codec, whoever of its function groups took them.
- * Source: spec hdaudio-dma §5.10. */
+/* hdaudio/tags.c: who hears which unsolicited responses: 64 tags for each codec, whoever of its function groups took
+ * them. Source: spec hdaudio-dma §5.10. */
 #include "hdaudio/bus.h"
 
 /* The codec a client's device object sits on. */
@@ -87,6 +87,7 @@ storsim_status_t ss_unsolicited_callback(storsim_machine_t *machine, ss_busdrive
         ss_bus_note(machine, bus, SS_UNSOLICITED_DROPPED, codec, tag);
         return STORSIM_OK;
     }
-    storsim_callback_t callback = {.kind = STORSIM_CB_HDA_UNSOLICITED, .routine = entry->routine, .values = {response, entry->token}};
+    storsim_callback_t callback = {
+        .kind = STORSIM_CB_HDA_UNSOLICITED, .routine = entry->routine, .values = {response, entry->token}};
     return ss_callback_at(machine, 2, &callback);
 }

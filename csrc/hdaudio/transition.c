@@ -1,8 +1,8 @@
 /* hdaudio/transition.c: the total table of a DMA engine, as data, and the one pure function over it.
  *
- * State = stream state (Reset, Stopped, eXecuting) and buffer kind (0 none, D, N, C contiguous, B contiguous and set up). Every
- * (event, state) pair has a status and a next state; a failing pair stays where it is. Policies replace single cells.
- * Source: spec hdaudio-dma §4.2, its numbered notes, and §12. */
+ * State = stream state (Reset, Stopped, eXecuting) and buffer kind (0 none, D, N, C contiguous, B contiguous and set
+ * up). Every (event, state) pair has a status and a next state; a failing pair stays where it is. Policies replace
+ * single cells. Source: spec hdaudio-dma §4.2, its numbered notes, and §12. */
 #include "hdaudio/bus.h"
 
 #define STAY STORSIM_ENGINE_STATE_COUNT

@@ -1,9 +1,8 @@
 /* hdaudio/verbs.c: the queue of codec commands.
  *
- * A transfer is one call's array. Its commands go out in array order, each finished before the next; transfers of one client in order
- * of submission; among clients the machine's seed picks whose turn it is. One command is on the link at a time, so a response needs
- * no matching beyond its codec.
- * Source: spec hdaudio-dma §5.9. */
+ * A transfer is one call's array. Its commands go out in array order, each finished before the next; transfers of one
+ * client in order of submission; among clients the machine's seed picks whose turn it is. One command is on the link at
+ * a time, so a response needs no matching beyond its codec. Source: spec hdaudio-dma §5.9. */
 #include <string.h>
 
 #include "hdaudio/bus.h"
@@ -63,9 +62,8 @@ static storsim_status_t enqueue(storsim_machine_t *machine, ss_busdriver_t *bus,
         return STORSIM_NO_MEMORY;
     }
     if (pooled) {
-        storsim_status_t status =
-            ss_pool_take(machine, STORSIM_BLOCK_POOL, ENTRY_HEADER + (uint64_t)ENTRY_ITEM * count, TAG_HDAV,
-                         STORSIM_HDAUDIO_OWNER(bus->controller), &transfer.pool);
+        storsim_status_t status = ss_pool_take(machine, STORSIM_BLOCK_POOL, ENTRY_HEADER + (uint64_t)ENTRY_ITEM * count,
+                                               TAG_HDAV, STORSIM_HDAUDIO_OWNER(bus->controller), &transfer.pool);
         if (status != STORSIM_OK) {
             ss_release(room->host, transfer.items);
             return status;
@@ -89,7 +87,8 @@ static ss_transfer_t *choose(storsim_machine_t *machine, ss_busdriver_t *bus) {
             ss_transfer_t *transfer = &bus->transfers[i];
             bool first = transfer->next < transfer->count;
             for (uint32_t k = 0; first && k < i; k++) {
-                first = bus->transfers[k].context != transfer->context || bus->transfers[k].next == bus->transfers[k].count;
+                first =
+                    bus->transfers[k].context != transfer->context || bus->transfers[k].next == bus->transfers[k].count;
             }
             if (first && pass == 1 && seen == pick) {
                 return transfer;
@@ -136,7 +135,8 @@ void ss_verbs_pump(ss_chip_t *chip, ss_busdriver_t *bus) {
 }
 
 /* Which completion callbacks a finished item brings (policy verb_cb). */
-static storsim_status_t announce(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t id, uint32_t item, bool in_dpc) {
+static storsim_status_t announce(storsim_machine_t *machine, ss_busdriver_t *bus, uint32_t id, uint32_t item,
+                                 bool in_dpc) {
     const ss_transfer_t *transfer = ss_transfer_find(bus, id);
     bool last = transfer->next == transfer->count;
     uint32_t element = item;
@@ -180,7 +180,8 @@ storsim_status_t ss_transfer_callback(storsim_machine_t *machine, ss_busdriver_t
     if (!last) {
         return ss_callback_at(machine, 2, &callback);
     }
-    /* The last one: the record leaves the queue first, so that the callback finds it finished; its bytes live until it returns. */
+    /* The last one: the record leaves the queue first, so that the callback finds it finished; its bytes live until it
+     * returns. */
     storsim_codec_transfer_t *items = transfer->items;
     transfer->items = NULL;
     ss_transfer_end(machine, bus, id);
@@ -189,7 +190,8 @@ storsim_status_t ss_transfer_callback(storsim_machine_t *machine, ss_busdriver_t
     return status;
 }
 
-/* Lets time pass until a synchronous transfer is finished; false when it is gone or cannot finish. Polling too: DPCs may be manual. */
+/* Lets time pass until a synchronous transfer is finished; false when it is gone or cannot finish. Polling too: DPCs
+ * may be manual. */
 static bool wait_for(ss_chip_t *chip, ss_busdriver_t *bus, uint32_t id) {
     for (;;) {
         ss_chip_error(chip, ss_rirb_drain(chip, bus, false));

@@ -64,7 +64,8 @@ static void walk_engine(ss_codec_t *codec, ss_engine_t *engine) {
 }
 
 /* An array's count, and on LOAD its storage; the caller walks `*count` elements. */
-static void walk_array(ss_codec_t *codec, void **array, uint32_t *count, uint32_t *capacity, size_t element, size_t saved) {
+static void walk_array(ss_codec_t *codec, void **array, uint32_t *count, uint32_t *capacity, size_t element,
+                       size_t saved) {
     uint64_t number = *count;
     ss_codec_count(codec, &number, saved, COUNT_LIMIT);
     if (!ss_codec_loading(codec) || !ss_codec_ok(codec)) {
@@ -81,11 +82,12 @@ static void walk_array(ss_codec_t *codec, void **array, uint32_t *count, uint32_
     *count = *capacity = (uint32_t)number;
 }
 
-#define WALK_ARRAY(codec, bus, name, saved)                                                                             \
-    do {                                                                                                                \
-        void *walk_storage = (bus)->name##s;                                                                            \
-        walk_array((codec), &walk_storage, &(bus)->name##_count, &(bus)->name##_capacity, sizeof *(bus)->name##s, (saved)); \
-        (bus)->name##s = walk_storage;                                                                                  \
+#define WALK_ARRAY(codec, bus, name, saved)                                                                            \
+    do {                                                                                                               \
+        void *walk_storage = (bus)->name##s;                                                                           \
+        walk_array((codec), &walk_storage, &(bus)->name##_count, &(bus)->name##_capacity, sizeof *(bus)->name##s,      \
+                   (saved));                                                                                           \
+        (bus)->name##s = walk_storage;                                                                                 \
     } while (0)
 
 static void walk_lists(ss_codec_t *codec, ss_busdriver_t *bus) {
@@ -203,7 +205,8 @@ void ss_hdaudio_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec)
         if (ss_codec_loading(codec)) {
             void *array = room->buses;
             ss_busdriver_t *bus = ss_alloc_zeroed(room->host, 1, sizeof *bus);
-            if (!bus || !ss_grow(room->host, &array, &room->bus_capacity, room->bus_count + 1, sizeof(ss_busdriver_t *))) {
+            if (!bus ||
+                !ss_grow(room->host, &array, &room->bus_capacity, room->bus_count + 1, sizeof(ss_busdriver_t *))) {
                 ss_release(room->host, bus);
                 ss_codec_fail(codec, STORSIM_NO_MEMORY);
                 return;

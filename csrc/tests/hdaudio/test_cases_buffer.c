@@ -1,9 +1,14 @@
-/* Conformance cases 51 to 83 of spec hdaudio-dma §10, by number. Notification, descriptor lists, verbs, tags, information, time. */
+/* Conformance cases 51 to 83 of spec hdaudio-dma §10, by number. Notification, descriptor lists, verbs, tags,
+ * information, time. */
 #include "tests/hdaudio/world.h"
 
 #define CASE(n) static void test_case_##n(void)
-#define START world_t *w = world_make(NULL); uint64_t c = w->context
-#define END world_check(w); world_end(w)
+#define START                                                                                                          \
+    world_t *w = world_make(NULL);                                                                                     \
+    uint64_t c = w->context
+#define END                                                                                                            \
+    world_check(w);                                                                                                    \
+    world_end(w)
 #define GET_PARAMETER(codec, node, id) ((uint32_t)(codec) << 28 | (uint32_t)(node) << 20 | 0xF0000u | (id))
 #define VALID(response) ((response) >> 63 & 1)
 #define OVERRUN(response) ((response) >> 62 & 1)
@@ -66,8 +71,13 @@ static void cycles(uint32_t count, uint32_t laps) {
     END;
 }
 
-CASE(53) { cycles(1, 2); }
-CASE(54) { cycles(2, 1); cycles(2, 5); }
+CASE(53) {
+    cycles(1, 2);
+}
+CASE(54) {
+    cycles(2, 1);
+    cycles(2, 5);
+}
 
 CASE(55) {
     START;
@@ -237,7 +247,8 @@ CASE(70) {
 
 static void lost_one(storsim_hardware_fault_t fault, unsigned overrun) {
     START;
-    storsim_codec_transfer_t items[3] = {{GET_PARAMETER(0, 0, 0), 7}, {GET_PARAMETER(0, 0, 4), 7}, {GET_PARAMETER(0, 1, 5), 7}};
+    storsim_codec_transfer_t items[3] = {
+        {GET_PARAMETER(0, 0, 0), 7}, {GET_PARAMETER(0, 0, 4), 7}, {GET_PARAMETER(0, 1, 5), 7}};
     storsim_fault_rule_t rule = {.kind = STORSIM_FAULT_HARDWARE, .hardware = fault, .device = w->controller};
     uint32_t id, expected[3];
     for (int i = 0; i < 3; i++) {
@@ -246,7 +257,8 @@ static void lost_one(storsim_hardware_fault_t fault, unsigned overrun) {
     /* The fault hits the second command: it is armed while the first is on the link. */
     rule.not_before = storsim_now(w->machine) + 3 * FRAME;
     CHECK_EQ(storsim_fault_add(w->machine, &rule, &id), STORSIM_OK);
-    storsim_codec_transfer_t slow[3] = {{GET_PARAMETER(0, 0, 0), 7}, {GET_PARAMETER(0, 0, 4), 7}, {GET_PARAMETER(0, 1, 5), 7}};
+    storsim_codec_transfer_t slow[3] = {
+        {GET_PARAMETER(0, 0, 0), 7}, {GET_PARAMETER(0, 0, 4), 7}, {GET_PARAMETER(0, 1, 5), 7}};
     CHECK_EQ(verbs(w, c, slow, 3, 0, 0), 0);
     unsigned lost = 0;
     for (int i = 0; i < 3; i++) {
@@ -266,12 +278,17 @@ static void lost_one(storsim_hardware_fault_t fault, unsigned overrun) {
     END;
 }
 
-CASE(71) { lost_one(STORSIM_HW_CODEC_SILENT, 0); }
-CASE(72) { lost_one(STORSIM_HW_RIRB_OVERRUN, 1); }
+CASE(71) {
+    lost_one(STORSIM_HW_CODEC_SILENT, 0);
+}
+CASE(72) {
+    lost_one(STORSIM_HW_RIRB_OVERRUN, 1);
+}
 
 CASE(73) {
     START;
-    storsim_codec_transfer_t ab[2] = {{GET_PARAMETER(0, 0, 0), 0}, {GET_PARAMETER(0, 0, 2), 0}}, last[1] = {{GET_PARAMETER(0, 0, 4), 0}};
+    storsim_codec_transfer_t ab[2] = {{GET_PARAMETER(0, 0, 0), 0}, {GET_PARAMETER(0, 0, 2), 0}},
+                             last[1] = {{GET_PARAMETER(0, 0, 4), 0}};
     CHECK_EQ(verbs(w, c, ab, 2, 0x111, 1), 0);
     CHECK_EQ(verbs(w, c, last, 1, 0x222, 2), 0);
     CHECK_EQ(heard(w, STORSIM_CB_HDA_TRANSFER), 0);
@@ -357,7 +374,9 @@ CASE(77) {
 
 CASE(78) {
     START;
-    static const struct { uint16_t size, status, after; } rows[] = {{9, BTS, 9}, {10, OK, 10}, {12, OK, 10}, {14, OK, 14}, {64, OK, 14}};
+    static const struct {
+        uint16_t size, status, after;
+    } rows[] = {{9, BTS, 9}, {10, OK, 10}, {12, OK, 10}, {14, OK, 14}, {64, OK, 14}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         storsim_device_information_t info = {.Size = rows[i].size, .CtrlVendorId = 0x5555};
         CHECK_EQ(information(w, c, &info), ST(rows[i].status));
@@ -412,14 +431,16 @@ CASE(82) {
 CASE(83) {
     world_config_t config = world_defaults();
     config.bus.policy.tables = STORSIM_TABLES_VISTA;
-    world_t *w = world_make(&(world_config_t){.hda = config.hda, .bus = config.bus, .nt = config.nt, .codecs = 1,
-                                               .memory = config.memory, .no_query = true});
+    world_t *w = world_make(&(world_config_t){
+        .hda = config.hda, .bus = config.bus, .nt = config.nt, .codecs = 1, .memory = config.memory, .no_query = true});
     const storsim_hdaudio_table_t *bdl = table_of(STORSIM_TABLE_BDL);
     storsim_hdaudio_interface_t interface, untouched;
     memset(&interface, 0x77, sizeof interface);
     untouched = interface;
     uint32_t ntstatus = 0;
-    CHECK_EQ(storsim_hdaudio_query(w->machine, w->controller, bdl->guid, bdl->size_x64, 0x0100, 0, &interface, &ntstatus), STORSIM_OK);
+    CHECK_EQ(
+        storsim_hdaudio_query(w->machine, w->controller, bdl->guid, bdl->size_x64, 0x0100, 0, &interface, &ntstatus),
+        STORSIM_OK);
     CHECK_EQ(ntstatus, ST(NS));
     CHECK_EQ(memcmp(&interface, &untouched, sizeof interface), 0);
     CHECK(!storsim_hdaudio_started(w->machine, w->controller, NULL));
@@ -429,9 +450,10 @@ CASE(83) {
 
 int main(void) {
 #define RUN_CASE(n) test_case_##n();
-    RUN_CASE(51) RUN_CASE(52) RUN_CASE(53) RUN_CASE(54) RUN_CASE(55) RUN_CASE(56) RUN_CASE(57) RUN_CASE(58) RUN_CASE(59) RUN_CASE(60)
-    RUN_CASE(61) RUN_CASE(62) RUN_CASE(63) RUN_CASE(64) RUN_CASE(65) RUN_CASE(66) RUN_CASE(67) RUN_CASE(68) RUN_CASE(69) RUN_CASE(70)
-    RUN_CASE(71) RUN_CASE(72) RUN_CASE(73) RUN_CASE(74) RUN_CASE(75) RUN_CASE(76) RUN_CASE(77) RUN_CASE(78) RUN_CASE(79) RUN_CASE(80)
-    RUN_CASE(81) RUN_CASE(82) RUN_CASE(83)
-    return CHECK_DONE();
+    RUN_CASE(51)
+    RUN_CASE(52) RUN_CASE(53) RUN_CASE(54) RUN_CASE(55) RUN_CASE(56) RUN_CASE(57) RUN_CASE(58) RUN_CASE(59) RUN_CASE(60)
+        RUN_CASE(61) RUN_CASE(62) RUN_CASE(63) RUN_CASE(64) RUN_CASE(65) RUN_CASE(66) RUN_CASE(67) RUN_CASE(68)
+            RUN_CASE(69) RUN_CASE(70) RUN_CASE(71) RUN_CASE(72) RUN_CASE(73) RUN_CASE(74) RUN_CASE(75) RUN_CASE(76)
+                RUN_CASE(77) RUN_CASE(78) RUN_CASE(79) RUN_CASE(80) RUN_CASE(81) RUN_CASE(82)
+                    RUN_CASE(83) return CHECK_DONE();
 }

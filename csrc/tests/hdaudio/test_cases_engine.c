@@ -1,9 +1,14 @@
-/* Conformance cases 1 to 50 of spec hdaudio-dma §10, by number. Engine allocation, buffers, stream states, bandwidth. */
+/* Conformance cases 1 to 50 of spec hdaudio-dma §10, by number. Engine allocation, buffers, stream states, bandwidth.
+ */
 #include "tests/hdaudio/world.h"
 
 #define CASE(n) static void test_case_##n(void)
-#define START world_t *w = world_make(NULL); uint64_t c = w->context
-#define END world_check(w); world_end(w)
+#define START                                                                                                          \
+    world_t *w = world_make(NULL);                                                                                     \
+    uint64_t c = w->context
+#define END                                                                                                            \
+    world_check(w);                                                                                                    \
+    world_end(w)
 
 static world_t *controller(uint8_t in, uint8_t out, uint8_t both, uint8_t lines, unsigned codecs) {
     world_config_t config = world_defaults();
@@ -295,8 +300,12 @@ static buffer_t sized(uint64_t request) {
     return b;
 }
 
-CASE(29) { CHECK_EQ(sized(1001).size, 1000); }
-CASE(30) { CHECK_EQ(sized(0).size, 256); }
+CASE(29) {
+    CHECK_EQ(sized(1001).size, 1000);
+}
+CASE(30) {
+    CHECK_EQ(sized(0).size, 256);
+}
 CASE(31) {
     buffer_t b = sized(16 << 20);
     CHECK_EQ(b.size, 1048576);
@@ -501,10 +510,12 @@ CASE(50) {
 
 int main(void) {
 #define RUN_CASE(n) test_case_##n();
-    RUN_CASE(01) RUN_CASE(02) RUN_CASE(03) RUN_CASE(04) RUN_CASE(05) RUN_CASE(06) RUN_CASE(07) RUN_CASE(08) RUN_CASE(09) RUN_CASE(10)
-    RUN_CASE(11) RUN_CASE(12) RUN_CASE(13) RUN_CASE(14) RUN_CASE(15) RUN_CASE(16) RUN_CASE(17) RUN_CASE(18) RUN_CASE(19) RUN_CASE(20)
-    RUN_CASE(21) RUN_CASE(22) RUN_CASE(23) RUN_CASE(24) RUN_CASE(25) RUN_CASE(26) RUN_CASE(27) RUN_CASE(28) RUN_CASE(29) RUN_CASE(30)
-    RUN_CASE(31) RUN_CASE(32) RUN_CASE(33) RUN_CASE(34) RUN_CASE(35) RUN_CASE(36) RUN_CASE(37) RUN_CASE(38) RUN_CASE(39) RUN_CASE(40)
-    RUN_CASE(41) RUN_CASE(42) RUN_CASE(43) RUN_CASE(44) RUN_CASE(45) RUN_CASE(46) RUN_CASE(47) RUN_CASE(48) RUN_CASE(49) RUN_CASE(50)
-    return CHECK_DONE();
+    RUN_CASE(01)
+    RUN_CASE(02) RUN_CASE(03) RUN_CASE(04) RUN_CASE(05) RUN_CASE(06) RUN_CASE(07) RUN_CASE(08) RUN_CASE(09) RUN_CASE(10)
+        RUN_CASE(11) RUN_CASE(12) RUN_CASE(13) RUN_CASE(14) RUN_CASE(15) RUN_CASE(16) RUN_CASE(17) RUN_CASE(18)
+            RUN_CASE(19) RUN_CASE(20) RUN_CASE(21) RUN_CASE(22) RUN_CASE(23) RUN_CASE(24) RUN_CASE(25) RUN_CASE(26)
+                RUN_CASE(27) RUN_CASE(28) RUN_CASE(29) RUN_CASE(30) RUN_CASE(31) RUN_CASE(32) RUN_CASE(33) RUN_CASE(34)
+                    RUN_CASE(35) RUN_CASE(36) RUN_CASE(37) RUN_CASE(38) RUN_CASE(39) RUN_CASE(40) RUN_CASE(41)
+                        RUN_CASE(42) RUN_CASE(43) RUN_CASE(44) RUN_CASE(45) RUN_CASE(46) RUN_CASE(47) RUN_CASE(48)
+                            RUN_CASE(49) RUN_CASE(50) return CHECK_DONE();
 }

@@ -1,14 +1,20 @@
 /* The driver's life: queries, references, leaks, removal, policies, profiles, snapshots, codec commands, bandwidth. */
 #include "tests/hdaudio/world.h"
 
-#define START world_t *w = world_make(NULL); uint64_t c = w->context
-#define END world_check(w); world_end(w)
+#define START                                                                                                          \
+    world_t *w = world_make(NULL);                                                                                     \
+    uint64_t c = w->context
+#define END                                                                                                            \
+    world_check(w);                                                                                                    \
+    world_end(w)
 
-/* --- queries and references ----------------------------------------------------------------------------------------------- */
+/* --- queries and references --------------------------------------------------------------------------------------- */
 
-static uint32_t ask(world_t *w, const storsim_hdaudio_table_t *table, uint16_t size, uint16_t version, storsim_hdaudio_interface_t *interface) {
+static uint32_t ask(world_t *w, const storsim_hdaudio_table_t *table, uint16_t size, uint16_t version,
+                    storsim_hdaudio_interface_t *interface) {
     uint32_t ntstatus = 0x1234;
-    CHECK_EQ(storsim_hdaudio_query(w->machine, w->controller, table->guid, size, version, 0, interface, &ntstatus), STORSIM_OK);
+    CHECK_EQ(storsim_hdaudio_query(w->machine, w->controller, table->guid, size, version, 0, interface, &ntstatus),
+             STORSIM_OK);
     return ntstatus;
 }
 
@@ -71,7 +77,8 @@ static void test_leaks(storsim_level_t level) {
     config.nt.level = level;
     world_t *w = world_make(&config);
     uint64_t c = w->context;
-    prepared_t e[3] = {prepare(w, c, STORSIM_ENGINE_XD), prepare(w, c, STORSIM_ENGINE_SB), prepare(w, c, STORSIM_ENGINE_RN)};
+    prepared_t e[3] = {prepare(w, c, STORSIM_ENGINE_XD), prepare(w, c, STORSIM_ENGINE_SB),
+                       prepare(w, c, STORSIM_ENGINE_RN)};
     storsim_codec_transfer_t item = {0x000F0000, 0};
     CHECK_EQ(callback_on(w, c, e[2].handle, 5, 6, 7), 0);
     CHECK_EQ(tag_on(w, c, 5, 6, NULL), 0);
@@ -126,7 +133,8 @@ static void test_removal(void) {
     CHECK(!storsim_allocation_next(w->machine, &cursor, &allocation));
     storsim_hdaudio_config_t config;
     storsim_hdaudio_config_init(&config);
-    CHECK_EQ(storsim_hdaudio_attach(w->machine, w->controller, &config), STORSIM_OK); /* a new driver on the same chip */
+    CHECK_EQ(storsim_hdaudio_attach(w->machine, w->controller, &config),
+             STORSIM_OK); /* a new driver on the same chip */
     CHECK_EQ(storsim_hdaudio_attach(w->machine, w->controller, &config), STORSIM_INVALID);
     c = world_query(w, STORSIM_TABLE_V3, 0);
     prepared_t again = prepare(w, c, STORSIM_ENGINE_XN);
@@ -192,7 +200,7 @@ static void test_dead_controller(void) {
     END;
 }
 
-/* --- policies ---------------------------------------------------------------------------------------------------------------- */
+/* --- policies ----------------------------------------------------------------------------------------------------- */
 
 static world_t *with(const char *name, const char *choice) {
     world_config_t config = world_defaults();
@@ -381,7 +389,7 @@ static void test_old_information(void) {
     END;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------------------------ */
+/* --- addresses ---------------------------------------------------------------------------------------------------- */
 
 static void test_narrow_controller(void) {
     world_config_t config = world_defaults();
@@ -426,7 +434,7 @@ static void test_remapping(void) {
     END;
 }
 
-/* --- codec commands ----------------------------------------------------------------------------------------------------------------- */
+/* --- codec commands ----------------------------------------------------------------------------------------------- */
 
 static void test_manual_dpcs(void) {
     world_config_t config = world_defaults();
@@ -470,7 +478,8 @@ static void test_clients_interleave(void) {
         config.seed = seed;
         world_t *w = world_make(&config);
         uint64_t other = world_query(w, STORSIM_TABLE_V1, 1);
-        storsim_codec_transfer_t a[3] = {{0x000F0000, 0}, {0x000F0000, 0}, {0x000F0000, 0}}, b[3] = {{0x000F0002, 0}, {0x000F0002, 0}, {0x000F0002, 0}};
+        storsim_codec_transfer_t a[3] = {{0x000F0000, 0}, {0x000F0000, 0}, {0x000F0000, 0}},
+                                 b[3] = {{0x000F0002, 0}, {0x000F0002, 0}, {0x000F0002, 0}};
         CHECK_EQ(verbs(w, w->context, a, 3, 0x111, 0), 0);
         CHECK_EQ(verbs(w, other, b, 3, 0x222, 0), 0);
         advance(w, 100);
@@ -488,7 +497,8 @@ static void test_unsolicited(void) {
     CHECK_EQ(tag_on(w, c, 0x52, 2, &second), 0);
     CHECK(tag != second);
     for (uint32_t i = 0; i < 5; i++) {
-        CHECK_EQ(storsim_codec_unsolicited(w->machine, w->controller, 0, i % 2 ? second : tag, 0x155000 + i), STORSIM_OK);
+        CHECK_EQ(storsim_codec_unsolicited(w->machine, w->controller, 0, i % 2 ? second : tag, 0x155000 + i),
+                 STORSIM_OK);
     }
     CHECK_EQ(storsim_codec_unsolicited(w->machine, w->controller, 0, 40, 7), STORSIM_OK);
     advance(w, 50);
@@ -509,7 +519,7 @@ static void test_unsolicited(void) {
     END;
 }
 
-/* --- snapshots --------------------------------------------------------------------------------------------------------------------------- */
+/* --- snapshots ---------------------------------------------------------------------------------------------------- */
 
 /* Whatever is under way: going back and going on gives the same as never having gone back. */
 static void test_snapshot(void) {
@@ -574,9 +584,11 @@ static void test_host_errors(void) {
     START;
     storsim_arg_t args[4] = {IN_(5), {.data = &c, .count = 1, .present = true}, IN_(0), IN_(0)};
     uint64_t result = 7;
-    CHECK_EQ(storsim_hdaudio_call(w->machine, c, storsim_ddi_routine(STORSIM_ID_TransferCodecVerbs), args, &result), STORSIM_INVALID);
+    CHECK_EQ(storsim_hdaudio_call(w->machine, c, storsim_ddi_routine(STORSIM_ID_TransferCodecVerbs), args, &result),
+             STORSIM_INVALID);
     storsim_arg_t states[3] = {IN_(RUN), {.data = &c, .count = 1, .present = true}, IN_(2)};
-    CHECK_EQ(storsim_hdaudio_call(w->machine, c, storsim_ddi_routine(STORSIM_ID_SetDmaEngineState), states, &result), STORSIM_INVALID);
+    CHECK_EQ(storsim_hdaudio_call(w->machine, c, storsim_ddi_routine(STORSIM_ID_SetDmaEngineState), states, &result),
+             STORSIM_INVALID);
     CHECK_EQ(storsim_hdaudio_call(w->machine, c, storsim_ddi_routine(1), args, &result), STORSIM_INVALID);
     CHECK_EQ(storsim_hdaudio_call(w->machine, c, NULL, args, &result), STORSIM_INVALID);
     CHECK_EQ(result, 0);

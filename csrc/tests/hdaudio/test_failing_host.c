@@ -1,24 +1,29 @@
-/* A whole life of a function driver, with each host allocation failing in turn: the call says NO_MEMORY, every invariant still holds, the
- * same call then succeeds, and at the end nothing is left. */
+/* A whole life of a function driver, with each host allocation failing in turn: the call says NO_MEMORY, every
+ * invariant still holds, the same call then succeeds, and at the end nothing is left. */
 #include "tests/hdaudio/world.h"
 
-typedef struct life { world_t w; failing_host_t host; unsigned failures; bool stop; } life_t;
+typedef struct life {
+    world_t w;
+    failing_host_t host;
+    unsigned failures;
+    bool stop;
+} life_t;
 
 /* Repeats a step until the host gave memory; in persistent mode the first failure ends the life. */
-#define STEP(expression)                                                                                                \
-    do {                                                                                                                \
-        storsim_status_t step_ = (expression);                                                                          \
-        while (step_ == STORSIM_NO_MEMORY) {                                                                            \
-            life->failures++;                                                                                           \
-            if (life->host.persistent) {                                                                                \
-                life->stop = true;                                                                                      \
-                return;                                                                                                 \
-            }                                                                                                           \
-            CHECK(life->failures < 10);                                                                                 \
-            consistent(life);                                                                                           \
-            step_ = (expression);                                                                                       \
-        }                                                                                                               \
-        CHECK_EQ(step_, STORSIM_OK);                                                                                    \
+#define STEP(expression)                                                                                               \
+    do {                                                                                                               \
+        storsim_status_t step_ = (expression);                                                                         \
+        while (step_ == STORSIM_NO_MEMORY) {                                                                           \
+            life->failures++;                                                                                          \
+            if (life->host.persistent) {                                                                               \
+                life->stop = true;                                                                                     \
+                return;                                                                                                \
+            }                                                                                                          \
+            CHECK(life->failures < 10);                                                                                \
+            consistent(life);                                                                                          \
+            step_ = (expression);                                                                                      \
+        }                                                                                                              \
+        CHECK_EQ(step_, STORSIM_OK);                                                                                   \
     } while (0)
 #define CALL(expression, wanted) STEP((got = (expression), got_status(w, got, wanted)))
 
@@ -115,7 +120,8 @@ static void live(life_t *life) {
     if (!life->stop) {
         storsim_arg_t none[1];
         uint64_t result;
-        storsim_status_t status = storsim_hdaudio_call(w->machine, w->context, storsim_ddi_routine(STORSIM_ID_InterfaceDereference), none, &result);
+        storsim_status_t status = storsim_hdaudio_call(
+            w->machine, w->context, storsim_ddi_routine(STORSIM_ID_InterfaceDereference), none, &result);
         CHECK(status == STORSIM_OK || status == STORSIM_NO_MEMORY);
         life->failures += status == STORSIM_NO_MEMORY;
         life->host.fail_at = 0;

@@ -50,12 +50,13 @@ static void value_for(ready_t *r, const storsim_routine_t *row, uint32_t i) {
         arg->data = r->handles;
         break;
     default:
-        arg->value = strcmp(name, "Stripe") == 0 || strcmp(name, "CodecAddress") == 0 || strcmp(name, "Callback") == 0 ? 0
-                     : strcmp(name, "RequestedBufferSize") == 0 || strcmp(name, "BufferLength") == 0                    ? 8192
-                     : strcmp(name, "BufferMdl") == 0                                                                   ? r->e.buffer.mdl
-                     : strcmp(name, "BufferSize") == 0                                                                  ? r->e.buffer.size
-                     : strcmp(name, "Tag") == 0                                                                         ? 0
-                                                                                                                        : 1;
+        arg->value = strcmp(name, "Stripe") == 0 || strcmp(name, "CodecAddress") == 0 || strcmp(name, "Callback") == 0
+                         ? 0
+                     : strcmp(name, "RequestedBufferSize") == 0 || strcmp(name, "BufferLength") == 0 ? 8192
+                     : strcmp(name, "BufferMdl") == 0                                                ? r->e.buffer.mdl
+                     : strcmp(name, "BufferSize") == 0                                               ? r->e.buffer.size
+                     : strcmp(name, "Tag") == 0                                                      ? 0
+                                                                                                     : 1;
         break;
     }
 }
@@ -88,7 +89,9 @@ static void ready_end(ready_t *r) {
     free(r);
 }
 
-static uint8_t limit_of(const storsim_routine_t *row) { return row->id == STORSIM_ID_TransferCodecVerbs ? 0 : row->irql_max; }
+static uint8_t limit_of(const storsim_routine_t *row) {
+    return row->id == STORSIM_ID_TransferCodecVerbs ? 0 : row->irql_max;
+}
 
 static void every_level(const storsim_routine_t *row) {
     for (uint8_t irql = 0; irql <= 15; irql++) {
@@ -120,9 +123,11 @@ static void every_null(const storsim_routine_t *row) {
     for (uint32_t i = 0; i < row->param_count; i++) {
         storsim_type_t type = row->params[i].type;
         bool out = (row->params[i].flags & STORSIM_P_OUT) != 0;
-        bool data = type == STORSIM_T_STREAM_FORMAT || type == STORSIM_T_TRANSFERS || type == STORSIM_T_DEVICE_INFO || type == STORSIM_T_HANDLES;
+        bool data = type == STORSIM_T_STREAM_FORMAT || type == STORSIM_T_TRANSFERS || type == STORSIM_T_DEVICE_INFO ||
+                    type == STORSIM_T_HANDLES;
         bool pointer = type == STORSIM_T_PMDL || type == STORSIM_T_KEVENT ||
-                       (type == STORSIM_T_ROUTINE && !(row->params[i].flags & STORSIM_P_OPTIONAL)) || strcmp(row->params[i].name, "Fdo") == 0;
+                       (type == STORSIM_T_ROUTINE && !(row->params[i].flags & STORSIM_P_OPTIONAL)) ||
+                       strcmp(row->params[i].name, "Fdo") == 0;
         if (!out && !data && !pointer) {
             continue;
         }
@@ -157,11 +162,19 @@ static void dead_context(const storsim_routine_t *row) {
 
 /* The resource statuses that the other functions do not reach. */
 static void resource_statuses(void) {
-    static const struct { uint16_t id; uint32_t status; } plan[] = {
-        {STORSIM_ID_AllocateRenderDmaEngine, IR}, {STORSIM_ID_AllocateCaptureDmaEngine, IR}, {STORSIM_ID_ChangeBandwidthAllocation, IR},
-        {STORSIM_ID_AllocateDmaBuffer, IR}, {STORSIM_ID_AllocateDmaBufferWithNotification, IR}, {STORSIM_ID_AllocateContiguousDmaBuffer, IR},
-        {STORSIM_ID_RegisterEventCallback, IR}, {STORSIM_ID_RegisterNotificationEvent, IR},
-        {STORSIM_ID_RegisterNotificationCallback, IR}, {STORSIM_ID_TransferCodecVerbs, NM}};
+    static const struct {
+        uint16_t id;
+        uint32_t status;
+    } plan[] = {{STORSIM_ID_AllocateRenderDmaEngine, IR},
+                {STORSIM_ID_AllocateCaptureDmaEngine, IR},
+                {STORSIM_ID_ChangeBandwidthAllocation, IR},
+                {STORSIM_ID_AllocateDmaBuffer, IR},
+                {STORSIM_ID_AllocateDmaBufferWithNotification, IR},
+                {STORSIM_ID_AllocateContiguousDmaBuffer, IR},
+                {STORSIM_ID_RegisterEventCallback, IR},
+                {STORSIM_ID_RegisterNotificationEvent, IR},
+                {STORSIM_ID_RegisterNotificationCallback, IR},
+                {STORSIM_ID_TransferCodecVerbs, NM}};
     for (size_t i = 0; i < sizeof plan / sizeof plan[0]; i++) { /* the fault plan */
         ready_t *r = ready_for(storsim_ddi_routine(plan[i].id));
         fail_next(r->w, plan[i].id);
@@ -238,7 +251,8 @@ static void every_status_was_seen(const storsim_routine_t *row) {
         }
         CHECK(seen);
     }
-    for (int i = 0; i < 16 && world_seen[row->id - STORSIM_HDAUDIO_FIRST_ID][i]; i++) { /* and none that the row does not know */
+    for (int i = 0; i < 16 && world_seen[row->id - STORSIM_HDAUDIO_FIRST_ID][i];
+         i++) { /* and none that the row does not know */
         uint32_t status = world_seen[row->id - STORSIM_HDAUDIO_FIRST_ID][i] - 1;
         bool known = row->returns == STORSIM_R_VOID && status == 0;
         for (uint32_t s = 0; s < row->status_count; s++) {

@@ -5,7 +5,10 @@
 #include "storsim/hdaudio.h"
 #include "tests/hdaudio/total_table.def.h"
 
-typedef struct row { storsim_engine_event_t event; const char *cells[8]; } row_t;
+typedef struct row {
+    storsim_engine_event_t event;
+    const char *cells[8];
+} row_t;
 static const row_t rows[] = {
 #define ROW(name, ...) {STORSIM_EVENT_##name, {__VA_ARGS__}},
     TOTAL_TABLE(ROW)
@@ -18,11 +21,11 @@ static int column_of(storsim_engine_state_t state) {
 }
 
 static uint32_t status_of(const char *cell) {
-    return strncmp(cell, "OK", 2) == 0    ? 0
-           : strcmp(cell, "IH") == 0      ? 0xC0000008u
-           : strcmp(cell, "IP") == 0      ? 0xC000000Du
-           : strcmp(cell, "IDR") == 0     ? 0xC0000010u
-                                          : 0xFFFFFFFFu;
+    return strncmp(cell, "OK", 2) == 0 ? 0
+           : strcmp(cell, "IH") == 0   ? 0xC0000008u
+           : strcmp(cell, "IP") == 0   ? 0xC000000Du
+           : strcmp(cell, "IDR") == 0  ? 0xC0000010u
+                                       : 0xFFFFFFFFu;
 }
 
 /* "R*" in state SN is RN. */
@@ -59,10 +62,13 @@ static void test_total_table(void) {
             CHECK_EQ(again.next, step.next);
         }
     }
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, STORSIM_ENGINE_XN, NULL).next, STORSIM_ENGINE_SN);
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, STORSIM_ENGINE_SN, NULL).next, STORSIM_ENGINE_SN);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, STORSIM_ENGINE_XN, NULL).next,
+             STORSIM_ENGINE_SN);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_DESCRIPTOR_ERROR, STORSIM_ENGINE_SN, NULL).next,
+             STORSIM_ENGINE_SN);
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FIFO_ERROR, STORSIM_ENGINE_XB, NULL).next, STORSIM_ENGINE_XB);
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_LAST_DEREFERENCE, STORSIM_ENGINE_XB, NULL).next, STORSIM_ENGINE_NONE);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_LAST_DEREFERENCE, STORSIM_ENGINE_XB, NULL).next,
+             STORSIM_ENGINE_NONE);
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_COUNT, STORSIM_ENGINE_R0, NULL).status, 0xC0000008u);
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_SET_RUN, STORSIM_ENGINE_STATE_COUNT, NULL).status, 0xC0000008u);
 }
@@ -70,12 +76,14 @@ static void test_total_table(void) {
 /* Invariants 3 and 4 of §9 hold in every cell, for every combination of the policies that touch the table. */
 static void test_table_invariants(void) {
     for (unsigned mask = 0; mask < 8; mask++) {
-        storsim_hdaudio_policy_t policy = {.direct_transition = mask & 1, .dn_pairing = mask >> 1 & 1, .free_args = mask >> 2 & 1};
+        storsim_hdaudio_policy_t policy = {
+            .direct_transition = mask & 1, .dn_pairing = mask >> 1 & 1, .free_args = mask >> 2 & 1};
         for (int e = 0; e < STORSIM_EVENT_COUNT; e++) {
             for (int s = 0; s < STORSIM_ENGINE_STATE_COUNT; s++) {
                 storsim_engine_step_t step =
                     storsim_engine_transition((storsim_engine_event_t)e, (storsim_engine_state_t)s, &policy);
-                const char *from = storsim_engine_state_name((storsim_engine_state_t)s), *to = storsim_engine_state_name(step.next);
+                const char *from = storsim_engine_state_name((storsim_engine_state_t)s),
+                           *to = storsim_engine_state_name(step.next);
                 CHECK(strlen(to) > 0);
                 CHECK(step.status == 0 || (int)step.next == s);
                 if (s == STORSIM_ENGINE_NONE || step.next == STORSIM_ENGINE_NONE) {
@@ -101,25 +109,32 @@ static void test_table_policies(void) {
     storsim_hdaudio_policy_t shared = {.dn_pairing = STORSIM_PAIRING_SHARED};
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_BUFFER, STORSIM_ENGINE_RN, &shared).next, STORSIM_ENGINE_R0);
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY, STORSIM_ENGINE_RD, &shared).next, STORSIM_ENGINE_R0);
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RD, &shared).status, 0xC000000Du);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RD, &shared).status,
+             0xC000000Du);
     storsim_hdaudio_policy_t lax = {.free_args = STORSIM_FREE_ARGS_IGNORE};
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RN, &lax).next, STORSIM_ENGINE_R0);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RN, &lax).next,
+             STORSIM_ENGINE_R0);
     CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RD, &lax).status, 0xC0000010u);
     lax.dn_pairing = STORSIM_PAIRING_SHARED;
-    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RD, &lax).next, STORSIM_ENGINE_R0);
+    CHECK_EQ(storsim_engine_transition(STORSIM_EVENT_FREE_NOTIFY_OTHER, STORSIM_ENGINE_RD, &lax).next,
+             STORSIM_ENGINE_R0);
 }
 
-/* --- formats ---------------------------------------------------------------------------------------------------------------- */
+/* --- formats ------------------------------------------------------------------------------------------------------ */
 
 /* §6.2, rate -> code, transcribed. */
-static const struct { uint32_t rate; uint16_t code; bool common; } codes[] = {
-    {6000, 0x0700, 0},  {8000, 0x0500, 1},  {9600, 0x0400, 1},   {12000, 0x0300, 0}, {16000, 0x0200, 1}, {18000, 0x1700, 0},
-    {19200, 0x0C00, 0}, {24000, 0x0100, 0}, {28800, 0x1400, 0},  {32000, 0x0A00, 1}, {36000, 0x1300, 0}, {38400, 0x1C00, 0},
-    {48000, 0x0000, 1}, {64000, 0x1A00, 0}, {72000, 0x1100, 0},  {96000, 0x0800, 1}, {144000, 0x1000, 0}, {192000, 0x1800, 1},
-    {6300, 0x4600, 0},  {7350, 0x4500, 0},  {8820, 0x4400, 0},   {11025, 0x4300, 1}, {12600, 0x4E00, 0}, {14700, 0x4200, 0},
-    {17640, 0x4C00, 0}, {18900, 0x5600, 0}, {22050, 0x4100, 1},  {25200, 0x5E00, 0}, {26460, 0x5400, 0}, {29400, 0x4A00, 0},
-    {33075, 0x5300, 0}, {35280, 0x5C00, 0}, {44100, 0x4000, 1},  {58800, 0x5A00, 0}, {66150, 0x5100, 0}, {88200, 0x4800, 1},
-    {132300, 0x5000, 0}, {176400, 0x5800, 1}};
+static const struct {
+    uint32_t rate;
+    uint16_t code;
+    bool common;
+} codes[] = {{6000, 0x0700, 0},  {8000, 0x0500, 1},   {9600, 0x0400, 1},   {12000, 0x0300, 0}, {16000, 0x0200, 1},
+             {18000, 0x1700, 0}, {19200, 0x0C00, 0},  {24000, 0x0100, 0},  {28800, 0x1400, 0}, {32000, 0x0A00, 1},
+             {36000, 0x1300, 0}, {38400, 0x1C00, 0},  {48000, 0x0000, 1},  {64000, 0x1A00, 0}, {72000, 0x1100, 0},
+             {96000, 0x0800, 1}, {144000, 0x1000, 0}, {192000, 0x1800, 1}, {6300, 0x4600, 0},  {7350, 0x4500, 0},
+             {8820, 0x4400, 0},  {11025, 0x4300, 1},  {12600, 0x4E00, 0},  {14700, 0x4200, 0}, {17640, 0x4C00, 0},
+             {18900, 0x5600, 0}, {22050, 0x4100, 1},  {25200, 0x5E00, 0},  {26460, 0x5400, 0}, {29400, 0x4A00, 0},
+             {33075, 0x5300, 0}, {35280, 0x5C00, 0},  {44100, 0x4000, 1},  {58800, 0x5A00, 0}, {66150, 0x5100, 0},
+             {88200, 0x4800, 1}, {132300, 0x5000, 0}, {176400, 0x5800, 1}};
 enum { RATES = sizeof codes / sizeof codes[0] };
 static const uint16_t widths[5] = {8, 16, 20, 24, 32}, containers[5] = {8, 16, 32, 32, 32};
 
@@ -171,8 +186,9 @@ static void test_formats_refused(void) {
         for (uint32_t container = 0; container <= 64; container++) {
             storsim_stream_format_t format = {48000, (uint16_t)valid, (uint16_t)container, 2};
             bool width = valid == 8 || valid == 16 || valid == 20 || valid == 24 || valid == 32;
-            bool hw = (valid == 8 && container == 8) || (valid == 16 && container == 16) || (valid == 20 && container == 32) ||
-                      (valid == 24 && container == 32) || (valid == 32 && container == 32);
+            bool hw = (valid == 8 && container == 8) || (valid == 16 && container == 16) ||
+                      (valid == 20 && container == 32) || (valid == 24 && container == 32) ||
+                      (valid == 32 && container == 32);
             bool bytes = container == 8 || container == 16 || container == 24 || container == 32;
             CHECK(storsim_hdaudio_format_valid(&format, &doc) == hw);
             CHECK(storsim_hdaudio_format_valid(&format, &any) == (width && bytes && valid <= container));
@@ -220,9 +236,11 @@ static void test_costs(void) {
     CHECK_EQ(words(48000, 8, 1), 1);
 }
 
-/* --- buffers ---------------------------------------------------------------------------------------------------------------------- */
+/* --- buffers ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
+static uint32_t gcd(uint32_t a, uint32_t b) {
+    return b ? gcd(b, a % b) : a;
+}
 
 /* §7, naively: walk up the allowed sizes and keep the nearest, the larger of two. */
 static uint64_t nearest(uint32_t f, uint32_t n, uint64_t requested) {
@@ -240,12 +258,17 @@ static uint64_t nearest(uint32_t f, uint32_t n, uint64_t requested) {
 
 static void test_sizes(void) {
     static const uint32_t blocks[] = {1, 2, 3, 4, 6, 8, 12, 16, 20, 28, 36, 44, 52, 60, 64};
-    static const uint64_t asked[] = {0, 1, 255, 256, 257, 383, 384, 385, 511, 1000, 1001, 1002, 1003, 3528, 4095, 4096, 4097, 10000,
-                                     65535, 65536, 100001, 1048575, 1048576, 1048577, UINT64_C(1) << 24, UINT64_MAX};
+    static const uint64_t asked[] = {0,         1,       255,     256,     257,
+                                     383,       384,     385,     511,     1000,
+                                     1001,      1002,    1003,    3528,    4095,
+                                     4096,      4097,    10000,   65535,   65536,
+                                     100001,    1048575, 1048576, 1048577, UINT64_C(1) << 24,
+                                     UINT64_MAX};
     for (size_t b = 0; b < sizeof blocks / sizeof blocks[0]; b++) {
         for (uint32_t n = 0; n <= 2; n++) {
             for (size_t a = 0; a < sizeof asked / sizeof asked[0]; a++) {
-                CHECK_EQ(storsim_hdaudio_buffer_size(blocks[b], n, asked[a], STORSIM_SIZE_NEAREST), nearest(blocks[b], n, asked[a]));
+                CHECK_EQ(storsim_hdaudio_buffer_size(blocks[b], n, asked[a], STORSIM_SIZE_NEAREST),
+                         nearest(blocks[b], n, asked[a]));
                 uint64_t up = storsim_hdaudio_buffer_size(blocks[b], n, asked[a], STORSIM_SIZE_ROUND_UP);
                 CHECK(up >= asked[a] || up == nearest(blocks[b], n, UINT64_MAX));
                 CHECK_EQ(up, nearest(blocks[b], n, up));
@@ -270,7 +293,8 @@ static void test_plans(void) {
         for (uint32_t n = 0; n <= 2; n++) {
             for (uint64_t asked = 0; asked <= 1048576 + 4096; asked += asked < 9000 ? 97 : 23456) {
                 uint64_t size = storsim_hdaudio_buffer_size(f, n, asked, STORSIM_SIZE_NEAREST), sum = 0;
-                uint32_t offset = storsim_hdaudio_buffer_offset(size, n), count = storsim_hdaudio_plan(size, n, false, entries);
+                uint32_t offset = storsim_hdaudio_buffer_offset(size, n),
+                         count = storsim_hdaudio_plan(size, n, false, entries);
                 uint64_t at = offset;
                 CHECK(count >= 2 && count <= 256);
                 CHECK_EQ(offset % 128, 0);
@@ -327,7 +351,8 @@ static void test_policy_names(void) {
     CHECK_EQ(storsim_hdaudio_status_name(1)[0], 0);
 }
 
-/* Tables of §1 against the DDI rows: every member is a row that knows its tables, and the sizes follow from the member counts. */
+/* Tables of §1 against the DDI rows: every member is a row that knows its tables, and the sizes follow from the member
+ * counts. */
 static void test_interface_tables(void) {
     size_t tables, rows_count;
     const storsim_hdaudio_table_t *table = storsim_hdaudio_tables(&tables);
@@ -354,8 +379,8 @@ static void test_interface_tables(void) {
     for (size_t t = 0; t < tables; t++) {
         const uint8_t *g = table[t].guid;
         char text[40];
-        snprintf(text, sizeof text, "%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", g[3], g[2], g[1], g[0],
-                 g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+        snprintf(text, sizeof text, "%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", g[3], g[2],
+                 g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
         CHECK_EQ(strcmp(text, guids[t]), 0);
     }
     CHECK_EQ(table[0].size_x64, 144);

@@ -1,5 +1,6 @@
-/* Random function drivers: three clients call anything in any order, at any level, with time passing and faults in between. After every call
- * all invariants hold, a refused call has changed nothing, and each engine is in the state the pure table says. */
+/* Random function drivers: three clients call anything in any order, at any level, with time passing and faults in
+ * between. After every call all invariants hold, a refused call has changed nothing, and each engine is in the state
+ * the pure table says. */
 #include "tests/hdaudio/world.h"
 
 enum { HANDLES = 10, STEPS = 2000, SEEDS = 6 };
@@ -28,7 +29,8 @@ static storsim_stream_format_t some_format(chaos_t *x) {
 }
 
 /* The state the table predicts, when the call answers `status`. */
-static void expect(chaos_t *x, uint64_t handle, storsim_engine_state_t from, storsim_engine_event_t event, uint32_t status) {
+static void expect(chaos_t *x, uint64_t handle, storsim_engine_state_t from, storsim_engine_event_t event,
+                   uint32_t status) {
     storsim_engine_step_t step = storsim_engine_transition(event, from, NULL);
     if (status == 0) {
         CHECK_EQ(step.status, 0);
@@ -67,23 +69,45 @@ static uint32_t one_engine(chaos_t *x, uint64_t c, uint64_t h, bool own) {
     buffer_t b;
     uint32_t status = 0;
     switch (event) {
-    case STORSIM_EVENT_CHANGE_BANDWIDTH: status = change(w, c, h, some_format(x), NULL); break;
-    case STORSIM_EVENT_ALLOCATE_BUFFER: status = allocate_d(w, c, h, draw(x, 40000), &b); break;
-    case STORSIM_EVENT_FREE_BUFFER: status = free_d(w, c, h); break;
-    case STORSIM_EVENT_ALLOCATE_NOTIFY: status = allocate_n(w, c, h, draw(x, 4), draw(x, 40000), &b); break;
-    case STORSIM_EVENT_FREE_NOTIFY: status = free_n(w, c, h, info.mdl ? info.mdl : 1, info.buffer_bytes); break;
-    case STORSIM_EVENT_FREE_NOTIFY_OTHER: status = free_n(w, c, h, info.mdl ? info.mdl : 1, info.buffer_bytes + 128); break;
-    case STORSIM_EVENT_ALLOCATE_CONTIGUOUS: status = allocate_c(w, c, h, draw(x, 3) ? 8192 : 0, &b); break;
+    case STORSIM_EVENT_CHANGE_BANDWIDTH:
+        status = change(w, c, h, some_format(x), NULL);
+        break;
+    case STORSIM_EVENT_ALLOCATE_BUFFER:
+        status = allocate_d(w, c, h, draw(x, 40000), &b);
+        break;
+    case STORSIM_EVENT_FREE_BUFFER:
+        status = free_d(w, c, h);
+        break;
+    case STORSIM_EVENT_ALLOCATE_NOTIFY:
+        status = allocate_n(w, c, h, draw(x, 4), draw(x, 40000), &b);
+        break;
+    case STORSIM_EVENT_FREE_NOTIFY:
+        status = free_n(w, c, h, info.mdl ? info.mdl : 1, info.buffer_bytes);
+        break;
+    case STORSIM_EVENT_FREE_NOTIFY_OTHER:
+        status = free_n(w, c, h, info.mdl ? info.mdl : 1, info.buffer_bytes + 128);
+        break;
+    case STORSIM_EVENT_ALLOCATE_CONTIGUOUS:
+        status = allocate_c(w, c, h, draw(x, 3) ? 8192 : 0, &b);
+        break;
     case STORSIM_EVENT_SETUP_BDL:
         if (own && from != STORSIM_ENGINE_NONE && storsim_irql(w->machine) == 0) {
             write_list(x, h);
         }
         status = setup(w, c, h, 8192, 1, draw(x, 4), &b);
         break;
-    case STORSIM_EVENT_FREE_CONTIGUOUS: status = free_c(w, c, h); break;
-    case STORSIM_EVENT_FREE_ENGINE: status = free_engine(w, c, h); break;
-    case STORSIM_EVENT_SET_RESET: status = set_state(w, c, RESET, h); break;
-    case STORSIM_EVENT_SET_PAUSE: status = set_state(w, c, PAUSE, h); break;
+    case STORSIM_EVENT_FREE_CONTIGUOUS:
+        status = free_c(w, c, h);
+        break;
+    case STORSIM_EVENT_FREE_ENGINE:
+        status = free_engine(w, c, h);
+        break;
+    case STORSIM_EVENT_SET_RESET:
+        status = set_state(w, c, RESET, h);
+        break;
+    case STORSIM_EVENT_SET_PAUSE:
+        status = set_state(w, c, PAUSE, h);
+        break;
     default:
         event = STORSIM_EVENT_SET_RUN;
         status = set_state(w, c, RUN, h);
@@ -132,16 +156,27 @@ static uint32_t other_call(chaos_t *x, uint64_t c, uint64_t h) {
     case 1:
         status = render(w, c, some_format(x), draw(x, 8) == 0, &made, NULL);
         break;
-    case 2: status = capture(w, c, (uint8_t)draw(x, 6), some_format(x), &made); break;
-    case 3: return event_on(w, c, h, x->event);
-    case 4: return event_off(w, c, h, x->event);
-    case 5: return callback_on(w, c, h, 1, 2 + draw(x, 2), 3);
-    case 6: return callback_off(w, c, h, 2 + draw(x, 2), 3);
-    case 7: return verbs(w, c, items, draw(x, 4), draw(x, 3) ? 0x111 : 0, 7);
-    case 8: return tag_on(w, c, draw(x, 3), 0, NULL);
-    case 9: return tag_off(w, c, (uint8_t)draw(x, 8));
-    case 10: return information(w, c, &info);
-    default: return position(w, c, h, NULL);
+    case 2:
+        status = capture(w, c, (uint8_t)draw(x, 6), some_format(x), &made);
+        break;
+    case 3:
+        return event_on(w, c, h, x->event);
+    case 4:
+        return event_off(w, c, h, x->event);
+    case 5:
+        return callback_on(w, c, h, 1, 2 + draw(x, 2), 3);
+    case 6:
+        return callback_off(w, c, h, 2 + draw(x, 2), 3);
+    case 7:
+        return verbs(w, c, items, draw(x, 4), draw(x, 3) ? 0x111 : 0, 7);
+    case 8:
+        return tag_on(w, c, draw(x, 3), 0, NULL);
+    case 9:
+        return tag_off(w, c, (uint8_t)draw(x, 8));
+    case 10:
+        return information(w, c, &info);
+    default:
+        return position(w, c, h, NULL);
     }
     if (status == 0) {
         *slot = made;
@@ -150,8 +185,9 @@ static uint32_t other_call(chaos_t *x, uint64_t c, uint64_t h) {
 }
 
 static void fault(chaos_t *x) {
-    static const storsim_hardware_fault_t faults[] = {STORSIM_HW_TIMEOUT, STORSIM_HW_CODEC_SILENT, STORSIM_HW_RIRB_OVERRUN,
-                                                      STORSIM_HW_DESCRIPTOR_ERROR, STORSIM_HW_FIFO_ERROR, STORSIM_HW_LATE_DPC};
+    static const storsim_hardware_fault_t faults[] = {STORSIM_HW_TIMEOUT,      STORSIM_HW_CODEC_SILENT,
+                                                      STORSIM_HW_RIRB_OVERRUN, STORSIM_HW_DESCRIPTOR_ERROR,
+                                                      STORSIM_HW_FIFO_ERROR,   STORSIM_HW_LATE_DPC};
     if (draw(x, 2)) {
         inject(x->w, faults[draw(x, 6)]);
     } else {
@@ -186,10 +222,13 @@ static void step(chaos_t *x) {
     x->calls++;
     if (status != 0) {
         x->refused++;
-        bool same_plan = storsim_injected_count(w->machine) == injected; /* a consumed rule is state of the fault plan */
-        if (status != ST(DNR) && same_plan && !(kind < 6 && own && list_writes && info.buffer_bytes && info.state <= STORSIM_ENGINE_RB)) {
+        bool same_plan =
+            storsim_injected_count(w->machine) == injected; /* a consumed rule is state of the fault plan */
+        if (status != ST(DNR) && same_plan &&
+            !(kind < 6 && own && list_writes && info.buffer_bytes && info.state <= STORSIM_ENGINE_RB)) {
             if (world_digest(w) != before) {
-                fprintf(stderr, "call %u, kind %u, status 0x%08x, irql %u\n", x->calls, kind, (unsigned)status, storsim_irql(w->machine));
+                fprintf(stderr, "call %u, kind %u, status 0x%08x, irql %u\n", x->calls, kind, (unsigned)status,
+                        storsim_irql(w->machine));
             }
             CHECK_EQ(world_digest(w), before);
             CHECK_EQ(storsim_now(w->machine), now);

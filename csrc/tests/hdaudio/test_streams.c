@@ -1,8 +1,12 @@
 /* Streams in motion: interrupts, notifications, errors, several engines, both directions, bytes. */
 #include "tests/hdaudio/world.h"
 
-#define START world_t *w = world_make(NULL); uint64_t c = w->context
-#define END world_check(w); world_end(w)
+#define START                                                                                                          \
+    world_t *w = world_make(NULL);                                                                                     \
+    uint64_t c = w->context
+#define END                                                                                                            \
+    world_check(w);                                                                                                    \
+    world_end(w)
 
 static uint64_t event_make(world_t *w) {
     uint64_t event;
@@ -10,7 +14,8 @@ static uint64_t event_make(world_t *w) {
     return event;
 }
 
-/* Every IOC: all callbacks first, then all events, each in order of registration; one registered twice is called twice. */
+/* Every IOC: all callbacks first, then all events, each in order of registration; one registered twice is called twice.
+ */
 static void test_order_of_notifications(void) {
     START;
     prepared_t e = prepare(w, c, STORSIM_ENGINE_SN);
@@ -230,7 +235,8 @@ static void test_list_changed(void) {
 
 /* Program a converter of the ideal codec: format and stream tag. */
 static void converter(world_t *w, uint64_t c, uint8_t node, uint16_t format, uint32_t tag) {
-    storsim_codec_transfer_t items[2] = {{(uint32_t)node << 20 | 0x20000u | format, 0}, {(uint32_t)node << 20 | 0x70600u | tag << 4, 0}};
+    storsim_codec_transfer_t items[2] = {{(uint32_t)node << 20 | 0x20000u | format, 0},
+                                         {(uint32_t)node << 20 | 0x70600u | tag << 4, 0}};
     CHECK_EQ(verbs(w, c, items, 2, 0, 0), 0);
     CHECK(items[0].Input >> 63 && items[1].Input >> 63);
 }
@@ -287,7 +293,8 @@ static void test_capture_bytes(void) {
     END;
 }
 
-/* Render and capture of the same index share a stream id; ids are unique within a direction; bidirectional ones count down. */
+/* Render and capture of the same index share a stream id; ids are unique within a direction; bidirectional ones count
+ * down. */
 static void test_stream_ids(void) {
     world_config_t config = world_defaults();
     config.hda.bidirectional = 2;
@@ -326,9 +333,13 @@ static void test_stream_ids(void) {
 }
 
 static void test_fifo_sizes(void) {
-    static const struct { bool capture; uint16_t bits, container; uint32_t fifo; } rows[] = {
-        {false, 8, 8, 192}, {false, 16, 16, 192}, {false, 32, 32, 192}, {false, 20, 32, 256}, {false, 24, 32, 256},
-        {true, 8, 8, 120},  {true, 16, 16, 120},  {true, 32, 32, 120},  {true, 20, 32, 160},  {true, 24, 32, 160}};
+    static const struct {
+        bool capture;
+        uint16_t bits, container;
+        uint32_t fifo;
+    } rows[] = {{false, 8, 8, 192},   {false, 16, 16, 192}, {false, 32, 32, 192}, {false, 20, 32, 256},
+                {false, 24, 32, 256}, {true, 8, 8, 120},    {true, 16, 16, 120},  {true, 32, 32, 120},
+                {true, 20, 32, 160},  {true, 24, 32, 160}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         START;
         uint64_t h = 0;
@@ -369,7 +380,8 @@ static void test_mixed_start(void) {
     END;
 }
 
-/* A callback stops its own stream at DISPATCH_LEVEL, frees things, asks the codec: all legal there, none may shake the bus driver. */
+/* A callback stops its own stream at DISPATCH_LEVEL, frees things, asks the codec: all legal there, none may shake the
+ * bus driver. */
 static uint64_t meddling;
 static void meddle(world_t *w, storsim_callback_t *callback) {
     (void)callback;

@@ -1,9 +1,12 @@
-/* The total table of spec hdaudio-dma §4.2, cell by cell, on a live machine: every routine in every state of an engine. A refused call
- * leaves the digest of the whole machine as it was. */
+/* The total table of spec hdaudio-dma §4.2, cell by cell, on a live machine: every routine in every state of an engine.
+ * A refused call leaves the digest of the whole machine as it was. */
 #include "tests/hdaudio/total_table.def.h"
 #include "tests/hdaudio/world.h"
 
-typedef struct row { storsim_engine_event_t event; const char *cells[8]; } row_t;
+typedef struct row {
+    storsim_engine_event_t event;
+    const char *cells[8];
+} row_t;
 static const row_t rows[] = {
 #define ROW(name, ...) {STORSIM_EVENT_##name, {__VA_ARGS__}},
     TOTAL_TABLE(ROW)
@@ -15,7 +18,10 @@ static int column_of(storsim_engine_state_t state) {
 }
 
 static uint32_t expected_status(const char *cell) {
-    return strncmp(cell, "OK", 2) == 0 ? 0 : strcmp(cell, "IH") == 0 ? ST(IH) : strcmp(cell, "IP") == 0 ? ST(IP) : ST(IDR);
+    return strncmp(cell, "OK", 2) == 0 ? 0
+           : strcmp(cell, "IH") == 0   ? ST(IH)
+           : strcmp(cell, "IP") == 0   ? ST(IP)
+                                       : ST(IDR);
 }
 
 static storsim_engine_state_t expected_state(const char *cell, storsim_engine_state_t from) {

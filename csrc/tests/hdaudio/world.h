@@ -1,5 +1,5 @@
-/* tests/hdaudio/world.h: a machine with one controller, one ideal codec and a bus driver, and the routines as C functions. Each returns the
- * NTSTATUS; a host error ends the test unless the world expects one. */
+/* tests/hdaudio/world.h: a machine with one controller, one ideal codec and a bus driver, and the routines as C
+ * functions. Each returns the NTSTATUS; a host error ends the test unless the world expects one. */
 #ifndef WORLD_H
 #define WORLD_H
 
@@ -10,7 +10,17 @@
 #include "storsim/hdaudio.h"
 
 enum {
-    OK = 0, UNS = 1, IH = 8, IP = 0xD, NSD = 0xE, IDR = 0x10, NM = 0x17, BTS = 0x23, IR = 0x9A, DNR = 0xA3, NS = 0xBB
+    OK = 0,
+    UNS = 1,
+    IH = 8,
+    IP = 0xD,
+    NSD = 0xE,
+    IDR = 0x10,
+    NM = 0x17,
+    BTS = 0x23,
+    IR = 0x9A,
+    DNR = 0xA3,
+    NS = 0xBB
 };
 #define ST(code) ((code) == OK ? 0u : 0xC0000000u | (uint32_t)(code))
 enum { RESET = 0, PAUSE = 1, RUN = 2, FRAME = 500 };
@@ -25,9 +35,9 @@ typedef struct heard {
 typedef struct world {
     storsim_machine_t *machine;
     uint32_t controller;
-    uint64_t context;                    /* client 0 */
-    storsim_status_t status;             /* of the last call */
-    bool tolerate;                       /* host errors are the test's business */
+    uint64_t context;        /* client 0 */
+    storsim_status_t status; /* of the last call */
+    bool tolerate;           /* host errors are the test's business */
     heard_t heard[4096];
     unsigned heard_count, fail_callback; /* fail_callback: the n-th callback from now answers an error */
     void (*on_callback)(struct world *world, storsim_callback_t *callback);
@@ -56,7 +66,8 @@ static inline world_config_t world_defaults(void) {
 static inline storsim_status_t world_hear(void *host, storsim_callback_t *callback) {
     world_t *world = host;
     heard_t *heard = &world->heard[world->heard_count++ % 4096];
-    *heard = (heard_t){callback->kind, callback->routine, {0}, storsim_now(world->machine), storsim_irql(world->machine), {{0}}};
+    *heard = (heard_t){
+        callback->kind, callback->routine, {0}, storsim_now(world->machine), storsim_irql(world->machine), {{0}}};
     memcpy(heard->values, callback->values, sizeof heard->values);
     if (callback->kind == STORSIM_CB_HDA_TRANSFER) {
         size_t bytes = callback->data_bytes < sizeof heard->items ? callback->data_bytes : sizeof heard->items;
@@ -106,11 +117,12 @@ static inline const storsim_hdaudio_table_t *table_of(unsigned bit) {
     return table;
 }
 
-static inline storsim_status_t world_query_status(world_t *world, unsigned bit, uint32_t client, uint64_t *context, uint32_t *ntstatus) {
+static inline storsim_status_t world_query_status(world_t *world, unsigned bit, uint32_t client, uint64_t *context,
+                                                  uint32_t *ntstatus) {
     storsim_hdaudio_interface_t interface;
     const storsim_hdaudio_table_t *table = table_of(bit);
-    storsim_status_t status = storsim_hdaudio_query(world->machine, world->controller, table->guid, table->size_x64, 0x0100, client,
-                                                    &interface, ntstatus);
+    storsim_status_t status = storsim_hdaudio_query(world->machine, world->controller, table->guid, table->size_x64,
+                                                    0x0100, client, &interface, ntstatus);
     if (status == STORSIM_OK && *ntstatus == 0) {
         *context = interface.context;
     }
@@ -190,9 +202,12 @@ static inline uint32_t call(world_t *world, uint64_t context, uint16_t id, stors
 static inline storsim_stream_format_t fmt(uint32_t rate, uint16_t valid, uint16_t container, uint16_t channels) {
     return (storsim_stream_format_t){rate, valid, container, channels};
 }
-static inline storsim_stream_format_t stereo(void) { return fmt(48000, 16, 16, 2); }
+static inline storsim_stream_format_t stereo(void) {
+    return fmt(48000, 16, 16, 2);
+}
 
-static inline uint32_t render(world_t *w, uint64_t ctx, storsim_stream_format_t f, uint8_t stripe, uint64_t *handle, uint16_t *converter) {
+static inline uint32_t render(world_t *w, uint64_t ctx, storsim_stream_format_t f, uint8_t stripe, uint64_t *handle,
+                              uint16_t *converter) {
     storsim_arg_t args[] = {{.data = &f, .count = 1, .present = true}, IN_(stripe), OUT_, OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_AllocateRenderDmaEngine, args);
     CHECK((status == 0 && w->status == STORSIM_OK) == args[2].written);
@@ -212,7 +227,8 @@ static inline uint32_t capture(world_t *w, uint64_t ctx, uint8_t codec, storsim_
     }
     return status;
 }
-static inline uint32_t change(world_t *w, uint64_t ctx, uint64_t handle, storsim_stream_format_t f, uint16_t *converter) {
+static inline uint32_t change(world_t *w, uint64_t ctx, uint64_t handle, storsim_stream_format_t f,
+                              uint16_t *converter) {
     storsim_arg_t args[] = {IN_(handle), {.data = &f, .count = 1, .present = true}, OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_ChangeBandwidthAllocation, args);
     if (args[2].written && converter) {
@@ -221,13 +237,19 @@ static inline uint32_t change(world_t *w, uint64_t ctx, uint64_t handle, storsim
     return status;
 }
 
-typedef struct buffer { uint64_t mdl, size, offset, data, bdl; uint32_t stream, fifo; } buffer_t;
+typedef struct buffer {
+    uint64_t mdl, size, offset, data, bdl;
+    uint32_t stream, fifo;
+} buffer_t;
 
 static inline uint32_t allocate_d(world_t *w, uint64_t ctx, uint64_t handle, uint64_t size, buffer_t *buffer) {
     storsim_arg_t args[] = {IN_(handle), IN_(size), OUT_, OUT_, OUT_, OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_AllocateDmaBuffer, args);
     if (args[2].written && buffer) {
-        *buffer = (buffer_t){.mdl = args[2].value, .size = args[3].value, .stream = (uint32_t)args[4].value, .fifo = (uint32_t)args[5].value};
+        *buffer = (buffer_t){.mdl = args[2].value,
+                             .size = args[3].value,
+                             .stream = (uint32_t)args[4].value,
+                             .fifo = (uint32_t)args[5].value};
     }
     return status;
 }
@@ -235,12 +257,16 @@ static inline uint32_t free_d(world_t *w, uint64_t ctx, uint64_t handle) {
     storsim_arg_t args[] = {IN_(handle)};
     return call(w, ctx, STORSIM_ID_FreeDmaBuffer, args);
 }
-static inline uint32_t allocate_n(world_t *w, uint64_t ctx, uint64_t handle, uint32_t count, uint64_t size, buffer_t *buffer) {
+static inline uint32_t allocate_n(world_t *w, uint64_t ctx, uint64_t handle, uint32_t count, uint64_t size,
+                                  buffer_t *buffer) {
     storsim_arg_t args[] = {IN_(handle), IN_(count), IN_(size), OUT_, OUT_, OUT_, OUT_, OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_AllocateDmaBufferWithNotification, args);
     if (args[3].written && buffer) {
-        *buffer = (buffer_t){.mdl = args[3].value, .size = args[4].value, .offset = args[5].value,
-                             .stream = (uint32_t)args[6].value, .fifo = (uint32_t)args[7].value};
+        *buffer = (buffer_t){.mdl = args[3].value,
+                             .size = args[4].value,
+                             .offset = args[5].value,
+                             .stream = (uint32_t)args[6].value,
+                             .fifo = (uint32_t)args[7].value};
     }
     return status;
 }
@@ -256,7 +282,8 @@ static inline uint32_t allocate_c(world_t *w, uint64_t ctx, uint64_t handle, uin
     }
     return status;
 }
-static inline uint32_t setup(world_t *w, uint64_t ctx, uint64_t handle, uint32_t length, uint32_t lvi, uint64_t isr, buffer_t *buffer) {
+static inline uint32_t setup(world_t *w, uint64_t ctx, uint64_t handle, uint32_t length, uint32_t lvi, uint64_t isr,
+                             buffer_t *buffer) {
     storsim_arg_t args[] = {IN_(handle), IN_(length), IN_(lvi), IN_(isr), IN_(0x77), OUT_, OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_SetupDmaEngineWithBdl, args);
     if (args[5].written && buffer) {
@@ -277,7 +304,9 @@ static inline uint32_t set_states(world_t *w, uint64_t ctx, int state, uint64_t 
     storsim_arg_t args[] = {IN_(state), {.data = handles, .count = count, .present = true}, IN_(count)};
     return call(w, ctx, STORSIM_ID_SetDmaEngineState, args);
 }
-static inline uint32_t set_state(world_t *w, uint64_t ctx, int state, uint64_t handle) { return set_states(w, ctx, state, &handle, 1); }
+static inline uint32_t set_state(world_t *w, uint64_t ctx, int state, uint64_t handle) {
+    return set_states(w, ctx, state, &handle, 1);
+}
 static inline uint32_t position(world_t *w, uint64_t ctx, uint64_t handle, uint64_t *va) {
     storsim_arg_t args[] = {IN_(handle), OUT_};
     uint32_t status = call(w, ctx, STORSIM_ID_GetLinkPositionRegister, args);
@@ -299,7 +328,8 @@ static inline uint32_t event_off(world_t *w, uint64_t ctx, uint64_t handle, uint
     storsim_arg_t args[] = {IN_(handle), IN_(event)};
     return call(w, ctx, STORSIM_ID_UnregisterNotificationEvent, args);
 }
-static inline uint32_t callback_on(world_t *w, uint64_t ctx, uint64_t handle, uint64_t fdo, uint64_t routine, uint64_t token) {
+static inline uint32_t callback_on(world_t *w, uint64_t ctx, uint64_t handle, uint64_t fdo, uint64_t routine,
+                                   uint64_t token) {
     storsim_arg_t args[] = {IN_(handle), IN_(fdo), IN_(routine), IN_(token)};
     return call(w, ctx, STORSIM_ID_RegisterNotificationCallback, args);
 }
@@ -307,7 +337,8 @@ static inline uint32_t callback_off(world_t *w, uint64_t ctx, uint64_t handle, u
     storsim_arg_t args[] = {IN_(handle), IN_(routine), IN_(token)};
     return call(w, ctx, STORSIM_ID_UnregisterNotificationCallback, args);
 }
-static inline uint32_t verbs(world_t *w, uint64_t ctx, storsim_codec_transfer_t *items, uint32_t count, uint64_t routine, uint64_t token) {
+static inline uint32_t verbs(world_t *w, uint64_t ctx, storsim_codec_transfer_t *items, uint32_t count,
+                             uint64_t routine, uint64_t token) {
     storsim_arg_t args[] = {IN_(count), {.data = items, .count = count, .present = true}, IN_(routine), IN_(token)};
     return call(w, ctx, STORSIM_ID_TransferCodecVerbs, args);
 }
@@ -327,10 +358,14 @@ static inline uint32_t information(world_t *w, uint64_t ctx, storsim_device_info
     storsim_arg_t args[] = {{.data = info, .count = 1, .present = true}};
     return call(w, ctx, STORSIM_ID_GetDeviceInformation, args);
 }
-static inline void reference(world_t *w, uint64_t ctx) { call(w, ctx, STORSIM_ID_InterfaceReference, NULL); }
-static inline void dereference(world_t *w, uint64_t ctx) { call(w, ctx, STORSIM_ID_InterfaceDereference, NULL); }
+static inline void reference(world_t *w, uint64_t ctx) {
+    call(w, ctx, STORSIM_ID_InterfaceReference, NULL);
+}
+static inline void dereference(world_t *w, uint64_t ctx) {
+    call(w, ctx, STORSIM_ID_InterfaceDereference, NULL);
+}
 
-/* --- looking ---------------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 
 static inline storsim_engine_info_t engine(const world_t *w, uint64_t handle) {
     storsim_engine_info_t info;
@@ -346,7 +381,9 @@ static inline uint32_t read32(world_t *w, uint64_t va) {
     CHECK_EQ(storsim_read_va(w->machine, va, b, 4), STORSIM_OK);
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
-static inline void advance(world_t *w, uint64_t frames) { CHECK_EQ(storsim_advance(w->machine, frames * FRAME), STORSIM_OK); }
+static inline void advance(world_t *w, uint64_t frames) {
+    CHECK_EQ(storsim_advance(w->machine, frames * FRAME), STORSIM_OK);
+}
 static inline uint8_t at_irql(world_t *w, uint8_t irql) {
     uint8_t old = 0;
     CHECK_EQ(storsim_set_irql(w->machine, irql, &old), STORSIM_OK);
@@ -391,7 +428,8 @@ static inline void put32(uint8_t *bytes, uint32_t value) {
     }
 }
 /* Writes one entry of a client's list. */
-static inline void entry(world_t *w, const buffer_t *buffer, uint32_t index, uint64_t offset, uint32_t length, uint32_t ioc) {
+static inline void entry(world_t *w, const buffer_t *buffer, uint32_t index, uint64_t offset, uint32_t length,
+                         uint32_t ioc) {
     uint64_t address = storsim_physical(w->machine, buffer->data) + offset;
     uint8_t bytes[16];
     put32(bytes, (uint32_t)address);
@@ -401,9 +439,12 @@ static inline void entry(world_t *w, const buffer_t *buffer, uint32_t index, uin
     CHECK_EQ(storsim_write_va(w->machine, buffer->bdl + 16 * index, bytes, sizeof bytes), STORSIM_OK);
 }
 
-/* --- an engine in any state ----------------------------------------------------------------------------------------------------- */
+/* --- an engine in any state --------------------------------------------------------------------------------------- */
 
-typedef struct prepared { uint64_t handle; buffer_t buffer; } prepared_t;
+typedef struct prepared {
+    uint64_t handle;
+    buffer_t buffer;
+} prepared_t;
 
 /* Brings a new render engine of client ctx into a state. */
 static inline prepared_t prepare(world_t *w, uint64_t ctx, storsim_engine_state_t want) {
