@@ -115,7 +115,7 @@ def _routine(row: dict[str, Any]) -> str:
     kind = "None" if not results else results[0][1]
     if len(results) > 1:
         kind = f"_{row['name']}Result"
-        head = f"class {kind}(NamedTuple):\n" + "".join(f"    {name}: {of}\n" for name, of in results) + "\n"
+        head = f"\nclass {kind}(NamedTuple):\n" + "".join(f"    {name}: {of}\n" for name, of in results) + "\n"
     lines = "".join(f"    {text},\n" for text in _parameters(row))
     return f"{head}def {row['name']}(\n{lines}) -> {kind}: ...\n"
 
@@ -131,7 +131,7 @@ def stub() -> str:
         parts.append("".join(f"{name}: {enum.__name__}\n" for name in enum.__members__))
     extended = "FunctionCode: int, HwDeviceExtension: Any, *args: Any, **kwargs: Any"
     parts.append(f"def StorPortExtendedFunction({extended}) -> Any: ...\n")
-    parts += [_routine(row) for row in rows]
+    parts[-1] += "".join(_routine(row) for row in rows)
     from storsim import storport
 
     names = "".join(f'    "{name}",\n' for name in sorted(storport.__all__))

@@ -380,7 +380,7 @@ KNOBS: tuple[Knob, ...] = (
     Knob(
         "write_combining",
         "device",
-        True,
+        False,
         _BOOL,
         "storport-memory §4.2",
         _flag,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storsim.event import Event
     from storsim.faults import Faults
     from storsim.hda import Hda
+    from storsim.kernel_memory import KernelMemory
     from storsim.memory_range import MemoryRange
     from storsim.trace import Trace
     from storsim.virtual_time import Number
@@ -138,6 +139,9 @@ class Machine(_core.Machine):
         sized = isinstance(memory, (str, int))
         wanted = knobs.check_whole(1, 64)("nodes", 1 if nodes is None else nodes)
         ranges = to_ranges(memory, wanted)
+        used = sorted({item.node for item in ranges})
+        if nodes is None and used != list(range(len(used))):  # nodes are numbered without gaps
+            ranges = [item._replace(node=used.index(item.node)) for item in ranges]
         highest = max((item.node for item in ranges), default=0)
         if nodes is not None and not sized and wanted <= highest:
             raise ValueError(f"nodes={nodes}: the ranges name node {highest}")
@@ -163,6 +167,7 @@ class Machine(_core.Machine):
         }
         self._given = (memory, settings | {"cpus": cpus} | dict(more))
         self._known: list[Finding] = []
+        self._own_notes: list[Finding] = []
         self._hdas: list[Hda] = []
         self._names: dict[int, str] = {}
         distances = values["distances"]
@@ -177,6 +182,8 @@ class Machine(_core.Machine):
             _fail_host_at,
             _fail_host_on,
         )
+        if nodes is None and used != list(range(len(used))):
+            self._own_notes.append(_renumbered(used))
         for routine, levels in values["irql_table"].items():
             self._override_irql(routine, *levels)
         for routine, first in values["availability"].items():
@@ -243,12 +250,14 @@ class Machine(_core.Machine):
         timing: str = "controller",
         **more: Any,
     ) -> Hda:
-        """Attaches an HD Audio controller in power-on state, its codecs, and the bus driver that the first query starts.
+        """Attaches an HD Audio controller in power-on state, its codecs, and the bus driver that the first query
+        starts.
 
-        render, capture, bidirectional: stream engines, at most 15, 15 and 30, 30 together. sdo_lines: 1, 2 or 4. codecs: dumps (path, text
-        or CodecDump) or None for the ideal codec, each at its position or as ``(address, codec)``; left out: one ideal codec. timing:
-        "controller", "ideal" or "emulator" (DESIGN §5). more: policies of the bus driver (``profile="skl"`` for all of the open-source
-        driver's), and the chip's own settings. Raises TypeError or ValueError that names what is allowed.
+        render, capture, bidirectional: stream engines, at most 15, 15 and 30, 30 together. sdo_lines: 1, 2 or 4.
+        codecs: dumps (path, text or CodecDump) or None for the ideal codec, each at its position or as ``(address,
+        codec)``; left out: one ideal codec. timing: "controller", "ideal" or "emulator" (DESIGN §5). more: policies of
+        the bus driver (``profile="skl"`` for all of the open-source driver's), and the chip's own settings. Raises
+        TypeError or ValueError that names what is allowed.
         """
         from storsim.hda import make_hda
 
@@ -311,6 +320,20 @@ class Machine(_core.Machine):
 
         return Event(self, self._event_create())
 
+    def kernel_stack(self, n: int) -> KernelMemory:
+        """``n`` bytes of a kernel stack: a driver's local variables. Stands for its address; a context manager."""
+        from storsim.kernel_memory import KernelMemory
+
+        return KernelMemory(self, False, n)
+
+    def pageable(self, n: int) -> KernelMemory:
+        """``n`` bytes of pageable memory, not to be touched at DISPATCH_LEVEL. Stands for its address; a context
+        manager.
+        """
+        from storsim.kernel_memory import KernelMemory
+
+        return KernelMemory(self, True, n)
+
     # --- looking ---
 
     @property
@@ -347,7 +370,7 @@ class Machine(_core.Machine):
         """Notes, violations and bugchecks in order. Stays readable after close()."""
         if not self.closed:
             self._known += self._findings(len(self._known))
-        return list(self._known)
+        return [*self._own_notes, *self._known]
 
     @property
     def violations(self) -> list[Finding]:
@@ -486,6 +509,40 @@ class Machine(_core.Machine):
             f"{name}={_plain(value)}" for name, value in settings.items() if name not in shown or shown[name] != value
         ]
         return f"Machine({', '.join([repr(memory), *changed])})"
+
+
+def _renumbered(nodes: list[int]) -> Finding:
+    """The note that a map's nodes had gaps."""
+    text = ", ".join(f"{node} is now {index}" for index, node in enumerate(nodes) if node != index)
+    rule = "Nodes are numbered from 0 without gaps."
+    fix = "Number the nodes of the map like that, or pass nodes= to have nodes without memory."
+    source = "nf-wdm-mmallocatecontiguousmemoryspecifycachenode.md"
+    return Finding(
+        0,
+        "note",
+        "NODES_RENUMBERED",
+        rule,
+        fix,
+        source,
+        None,
+        0,
+        0,
+        0,
+        None,
+        0,
+        None,
+        (),
+        0,
+        (0, 0, 0, 0),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        f"NODES_RENUMBERED: node {text}.\n  Rule: {rule}\n  Fix: {fix}\n  Source: {source}",
+        {},
+    )
 
 
 def _plain(value: Any) -> str:

@@ -94,7 +94,6 @@ def StorPortAllocatePool(
     *,
     BufferPointer: Any = 0,
 ) -> _StorPortAllocatePoolResult: ...
-
 def StorPortFreePool(
     HwDeviceExtension: _Extension,
     BufferPointer: _Pointer,
@@ -115,7 +114,6 @@ def StorPortAllocateContiguousMemorySpecifyCacheNode(
     *,
     BufferPointer: Any = 0,
 ) -> _StorPortAllocateContiguousMemorySpecifyCacheNodeResult: ...
-
 def StorPortFreeContiguousMemorySpecifyCache(
     HwDeviceExtension: _Extension,
     BaseAddress: _Pointer,
@@ -140,7 +138,6 @@ def StorPortAllocateDmaMemory(
     BufferPointer: Any = 0,
     PhysicalAddress: Any = 0,
 ) -> _StorPortAllocateDmaMemoryResult: ...
-
 def StorPortFreeDmaMemory(
     HwDeviceExtension: _Extension,
     BaseAddress: _Pointer,
@@ -166,13 +163,11 @@ def StorPortAllocateHostMemoryBuffer(
     *,
     PhysicalAddressRanges: Any = 0,
 ) -> _StorPortAllocateHostMemoryBufferResult: ...
-
 def StorPortFreeHostMemoryBuffer(
     HwDeviceExtension: _Extension,
     PhysicalAddressRanges: Sequence[ACCESS_RANGE | tuple[int, int, int]] | None,
     PhysicalAddressRangeCount: SupportsIndex | None = None,
 ) -> StorStatus: ...
-
 def StorPortGetUncachedExtension(
     HwDeviceExtension: _Extension,
     ConfigInfo: _Pointer,
@@ -190,7 +185,6 @@ def StorPortGetPhysicalAddress(
     *,
     Length: Any = 0,
 ) -> _StorPortGetPhysicalAddressResult: ...
-
 def StorPortGetVirtualAddress(
     HwDeviceExtension: _Extension,
     PhysicalAddress: SupportsIndex,
@@ -207,17 +201,14 @@ def StorPortAllocateMdl(
     *,
     Mdl: Any = 0,
 ) -> _StorPortAllocateMdlResult: ...
-
 def StorPortBuildMdlForNonPagedPool(
     HwDeviceExtension: _Extension,
     Mdl: _Pointer,
 ) -> StorStatus: ...
-
 def StorPortFreeMdl(
     HwDeviceExtension: _Extension,
     Mdl: _Pointer,
 ) -> StorStatus: ...
-
 def StorPortBuildScatterGatherList(
     HwDeviceExtension: _Extension,
     Mdl: _Pointer,
@@ -229,13 +220,11 @@ def StorPortBuildScatterGatherList(
     ScatterGatherBuffer: _Pointer,
     ScatterGatherBufferLength: SupportsIndex,
 ) -> StorStatus: ...
-
 def StorPortPutScatterGatherList(
     HwDeviceExtension: _Extension,
     ScatterGatherList: _Pointer,
     WriteToDevice: SupportsIndex,
 ) -> StorStatus: ...
-
 def StorPortGetScatterGatherList(
     HwDeviceExtension: _Extension,
     Srb: _Pointer,
@@ -249,7 +238,6 @@ def StorPortAllocateRegistryBuffer(
     HwDeviceExtension: _Extension,
     Length: SupportsIndex | None,
 ) -> _StorPortAllocateRegistryBufferResult: ...
-
 def StorPortFreeRegistryBuffer(
     HwDeviceExtension: _Extension,
     Buffer: _Pointer,
@@ -380,31 +368,26 @@ def StorPortGetCurrentIrql(
     *,
     Irql: Any = 0,
 ) -> _StorPortGetCurrentIrqlResult: ...
-
 def StorPortMarkDumpMemory(
     HwDeviceExtension: _Extension,
     Address: _Pointer,
     Length: SupportsIndex,
     Flags: SupportsIndex,
 ) -> StorStatus: ...
-
 def StorPortSecureCopyMemory(
     Dest: _Pointer,
     DestSizeInBytes: SupportsIndex,
     Src: _Pointer,
     Count: SupportsIndex,
 ) -> StorStatus: ...
-
 def StorPortMoveMemory(
     WriteBuffer: _Pointer,
     ReadBuffer: _Pointer,
     Length: SupportsIndex,
 ) -> None: ...
-
 def StorPortConvertUlongToPhysicalAddress(
     UlongAddress: SupportsIndex,
 ) -> int: ...
-
 def StorPortValidateRange(
     HwDeviceExtension: _Extension,
     BusType: SupportsIndex,

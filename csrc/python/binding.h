@@ -165,6 +165,8 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
       "Pins a share of the free pages; returns how many.")                                                                     \
     X(_memory_total, memory_total, METH_O, "(self, node, /)", "Usable bytes of a node.")                                       \
     X(_memory_distance, memory_distance, METH_VARARGS, "(self, from_node, to_node, /)", "NUMA distance.")                      \
+    X(_kernel_memory, kernel_memory, METH_VARARGS, "(self, pageable, length, /)", "Kernel stack or pageable memory: its address.") \
+    X(_kernel_memory_free, kernel_memory_free, METH_O, "(self, address, /)", "Gives it back.")                                 \
     X(store_fence, store_fence, METH_NOARGS, "(self, /)", "A store fence: delayed write-combined stores become visible to devices.")
 
 #define SS_MACHINE_TIME_MAP(X)                                                                                                 \

@@ -85,6 +85,42 @@ PyObject *ss_machine_store_fence(ss_machine_object_t *self, PyObject *Py_UNUSED(
     return ss_finish(self, storsim_store_fence(self->core), NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* --- stacks and pageable memory ---------------------------------------------------------------------------------------- */
+
+PyObject *ss_machine_kernel_memory(ss_machine_object_t *self, PyObject *args) {
+    int pageable;
+    unsigned long long length;
+    uint64_t va = 0;
+    if (!PyArg_ParseTuple(args, "pK", &pageable, &length) || ss_enter(self) < 0) {
+        return NULL;
+    }
+    ss_here(self);
+    storsim_status_t status =
+        storsim_kernel_memory_create(self->core, pageable ? STORSIM_BLOCK_PAGEABLE : STORSIM_BLOCK_KERNEL_STACK, length, &va);
+    if (status == STORSIM_INVALID || status == STORSIM_NO_SPACE) {
+        ss_leave(self);
+        PyErr_SetString(status == STORSIM_INVALID ? PyExc_ValueError : PyExc_MemoryError,
+                        status == STORSIM_INVALID ? "at least one byte" : "the simulated machine has no room for it");
+        return NULL;
+    }
+    return ss_finish(self, status, NULL) < 0 ? NULL : PyLong_FromUnsignedLongLong(va);
+}
+
+PyObject *ss_machine_kernel_memory_free(ss_machine_object_t *self, PyObject *number) {
+    uint64_t va;
+    if (ss_pointer(number, "address", &va) < 0 || ss_enter(self) < 0) {
+        return NULL;
+    }
+    ss_here(self);
+    storsim_status_t status = storsim_kernel_memory_destroy(self->core, va);
+    if (status == STORSIM_STALE) {
+        ss_leave(self);
+        PyErr_SetString(PyExc_ValueError, "no kernel stack or pageable memory starts there");
+        return NULL;
+    }
+    return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 /* --- free and reserved pages ---------------------------------------------------------------------------------------- */
 
 static PyObject *reserve(ss_machine_object_t *self, PyObject *args, storsim_status_t (*act)(storsim_machine_t *, uint64_t, uint64_t),

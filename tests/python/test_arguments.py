@@ -1,4 +1,4 @@
-"""How Python values become arguments, and results come back: names, order, ranges, NULL, out-parameters (rulings R1 to R8)."""
+"""How Python values become arguments, and results come back: names, order, ranges, NULL, outputs (rulings R1 to R8)."""
 
 from __future__ import annotations
 
@@ -119,17 +119,20 @@ def test_out_parameters_hold_what_they_held(hba: Any) -> None:
 
 def test_null_out_parameter(hba: Any) -> None:
     result = sp.StorPortAllocatePool(hba, 64, "Test", BufferPointer=None)
-    assert result.status == sp.STOR_STATUS_INVALID_PARAMETER and result.BufferPointer is None
+    assert result.status == sp.STOR_STATUS_INVALID_PARAMETER
+    assert result.BufferPointer is None
 
 
 def test_results_are_named_tuples(hba: Any) -> None:
     result = sp.StorPortAllocateDmaMemory(hba, 4096, 0, -1, 0, sp.MmCached, sp.MM_ANY_NODE_OK)
     status, va, pa = result
-    assert isinstance(result, tuple) and result._fields == ("status", "BufferPointer", "PhysicalAddress")
+    assert isinstance(result, tuple)
+    assert result._fields == ("status", "BufferPointer", "PhysicalAddress")
     assert (result.status, result.BufferPointer, result.PhysicalAddress) == (status, va, pa)
     assert isinstance(status, sp.StorStatus)
     again = pickle.loads(pickle.dumps(result))
-    assert again == result and type(again) is type(result)
+    assert again == result
+    assert type(again) is type(result)
 
 
 def test_single_results_are_bare(hba: Any) -> None:
@@ -141,13 +144,14 @@ def test_single_results_are_bare(hba: Any) -> None:
 def test_extension_forms(hba: Any) -> None:
     machine = hba.machine
     extension = hba.device_extension
-    assert isinstance(extension, int) and extension.machine is machine
+    assert isinstance(extension, int)
+    assert extension.machine is machine
     for form in (hba, extension):
         assert sp.StorPortAllocatePool(form, 64, "Test").status == sp.STOR_STATUS_SUCCESS
         assert machine.storport.StorPortAllocatePool(form, 64, "Test").status == sp.STOR_STATUS_SUCCESS
     assert machine.storport.StorPortAllocatePool(int(extension), 64, "Test").status == sp.STOR_STATUS_SUCCESS
     for wrong in (int(extension), extension + 0, 0, None, "hba", object()):
-        with pytest.raises(TypeError, match="machine.storport.StorPortAllocatePool"):
+        with pytest.raises(TypeError, match=r"machine\.storport\.StorPortAllocatePool"):
             sp.StorPortAllocatePool(wrong, 64, "Test")
 
 
@@ -167,7 +171,7 @@ def test_an_extension_without_machine(hba: Any) -> None:
 
 
 def test_routines_without_extension_need_a_machine() -> None:
-    with pytest.raises(TypeError, match="machine.storport.StorPortMoveMemory"):
+    with pytest.raises(TypeError, match=r"machine\.storport\.StorPortMoveMemory"):
         sp.StorPortMoveMemory(1, 2, 3)
     machine = storsim.Machine("64MiB")
     assert machine.storport.StorPortConvertUlongToPhysicalAddress(0x1234) == 0x1234
@@ -176,9 +180,12 @@ def test_routines_without_extension_need_a_machine() -> None:
 def test_typed_pointers_and_blocks_stand_for_addresses(hba: Any) -> None:
     block = hba.pool(4096)
     mdl = sp.StorPortAllocateMdl(hba, block, 4096).Mdl
-    assert isinstance(mdl, sp.MDL) and int(mdl) == mdl.address == mdl and hash(mdl) == hash(int(mdl))
+    assert isinstance(mdl, sp.MDL)
+    assert int(mdl) == mdl.address == mdl
+    assert hash(mdl) == hash(int(mdl))
     assert sp.StorPortBuildMdlForNonPagedPool(hba, int(mdl)) == sp.STOR_STATUS_SUCCESS
-    assert len(mdl.pages) == 1 and mdl.built
+    assert len(mdl.pages) == 1
+    assert mdl.built
     assert sp.StorPortFreeMdl(hba, mdl) == sp.STOR_STATUS_SUCCESS
     with pytest.raises(ValueError, match="no live MDL"):
         mdl.pages  # noqa: B018
@@ -197,7 +204,8 @@ class TestAccessRange:
         assert item != sp.ACCESS_RANGE(0x1000, 0x1000, False)
         assert eval(repr(item), {"ACCESS_RANGE": sp.ACCESS_RANGE}) == item
         assert pickle.loads(pickle.dumps(item)) == item
-        assert len(item) == 3 and item[1] == 0x1000
+        assert len(item) == 3
+        assert item[1] == 0x1000
         with pytest.raises(IndexError):
             item[3]
 
@@ -236,7 +244,8 @@ class TestAccessRange:
 
     def test_a_huge_count_costs_nothing(self, hba: Any) -> None:
         result = sp.StorPortAllocateHostMemoryBuffer(hba, 0, 1 << 20, 0, 0, 0, -1, 0, 2**32 - 1)
-        assert result.status == sp.STOR_STATUS_SUCCESS and len(result.PhysicalAddressRanges) == 1
+        assert result.status == sp.STOR_STATUS_SUCCESS
+        assert len(result.PhysicalAddressRanges) == 1
 
 
 class TestRoutineObjects:
@@ -250,7 +259,8 @@ class TestRoutineObjects:
         assert {parameter.strip("*") for parameter in signature.parameters} == {
             parameter["name"] for parameter in row["params"]
         }
-        assert routine.__name__ == routine.__qualname__ == name and routine.__module__ == "storsim.storport"
+        assert routine.__name__ == routine.__qualname__ == name
+        assert routine.__module__ == "storsim.storport"
         for part in (row["summary"], row["page"], "IRQL", *(parameter["name"] for parameter in row["params"])):
             assert part in routine.__doc__
 
@@ -260,7 +270,8 @@ class TestRoutineObjects:
         assert repr(routine) == "storsim.storport.StorPortAllocatePool"
         machine = storsim.Machine("64MiB")
         bound = machine.storport.StorPortAllocatePool
-        assert bound == machine.storport.StorPortAllocatePool and bound != routine
+        assert bound == machine.storport.StorPortAllocatePool
+        assert bound != routine
         assert hash(bound) == hash(machine.storport.StorPortAllocatePool)
         assert "StorPortAllocatePool" in dir(machine.storport)
         with pytest.raises(TypeError):

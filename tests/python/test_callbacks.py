@@ -42,9 +42,11 @@ def test_the_callback_gets_its_own_context() -> None:
     seen: list[Any] = []
     assert bench.build(lambda *arguments: seen.append(arguments), marker) == sp.STOR_STATUS_SUCCESS
     ((_device, _irp, sg, context),) = seen
-    assert context is marker and sg == bench.buffer
+    assert context is marker
+    assert sg == bench.buffer
     assert [element.Length for element in sg.elements] == [PAGE]
-    assert sg.NumberOfElements == 1 and sg.List == sg.elements
+    assert sg.NumberOfElements == 1
+    assert sg.List == sg.elements
 
 
 def test_one_shot_callbacks_are_let_go() -> None:
@@ -96,7 +98,8 @@ def test_the_exception_itself_surfaces_with_its_traceback(error: BaseException) 
         bench.build(routine)
     assert raised.value is error
     assert any(entry.name == "routine" for entry in raised.traceback)
-    assert bench.pc.irql == 0 and bench.pc.check() == ""
+    assert bench.pc.irql == 0
+    assert bench.pc.check() == ""
 
 
 def test_nested_exceptions_surface_once() -> None:
@@ -140,7 +143,8 @@ def test_sites_of_the_outer_call_survive_nested_calls() -> None:
 
     bench.build(routine)
     (record,) = [record for record in bench.pc.allocations() if record.tag_text == "Mine"]
-    assert record.site is not None and record.site.function.endswith("routine")
+    assert record.site is not None
+    assert record.site.function.endswith("routine")
 
 
 def test_deferred_callbacks_of_a_snapshot_run_after_the_restore() -> None:
@@ -212,7 +216,8 @@ def test_re_entry_is_refused_and_harmless(call: str) -> None:
         caught.append(error.value)
 
     assert bench.build(routine) == sp.STOR_STATUS_SUCCESS
-    assert len(caught) == 1 and not bench.pc.closed
+    assert len(caught) == 1
+    assert not bench.pc.closed
     assert bench.pc.check() == ""
 
 
@@ -253,12 +258,15 @@ if hasattr(signal, "setitimer"):
         def handler(*_: Any) -> None:
             raise Stop
 
+        def forever() -> None:
+            while True:
+                pc.advance(seconds=3600)
+
         old = signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         try:
             with pytest.raises(Stop):
-                while True:
-                    pc.advance(seconds=3600)
+                forever()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, old)

@@ -159,6 +159,15 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
                                       uint64_t *size, uint64_t *token);
 storsim_status_t storsim_block_unexport(storsim_machine_t *machine, uint64_t token);
 
+/* --- memory a driver must treat with care --------------------------------------------------------------------------- */
+
+/* Memory of the kernel that is no allocation of a driver: STORSIM_BLOCK_KERNEL_STACK or STORSIM_BLOCK_PAGEABLE, page aligned,
+ * `bytes` > 0 bytes at *va. What may not be done with it (an MDL built over it, pageable memory touched at DISPATCH) is decided where it
+ * happens. INVALID for another kind or 0 bytes, NO_SPACE, NO_MEMORY. Source: model choice; spec storport-memory §3.8, §6 V27. */
+storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint64_t *va);
+/* STALE when no such memory starts at va. */
+storsim_status_t storsim_kernel_memory_destroy(storsim_machine_t *machine, uint64_t va);
+
 #ifdef __cplusplus
 }
 #endif
