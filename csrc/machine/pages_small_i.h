@@ -35,6 +35,7 @@ static inline uint64_t starts_in(uint64_t low, uint64_t high, uint32_t length) {
     uint32_t have = 1;
     while (have < length) {
         uint32_t step = length - have < have ? length - have : have;
+        /* cppcheck-suppress shiftTooManyBits ; 1 <= step <= 32 */
         low &= low >> step | high << (64 - step);
         high &= high >> step;
         have += step;
