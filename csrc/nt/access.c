@@ -171,6 +171,22 @@ static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_
     return ops->registers(machine, block->device_address, va - block->va, buffer, bytes, store);
 }
 
+/* Memory of the port a driver may read but not write: lists from StorPortGetScatterGatherList, and the page array of an MDL the port
+ * made (StorPortGetPfns). The store is done all the same; once per block and access it is recorded. */
+static void store_into_port_memory(ss_call_t *call, uint64_t va, size_t bytes, const step_t *step, ss_block_id_t *reported) {
+    const ss_block_t *block = step->id != 0 ? block_at(nt_of(call->machine), step->id) : NULL;
+    if (block == NULL || step->place != PLACE_RAM || *reported == step->id) {
+        return;
+    }
+    bool list = block->kind == STORSIM_BLOCK_SG_LIST;
+    bool pages = block->kind == STORSIM_BLOCK_MDL && (block->flags & BLOCK_COUNTED) == 0 && va + bytes > block->va + 48;
+    if (list || pages) {
+        const ss_detail_t detail = {.address = va, .allocated_at = block->site};
+        ss_violate(call, list ? SS_SG_LIST_MODIFIED : SS_PFNS_MODIFIED, &detail);
+        *reported = step->id;
+    }
+}
+
 static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const uint8_t *from, size_t bytes,
                              const step_t *step, ss_block_id_t *reported) {
     storsim_machine_t *machine = call->machine;
@@ -203,6 +219,9 @@ static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const 
             done += piece;
         }
         return STORSIM_OK;
+    }
+    if (from != NULL) {
+        store_into_port_memory(call, va, bytes, step, reported);
     }
     return into != NULL ? ss_bus_cpu_read(machine, step->physical, into, bytes)
                         : ss_bus_cpu_write(machine, step->physical, from, bytes);

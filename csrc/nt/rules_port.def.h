@@ -6,6 +6,8 @@
 #define SS_RULE_PORT_MAP(X)                                                                                                 \
     X(MDL_NOT_BUILT, "An MDL has its page array filled before it describes a transfer.",                                    \
       "Call StorPortBuildMdlForNonPagedPool after StorPortAllocateMdl.", "nf-wdm-mmbuildmdlfornonpagedpool.md")             \
+    X(PFNS_MODIFIED, "The page array of an MDL the port made is read only.", "Copy the page numbers before changing them.", \
+      "nf-storport-storportgetpfns.md")                                                                                     \
     X(SRB_NOT_NEEDED, "An SRB extension is translated with Srb = NULL.", "Pass NULL for the Srb parameter.",                \
       "nf-storport-storportgetphysicaladdress.md")                                                                          \
     X(HMB_OUTSIDE, "Every descriptor names memory of this adapter's Host Memory Buffer.",                                   \

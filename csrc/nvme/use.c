@@ -22,6 +22,20 @@ bool storsim_nvme_hmb_at(const storsim_machine_t *machine, uint32_t device, uint
     return controller != NULL && controller->enabled && locate(controller, offset, address, bytes);
 }
 
+bool storsim_nvme_hmb_offset(const storsim_machine_t *machine, uint32_t device, uint64_t address, uint64_t bytes, uint64_t *offset) {
+    const nvme_controller_t *controller = nvme_find(machine, device);
+    uint64_t before = 0;
+    for (uint32_t i = 0; controller != NULL && controller->enabled && i < controller->entries; i++) {
+        const nvme_entry_t *entry = &controller->table[i];
+        if (address >= entry->address && bytes <= entry->bytes && address - entry->address <= entry->bytes - bytes) {
+            *offset = before + (address - entry->address);
+            return true;
+        }
+        before += entry->bytes;
+    }
+    return false;
+}
+
 /* --- what the controller remembers ---------------------------------------------------------------------------------------- */
 
 static uint32_t written_index(const nvme_controller_t *controller, uint64_t page) {

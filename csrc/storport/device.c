@@ -100,6 +100,20 @@ void ss_port_free(storsim_machine_t *machine, ss_block_id_t id) {
 
 /* --- the device's loads and stores ------------------------------------------------------------------------------------ */
 
+/* What the device does to its enabled host memory buffer is the controller's own use of it, and remembered as such. */
+static storsim_status_t move(storsim_machine_t *machine, uint32_t device, uint64_t address, void *into, const void *from, size_t bytes,
+                             ss_bus_result_t *result) {
+    uint64_t offset;
+    if (storsim_nvme_hmb_offset(machine, device, address, bytes, &offset)) {
+        storsim_status_t status = into != NULL ? storsim_nvme_hmb_read(machine, device, offset, into, bytes)
+                                               : storsim_nvme_hmb_write(machine, device, offset, from, bytes);
+        *result = status == STORSIM_NOT_RAM ? SS_BUS_NOT_RAM : SS_BUS_OK;
+        return status == STORSIM_NOT_RAM ? STORSIM_OK : status;
+    }
+    return into != NULL ? ss_bus_read(machine, device, address, into, bytes, result)
+                        : ss_bus_write(machine, device, address, from, bytes, result);
+}
+
 static storsim_status_t transfer(storsim_machine_t *machine, uint32_t number, uint64_t address, void *into, const void *from, size_t bytes) {
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
@@ -115,8 +129,12 @@ static storsim_status_t transfer(storsim_machine_t *machine, uint32_t number, ui
         return status;
     }
     ss_bus_result_t result = SS_BUS_OK;
-    status = into != NULL ? ss_bus_read(machine, adapter->device, address, into, bytes, &result)
-                          : ss_bus_write(machine, adapter->device, address, from, bytes, &result);
+    bool disabled = storsim_nvme_attached(machine, adapter->device) && !storsim_nvme_enabled(machine, adapter->device);
+    if (disabled && ss_hmb_contains(adapter, address, 1)) { /* rulings R56, R57: its HMB is the device's only while enabled */
+        const ss_detail_t detail = {.address = address, .owner = number};
+        ss_violate(&call, SS_HMB_NOT_ENABLED, &detail);
+    }
+    status = move(machine, adapter->device, address, into, from, bytes, &result);
     if (status == STORSIM_VIOLATION) {
         call.raised = true;
     } else {

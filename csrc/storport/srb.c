@@ -296,29 +296,6 @@ storsim_status_t ss_srb_pieces(storsim_machine_t *machine, ss_srb_t *srb, ss_srb
     return STORSIM_OK;
 }
 
-/* The list of StorPortGetScatterGatherList is read only for the miniport. Reports it if its bytes changed. */
-static storsim_status_t check_list(storsim_machine_t *machine, ss_call_t *call, const ss_srb_buffer_t *buffer) {
-    if (buffer->list == 0) {
-        return STORSIM_OK;
-    }
-    ss_host_t *host = ss_machine_host(machine);
-    size_t size = (size_t)ss_runs_list_bytes(&buffer->runs);
-    uint8_t *expected = ss_alloc(host, size), *found = ss_alloc(host, size);
-    storsim_status_t status = STORSIM_NO_MEMORY;
-    if (expected != NULL && found != NULL) {
-        const ss_block_t *block = ss_block(machine, buffer->list);
-        ss_runs_encode(&buffer->runs, expected);
-        status = ss_block_read(machine, block, 0, found, size);
-        if (status == STORSIM_OK && memcmp(expected, found, size) != 0) {
-            const ss_detail_t detail = {.address = block->va};
-            ss_violate(call, SS_SG_LIST_MODIFIED, &detail);
-        }
-    }
-    ss_release(host, found);
-    ss_release(host, expected);
-    return status;
-}
-
 void ss_srb_release(storsim_machine_t *machine, ss_srb_t *srb) {
     ss_port_t *port = ss_port(machine);
     ss_srb_t **slot = slot_of(port, srb->va);
@@ -341,17 +318,11 @@ storsim_status_t storsim_srb_complete(storsim_machine_t *machine, uint64_t va) {
     if (status != STORSIM_OK) {
         return status;
     }
-    call.status = check_list(machine, &call, &srb->data);
-    if (call.status == STORSIM_OK) {
-        call.status = check_list(machine, &call, &srb->data_in);
-    }
-    if (call.status == STORSIM_OK) {
-        ss_watch_t data;
-        ss_watch_block(machine, srb->data.block, &data);
-        ss_srb_release(machine, srb);
-        if (data.id != 0) {
-            ss_sg_block_gone(machine, &call, &data);
-        }
+    ss_watch_t data;
+    ss_watch_block(machine, srb->data.block, &data);
+    ss_srb_release(machine, srb);
+    if (data.id != 0) {
+        ss_sg_block_gone(machine, &call, &data);
     }
     return ss_call_end(&call);
 }

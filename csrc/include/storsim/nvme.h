@@ -86,6 +86,9 @@ storsim_status_t storsim_nvme_hmb_write(storsim_machine_t *machine, uint32_t dev
 /* Where byte `offset` of the enabled buffer lies: the device address, and how many bytes follow in the same descriptor. false: not
  * enabled, or beyond HSIZE. */
 bool storsim_nvme_hmb_at(const storsim_machine_t *machine, uint32_t device, uint64_t offset, uint64_t *address, uint64_t *bytes);
+/* The other way: offset of a device address in the enabled buffer. false: not enabled, or [address, address + bytes) is not inside one
+ * descriptor. */
+bool storsim_nvme_hmb_offset(const storsim_machine_t *machine, uint32_t device, uint64_t address, uint64_t bytes, uint64_t *offset);
 /* Compares list and buffer with what the controller knows of them, as it would notice at its next use: WRITTEN is reported. */
 storsim_status_t storsim_nvme_verify(storsim_machine_t *machine, uint32_t device);
 

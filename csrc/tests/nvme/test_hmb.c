@@ -225,6 +225,25 @@ static void test_written(void) {
     }
 }
 
+/* The device's plain DMA into the buffer is the controller's use of it; outside enabling it is a violation. */
+static void test_plain_dma(void) {
+    drive_t d = attach_default();
+    uint64_t start = d.hmb.ranges[0].RangeStart;
+    uint8_t byte = 0;
+    CHECK_EQ(storsim_adapter_dma_write(d.b.m, d.b.adapter, start + 5, "q", 1), STORSIM_OK);
+    CHECK_EQ(found(&d.b, "HMB_NOT_ENABLED"), 1);
+    CHECK_EQ(enable(&d, 1), STORSIM_NVME_SUCCESS);
+    forget(&d.b);
+    CHECK_EQ(storsim_adapter_dma_write(d.b.m, d.b.adapter, start + 5, "r", 1), STORSIM_OK);
+    CHECK_EQ(storsim_nvme_hmb_read(d.b.m, d.device, 5, &byte, 1), STORSIM_OK);
+    CHECK(byte == 'r' && violations(&d.b) == 0);
+    CHECK_EQ(storsim_nvme_reset(d.b.m, d.device), STORSIM_OK);
+    CHECK_EQ(storsim_memory_write(d.b.m, start + 5, "s", 1), STORSIM_OK);
+    CHECK_EQ(enable(&d, 3), STORSIM_NVME_SUCCESS);
+    CHECK_EQ(found(&d.b, "HMB_RETURN_CHANGED"), 1);
+    done(&d.b);
+}
+
 static void test_units_and_answers(void) {
     setup_t setup = defaults();
     storsim_nvme_identify_t identify = {.hmpre = 1024, .hmmin = 256, .memory_page_shift = 16}; /* CC.MPS 64 KiB */
@@ -290,6 +309,7 @@ int main(void) {
     test_C51();
     test_checks();
     test_written();
+    test_plain_dma();
     test_units_and_answers();
     test_strict();
     test_removal_and_snapshot();

@@ -346,8 +346,12 @@ static void test_request(void) {
     CHECK_EQ(violations(&b), 0);
     uint8_t evil = 9;
     CHECK_EQ(storsim_write_va(b.m, list + 24, &evil, 1), STORSIM_OK);
-    CHECK_EQ(storsim_srb_complete(b.m, srb), STORSIM_OK);
     CHECK_EQ(found(&b, "SG_LIST_MODIFIED"), 1);
+    CHECK_EQ(storsim_write_va(b.m, info.mdl + 50, &evil, 1), STORSIM_OK);
+    CHECK_EQ(found(&b, "PFNS_MODIFIED"), 1);
+    CHECK_EQ(storsim_write_va(b.m, info.mdl + 8, &evil, 1), STORSIM_OK);
+    CHECK_EQ(violations(&b), 2);
+    CHECK_EQ(storsim_srb_complete(b.m, srb), STORSIM_OK);
     CHECK_EQ(storsim_srb_complete(b.m, srb), STORSIM_STALE);
     forget(&b);
     EXPECT(CALL(&b, GetSystemAddress, srb), S(INVALID_PARAMETER));
