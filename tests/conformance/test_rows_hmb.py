@@ -190,6 +190,17 @@ def test_output_is_in_ascending_order() -> None:
     assert len(starts) == 3
 
 
+@pytest.mark.parametrize("policy", list(Placement), ids=lambda policy: policy.name)
+def test_output_is_in_ascending_order_behind_an_iommu(policy: Placement) -> None:
+    world = World(memory=mem((1, 64), (4096, 100), (8192, 300), (16384, 200)), placement=policy, dma_remapping=True)
+    ranges = world.hmb(0, 500 * PAGE, 8)
+    starts = [entry.RangeStart for entry in ranges]
+    assert starts == sorted(starts)
+    assert _total(ranges) == 500 * PAGE
+    assert sp.StorPortFreeHostMemoryBuffer(world.hba, ranges) == Status.STOR_STATUS_SUCCESS
+    assert world.names == []
+
+
 def test_last_range_is_trimmed() -> None:
     world = _holes(20, 10)
     assert sorted(entry.RangeLength for entry in world.hmb(0, 25 * MIB, 2)) == [5 * MIB, 20 * MIB]
