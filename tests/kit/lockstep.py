@@ -165,9 +165,9 @@ class Lockstep(RuleBasedStateMachine):
     def request(self, family: str, size: int, lowest: int, highest: int, boundary: int, cache: int, node: int) -> Any:
         """Granted exactly when the model has a place, and at one of its places."""
         request = Request(size, lowest, highest, boundary, node)
-        allowed = self.allowed(request)
+        allowed, refusable = self.allowed(request)
         status, va, pa = self.do("allocate", family, size, lowest, highest, boundary, cache, node)
-        if not allowed:
+        if not allowed or (refusable and status != SUCCESS):
             assert (status, va) == (REFUSED, 0), f"granted what the rules forbid: {request}"
             return multiple()
         assert status == SUCCESS, f"refused although {len(allowed)} places fit: {request}"
@@ -180,25 +180,28 @@ class Lockstep(RuleBasedStateMachine):
         self.live[va] = block
         return block
 
-    def allowed(self, request: Request) -> list[int]:
-        """The places the model allows under the node policy."""
+    def allowed(self, request: Request) -> tuple[list[int], bool]:
+        """The places the model allows under the node policy, and whether a refusal is in order although there are some.
+
+        Where blocks may cross from one node to the next, the rules do not say which node such a block is on: with the
+        strict policy it may be granted to a request for either, or refused.
+        """
         if self.model.nodes > 1 and request.node != ANY_NODE and request.node >= self.model.nodes:
-            return []
-        pages = self.model.candidates(request)
+            return [], False
+        pages, node_of = self.model.candidates(request), self.model.node_of
         if self.model.nodes == 1:
-            return pages
+            return pages, False
+        strict = request.node != ANY_NODE and self.knobs["node_policy"] == "strict"
         if self.model.cross_node:
-            if request.node == ANY_NODE or self.knobs["node_policy"] != "strict":
-                return pages
             last = request.pages - 1
-            return [
-                page for page in pages if {self.model.node_of(page), self.model.node_of(page + last)} == {request.node}
-            ]
-        if request.node == ANY_NODE:
-            return pages if self.knobs["placement"] == Placement.ADVERSARIAL else self.model.preferred(request, pages)
-        if self.knobs["node_policy"] == "strict":
-            return [page for page in pages if self.model.node_of(page) == request.node]
-        return self.model.preferred(request, pages)
+            touching = [page for page in pages if request.node in (node_of(page), node_of(page + last))]
+            inside = [page for page in touching if node_of(page) == node_of(page + last)]
+            return (touching, not inside) if strict else (pages, False)
+        if request.node == ANY_NODE and self.knobs["placement"] == Placement.ADVERSARIAL:
+            return pages, False
+        if strict:
+            return [page for page in pages if node_of(page) == request.node], False
+        return self.model.preferred(request, pages), False
 
     def check_policy(self, request: Request, first: int, allowed: list[int]) -> None:
         """Top-down is the highest place, bottom-up the lowest."""
@@ -235,7 +238,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule(size=SIZES, routine=st.sampled_from(sorted(ALLOCATE)))
     def injected_failure(self, size: int, routine: str) -> None:
         """A planned failure has no effect besides its status."""
-        if not self.allowed(Request(size)):
+        if not self.allowed(Request(size))[0]:
             return
         self.do("fault", ALLOCATE[routine], 1)
         before = self.driver.pc.memory.runs()
