@@ -92,12 +92,12 @@ storsim_engine_step_t ss_engine_step(const ss_busdriver_t *bus, const ss_engine_
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
 
-/* Highest legal level: a synchronous transfer waits, so it has one of its own (§5.9). */
-static uint8_t irql_limit(const ss_frame_t *frame) {
+/* A synchronous transfer waits, so it has a level of its own (§5.9). */
+static bool level_ok(const ss_frame_t *frame) {
     if (frame->call.routine->id == STORSIM_ID_TransferCodecVerbs && ss_frame_in(frame, 2) == 0) {
-        return 0;
+        return storsim_irql(frame->call.machine) == 0;
     }
-    return frame->call.routine->irql_max;
+    return ss_call_irql_ok(&frame->call);
 }
 
 /* Device presence: a controller that is gone reads as ones (§4.2, device removed). */
@@ -116,10 +116,10 @@ static bool needs_device(uint16_t id) {
 
 static uint32_t run(ss_frame_t *frame) {
     const storsim_routine_t *row = frame->call.routine;
-    uint8_t level = storsim_irql(frame->call.machine), limit = irql_limit(frame);
     bool answers = row->returns == STORSIM_R_STATUS;
-    if (level > limit) {
-        ss_violate(&frame->call, SS_BAD_IRQL, &(ss_detail_t){.expected = limit, .got = level});
+    if (!level_ok(frame)) {
+        ss_violate(&frame->call, SS_BAD_IRQL,
+                   &(ss_detail_t){.expected = row->irql_max, .got = storsim_irql(frame->call.machine)});
         return answers ? SS_NT(UNSUCCESSFUL) : 0;
     }
     if (!frame->bus) {

@@ -81,12 +81,13 @@ static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, n
     }
     if (nt->limits == NULL) {
         size_t count;
-        (void)storsim_ddi_table(&count);
-        nt->limits = ss_alloc_zeroed(nt->host, count + 1, sizeof(nt_limit_t));
+        const storsim_routine_t *table = storsim_ddi_table(&count);
+        uint32_t slots = table[count - 1].id + UINT32_C(1); /* by id: the families' ids are not dense together */
+        nt->limits = ss_alloc_zeroed(nt->host, slots, sizeof(nt_limit_t));
         if (nt->limits == NULL) {
             return STORSIM_NO_MEMORY;
         }
-        nt->limit_count = (uint32_t)count + 1;
+        nt->limit_count = slots;
     }
     *limit = &nt->limits[routine];
     return STORSIM_OK;

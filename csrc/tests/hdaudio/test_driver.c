@@ -580,6 +580,18 @@ static void test_damaged_snapshot(void) {
     END;
 }
 
+/* The level of a row can be changed for a machine, as for Storport's. */
+static void test_override_irql(void) {
+    START;
+    CHECK_EQ(storsim_override_irql(w->machine, STORSIM_ID_FreeDmaEngine, 0, 0), STORSIM_OK);
+    prepared_t e = prepare(w, c, STORSIM_ENGINE_R0);
+    at_irql(w, 2);
+    CHECK_EQ(free_engine(w, c, e.handle), ST(UNS));
+    at_irql(w, 0);
+    CHECK_EQ(free_engine(w, c, e.handle), 0);
+    END;
+}
+
 static void test_host_errors(void) {
     START;
     storsim_arg_t args[4] = {IN_(5), {.data = &c, .count = 1, .present = true}, IN_(0), IN_(0)};
@@ -632,6 +644,7 @@ int main(void) {
     test_unsolicited();
     test_snapshot();
     test_damaged_snapshot();
+    test_override_irql();
     test_host_errors();
     return CHECK_DONE();
 }
