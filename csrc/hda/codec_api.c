@@ -59,7 +59,7 @@ storsim_status_t storsim_codec_takes(const storsim_machine_t *machine, uint32_t 
     if (widget == NULL || (widget->caps >> 20 & 15u) > 1) {
         return STORSIM_INVALID;
     }
-    bool valid = storsim_hda_format_decode(format, &fields), rate = codec->any_format, width = codec->any_format;
+    bool valid = storsim_hda_format_decode(format, &fields), rate = false, width = false;
     bool own = (widget->caps & 0x10u) != 0;
     uint32_t pcm = inherited(codec, widget, 0x0A, own), channels = ((widget->caps >> 13 & 7u) << 1 | (widget->caps & 1u)) + 1;
     for (uint32_t i = 0; i < 11; i++) {
@@ -68,8 +68,8 @@ storsim_status_t storsim_codec_takes(const storsim_machine_t *machine, uint32_t 
     for (uint32_t i = 0; i < 5; i++) {
         width = width || ((pcm >> (16 + i) & 1u) != 0 && fields.bits == widths[i]);
     }
-    *takes = valid && rate && width && fields.channels <= channels &&
-             (codec->any_format || (inherited(codec, widget, 0x0B, own) & 1u) != 0);
+    bool listed = rate && width && (inherited(codec, widget, 0x0B, own) & 1u) != 0;
+    *takes = valid && fields.channels <= channels && (codec->any_format || listed);
     return STORSIM_OK;
 }
 

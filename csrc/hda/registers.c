@@ -468,10 +468,13 @@ bool storsim_hda_register_get(const storsim_machine_t *machine, uint32_t control
     return true;
 }
 
+static int upper(char c) {
+    return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+}
+
 static bool same_name(const char *a, const char *b) {
     for (; *a != '\0' && *b != '\0'; a++, b++) {
-        char x = *a >= 'a' && *a <= 'z' ? (char)(*a - 32) : *a, y = *b >= 'a' && *b <= 'z' ? (char)(*b - 32) : *b;
-        if (x != y) {
+        if (upper(*a) != upper(*b)) {
             return false;
         }
     }
