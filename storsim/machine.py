@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from storsim import _core, knobs
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from storsim.virtual_time import Number
 
 NO_LIMIT = 2**64 - 1
+
+#: Called with every new machine; the sweep adds its fault plan here.
+observers: list[Callable[[Machine], None]] = []
 
 
 class Config(Mapping[str, Any]):
@@ -188,6 +191,8 @@ class Machine(_core.Machine):
             self._override_irql(routine, *levels)
         for routine, first in values["availability"].items():
             self._override_first_os(routine, first)
+        for observer in observers:
+            observer(self)
 
     @classmethod
     def from_map(cls, path_or_text: str | os.PathLike[str], **settings: Any) -> Self:
