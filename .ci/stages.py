@@ -307,7 +307,7 @@ def perform(stage: Stage, before: Sequence[Future[None]], stages: Mapping[str, S
     print(f"{verdict:6}  {stage.name:18} {stage.what:42} {count:>11} {stage.seconds:7.1f}s", flush=True)
     if stage.error:
         tail = path.read_text(encoding="utf-8").splitlines()[-TAIL:]
-        shown = [f"  {stage.error}", f"  last lines of {path.relative_to(ROOT)}:", *(f"  | {line[:200]}" for line in tail)]
+        shown = [f"  {stage.error}", f"  the end of {path.relative_to(ROOT)}:", *(f"  | {line[:200]}" for line in tail)]
         print("\n".join(shown), flush=True)
 
 
