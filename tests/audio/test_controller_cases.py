@@ -43,7 +43,15 @@ POWER_ON = [
     ("RIRBSIZE", 0x5E, 1, 0x42), ("ICOI", 0x60, 4, 0), ("ICII", 0x64, 4, 0), ("ICIS", 0x68, 2, 0),
     ("DPLBASE", 0x70, 4, 0), ("DPUBASE", 0x74, 4, 0),
 ]  # fmt: skip
-DESCRIPTOR = [("STS", 3, 1), ("LPIB", 4, 4), ("CBL", 8, 4), ("LVI", 12, 2), ("FMT", 18, 2), ("BDPL", 24, 4), ("BDPU", 28, 4)]
+DESCRIPTOR = [
+    ("STS", 3, 1),
+    ("LPIB", 4, 4),
+    ("CBL", 8, 4),
+    ("LVI", 12, 2),
+    ("FMT", 18, 2),
+    ("BDPL", 24, 4),
+    ("BDPU", 28, 4),
+]
 
 
 def test_c01_power_on() -> None:

@@ -654,7 +654,9 @@ def test_case_74_no_pool_for_the_queue(rig: Rig, client: Client) -> None:
     called: list[Any] = []
     rig.pc.faults.fail_nth("TransferCodecVerbs", 1)
     with Unchanged(rig):
-        assert client.v1.TransferCodecVerbs(1, [HDAUDIO_CODEC_TRANSFER(0xF0000)], lambda t, c: called.append(c), 1) == NM
+        assert (
+            client.v1.TransferCodecVerbs(1, [HDAUDIO_CODEC_TRANSFER(0xF0000)], lambda t, c: called.append(c), 1) == NM
+        )
     rig.pc.advance(milliseconds=5)
     assert called == []
 
