@@ -109,7 +109,7 @@ static bool config_ok(const storsim_hdaudio_config_t *config) {
            config->dirql >= 3 && config->dirql <= 11 && ss_policy_ok(&config->policy);
 }
 
-static storsim_status_t attach_room(storsim_machine_t *machine) {
+storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine) {
     if (ss_hdaudio_room(machine)) {
         return STORSIM_OK;
     }
@@ -137,7 +137,7 @@ storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t con
         ss_bus_of_controller(machine, controller)) {
         return STORSIM_INVALID;
     }
-    status = attach_room(machine);
+    status = storsim_hdaudio_prepare(machine);
     if (status != STORSIM_OK) {
         return status;
     }

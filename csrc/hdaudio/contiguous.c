@@ -14,7 +14,7 @@ uint64_t ss_engine_bdl_hash(storsim_machine_t *machine, const ss_engine_t *engin
     for (uint32_t i = 0; i <= engine->lvi; i++) {
         storsim_hdaudio_entry_t entry = {0};
         ss_entry_read(machine, engine->bdl, i, &entry);
-        uint64_t words[2] = {entry.address, (uint64_t)entry.ioc << 32 | entry.length};
+        const uint64_t words[2] = {entry.address, (uint64_t)entry.ioc << 32 | entry.length};
         for (uint32_t w = 0; w < 2; w++) {
             hash = (hash ^ words[w]) * UINT64_C(0x100000001B3);
             hash ^= hash >> 29;

@@ -8,7 +8,10 @@ uint32_t ss_bus_bits_used(const ss_busdriver_t *bus, bool capture, uint32_t code
     uint32_t used = 0;
     for (uint32_t i = 0; i < SS_MAX_DESCRIPTORS; i++) {
         const ss_engine_t *engine = &bus->engines[i];
-        if (engine->handle && engine != except && engine->capture == capture && (!capture || engine->codec == codec)) {
+        if (engine == except || !engine->handle || engine->capture != capture) {
+            continue;
+        }
+        if (!capture || engine->codec == codec) {
             used += engine->link_bits;
         }
     }

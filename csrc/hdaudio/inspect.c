@@ -83,8 +83,8 @@ typedef struct checker {
 
 static void expect(checker_t *checker, bool holds, const char *what, uint32_t controller, uint32_t n) {
     if (!holds && checker->broken++ == 0 && checker->text && checker->capacity) {
-        snprintf(checker->text, checker->capacity, "hdaudio: controller %u, descriptor %u: %s", (unsigned)controller,
-                 (unsigned)n, what);
+        (void)snprintf(checker->text, checker->capacity, "hdaudio: controller %u, descriptor %u: %s",
+                       (unsigned)controller, (unsigned)n, what);
     }
 }
 
@@ -134,6 +134,9 @@ static void check_engine(storsim_machine_t *machine, checker_t *checker, const s
 size_t ss_hdaudio_check(storsim_machine_t *machine, void *state, char *text, size_t capacity) {
     const ss_hdaudio_t *room = state;
     checker_t checker = {text, capacity, 0};
+    if (text && capacity) {
+        text[0] = '\0';
+    }
     for (uint32_t b = 0; b < room->bus_count; b++) {
         const ss_busdriver_t *bus = room->buses[b];
         uint32_t c = bus->controller;

@@ -15,7 +15,7 @@ static const storsim_hdaudio_table_t *exposed_table(const ss_busdriver_t *bus, c
     const storsim_hdaudio_table_t *table = storsim_hdaudio_tables(&count);
     for (size_t i = 0; i < count; i++) {
         if (memcmp(table[i].guid, guid, 16) == 0) {
-            return exposed[bus->config.policy.tables] & table[i].tables ? &table[i] : NULL;
+            return (exposed[bus->config.policy.tables] & table[i].tables) != 0 ? &table[i] : NULL;
         }
     }
     return NULL;

@@ -78,30 +78,34 @@ static storsim_status_t enqueue(storsim_machine_t *machine, ss_busdriver_t *bus,
     return STORSIM_OK;
 }
 
-/* Whose command is next: the oldest unfinished transfer of some client; the seed chooses among clients. */
+/* Whether a transfer is the oldest unfinished one of its client. */
+static bool heads_its_client(const ss_busdriver_t *bus, uint32_t index) {
+    const ss_transfer_t *transfer = &bus->transfers[index];
+    if (transfer->next == transfer->count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < index; i++) {
+        if (bus->transfers[i].context == transfer->context && bus->transfers[i].next < bus->transfers[i].count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whose command is next: among the clients that wait, the seed chooses; it is not asked when only one does. */
 static ss_transfer_t *choose(storsim_machine_t *machine, ss_busdriver_t *bus) {
     uint32_t waiting = 0;
-    for (uint32_t pass = 0, pick = 0; pass < 2; pass++) {
-        uint32_t seen = 0;
-        for (uint32_t i = 0; i < bus->transfer_count; i++) {
-            ss_transfer_t *transfer = &bus->transfers[i];
-            bool first = transfer->next < transfer->count;
-            for (uint32_t k = 0; first && k < i; k++) {
-                first =
-                    bus->transfers[k].context != transfer->context || bus->transfers[k].next == bus->transfers[k].count;
-            }
-            if (first && pass == 1 && seen == pick) {
-                return transfer;
-            }
-            seen += first;
-        }
-        waiting = seen;
-        if (waiting == 0) {
-            return NULL;
-        }
-        pick = pass == 0 && waiting > 1 ? (uint32_t)ss_rng_below(ss_machine_rng(machine), waiting) : pick;
+    ss_transfer_t *chosen = NULL;
+    for (uint32_t i = 0; i < bus->transfer_count; i++) {
+        waiting += heads_its_client(bus, i);
     }
-    return NULL;
+    uint64_t pick = waiting > 1 ? ss_rng_below(ss_machine_rng(machine), waiting) : 0;
+    for (uint32_t i = 0; waiting && !chosen; i++) {
+        if (heads_its_client(bus, i) && pick-- == 0) {
+            chosen = &bus->transfers[i];
+        }
+    }
+    return chosen;
 }
 
 void ss_verbs_pump(ss_chip_t *chip, ss_busdriver_t *bus) {
