@@ -1,4 +1,5 @@
-/* python/adapter.c: the C half of storsim.adapter.Adapter: machine, number and device extension, at hand for the routines. */
+/* python/adapter.c: the C half of storsim.adapter.Adapter: machine, number and device extension, at hand for the
+ * routines. */
 #include "binding.h"
 
 static PyObject *adapter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -96,7 +97,9 @@ static PyGetSetDef adapter_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot adapter_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Adapter(machine, number, *args, **kwargs)\n--\n\nA storage adapter; made by Machine.add_adapter.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "Adapter(machine, number, *args, **kwargs)\n--\n\nA storage adapter; made by Machine.add_adapter.")},
     {Py_tp_new, adapter_new},
     {Py_tp_getset, adapter_getset},
     {Py_tp_traverse, adapter_traverse},

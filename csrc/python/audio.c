@@ -1,7 +1,8 @@
 /* python/audio.c: the HD Audio types at the border: formats, verbs, handles, live registers, descriptor lists.
  *
- * Structures are Python objects with the documented members (storsim.hdaudio); here their members are read before the call and, where
- * the DDI fills them in place, written after it. An asynchronous transfer keeps its list of transfers alive until its callback. */
+ * Structures are Python objects with the documented members (storsim.hdaudio); here their members are read before the
+ * call and, where the DDI fills them in place, written after it. An asynchronous transfer keeps its list of transfers
+ * alive until its callback. */
 #include "routine_i.h"
 
 /* A member as an unsigned number. */
@@ -31,8 +32,10 @@ int ss_in_stream_format(frame_t *frame, int index, PyObject *object) {
     if (object == Py_None) {
         return 0; /* NULL */
     }
-    if (member(object, "SampleRate", UINT32_MAX, &rate) < 0 || member(object, "ValidBitsPerSample", UINT16_MAX, &bits) < 0 ||
-        member(object, "ContainerSize", UINT16_MAX, &container) < 0 || member(object, "NumberOfChannels", UINT16_MAX, &channels) < 0) {
+    if (member(object, "SampleRate", UINT32_MAX, &rate) < 0 ||
+        member(object, "ValidBitsPerSample", UINT16_MAX, &bits) < 0 ||
+        member(object, "ContainerSize", UINT16_MAX, &container) < 0 ||
+        member(object, "NumberOfChannels", UINT16_MAX, &channels) < 0) {
         return -1;
     }
     storsim_stream_format_t *format = ss_take_scratch(frame, index, 1, sizeof *format);
@@ -96,12 +99,15 @@ PyObject *ss_out_register(frame_t *frame, int index) {
 }
 
 PyObject *ss_out_bdl(frame_t *frame, int index) {
-    return at_address(frame, &frame->routine->state->BufferDescriptors, "BufferDescriptorList", frame->args[index].value);
+    return at_address(frame, &frame->routine->state->BufferDescriptors, "BufferDescriptorList",
+                      frame->args[index].value);
 }
 
-/* --- after the call --------------------------------------------------------------------------------------------------- */
+/* --- after the call
+ * --------------------------------------------------------------------------------------------------- */
 
-static int set_responses(ss_state_t *state, PyObject *items, const storsim_codec_transfer_t *transfers, uint32_t count) {
+static int set_responses(ss_state_t *state, PyObject *items, const storsim_codec_transfer_t *transfers,
+                         uint32_t count) {
     PyObject *type = ss_lazy(&state->CodecResponse, "storsim.hdaudio", "HDAUDIO_CODEC_RESPONSE");
     int result = type ? 0 : -1;
     for (uint32_t i = 0; result == 0 && i < count; i++) {
@@ -135,7 +141,8 @@ static int transfers_after(frame_t *frame, int index, uint64_t result) {
     if (frame->args[2].value != 0) {
         return remember(frame, index); /* asynchronous: the callback will tell */
     }
-    return set_responses(frame->routine->state, frame->given[index], arg->data, count < arg->count ? (uint32_t)count : arg->count);
+    return set_responses(frame->routine->state, frame->given[index], arg->data,
+                         count < arg->count ? (uint32_t)count : arg->count);
 }
 
 static int information_after(frame_t *frame, int index, uint64_t result) {
@@ -175,8 +182,9 @@ PyObject *ss_transfer_done(ss_machine_object_t *machine, const storsim_callback_
     Py_ssize_t count = items ? PyTuple_GET_SIZE(items) : 0;
     if (items == NULL) {
         if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_RuntimeError, "the machine finished a codec transfer that this machine object does not hold: it was "
-                                                "submitted in another process, or after the snapshot that was restored");
+            PyErr_SetString(PyExc_RuntimeError,
+                            "the machine finished a codec transfer that this machine object does not hold: it was "
+                            "submitted in another process, or after the snapshot that was restored");
         }
         Py_XDECREF(key);
         return NULL;

@@ -1,5 +1,5 @@
-/* python/block.c: Block, a live allocation as the friendly face hands it out. Only what exports bytes is here; how a block is freed is
- * the business of the Python classes that derive from it (storsim/blocks.py). */
+/* python/block.c: Block, a live allocation as the friendly face hands it out. Only what exports bytes is here; how a
+ * block is freed is the business of the Python classes that derive from it (storsim/blocks.py). */
 #include "binding.h"
 
 #include <stddef.h>
@@ -13,7 +13,8 @@ typedef struct block_object {
 
 static bool live(const block_object_t *self) {
     storsim_allocation_t allocation = {0};
-    return self->va != 0 && storsim_allocation_at(self->machine->core, self->va, &allocation) && allocation.block == self->block;
+    return self->va != 0 && storsim_allocation_at(self->machine->core, self->va, &allocation) &&
+           allocation.block == self->block;
 }
 
 static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -23,7 +24,8 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (state == NULL) {
         return NULL;
     }
-    if ((kwargs && PyDict_GET_SIZE(kwargs) > 0) || !PyArg_UnpackTuple(args, "Block(machine, va, pa, size)", 4, 4, &machine, &va, &pa, &size)) {
+    if ((kwargs && PyDict_GET_SIZE(kwargs) > 0) ||
+        !PyArg_UnpackTuple(args, "Block(machine, va, pa, size)", 4, 4, &machine, &va, &pa, &size)) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "Block takes (machine, va, pa, size)");
         }
@@ -33,7 +35,8 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_Format(PyExc_TypeError, "expected a storsim.Machine, not %.100s", Py_TYPE(machine)->tp_name);
         return NULL;
     }
-    if (ss_pointer(va, "va", &numbers[0]) < 0 || ss_pointer(pa, "pa", &numbers[1]) < 0 || ss_pointer(size, "size", &numbers[2]) < 0) {
+    if (ss_pointer(va, "va", &numbers[0]) < 0 || ss_pointer(pa, "pa", &numbers[1]) < 0 ||
+        ss_pointer(size, "size", &numbers[2]) < 0) {
         return NULL;
     }
     ss_machine_object_t *owner = (ss_machine_object_t *)machine;
@@ -41,7 +44,8 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (ss_enter(owner) < 0) {
         return NULL;
     }
-    bool found = numbers[0] == 0 || (storsim_allocation_at(owner->core, numbers[0], &allocation) && allocation.va == numbers[0]);
+    bool found =
+        numbers[0] == 0 || (storsim_allocation_at(owner->core, numbers[0], &allocation) && allocation.va == numbers[0]);
     ss_leave(owner);
     if (!found) {
         PyErr_Format(PyExc_ValueError, "no live allocation starts at %s", SS_HEX(numbers[0]));
@@ -74,7 +78,8 @@ static void block_dealloc(block_object_t *self) {
 
 static PyObject *block_index(block_object_t *self) {
     if (self->va == 0) {
-        PyErr_SetString(PyExc_TypeError, "this block has no virtual address: a host memory buffer belongs to the device alone");
+        PyErr_SetString(PyExc_TypeError,
+                        "this block has no virtual address: a host memory buffer belongs to the device alone");
         return NULL;
     }
     return PyLong_FromUnsignedLongLong(self->va);
@@ -99,21 +104,26 @@ static void block_releasebuffer(block_object_t *self, Py_buffer *view) {
 
 static PyMemberDef block_members[] = {
     {"machine", T_OBJECT_EX, offsetof(block_object_t, machine), READONLY, PyDoc_STR("The machine the block lies in.")},
-    {"va", T_ULONGLONG, offsetof(block_object_t, va), READONLY, PyDoc_STR("Virtual address; 0 for a host memory buffer.")},
-    {"pa", T_ULONGLONG, offsetof(block_object_t, pa), READONLY, PyDoc_STR("Address the device uses for the first byte.")},
+    {"va", T_ULONGLONG, offsetof(block_object_t, va), READONLY,
+     PyDoc_STR("Virtual address; 0 for a host memory buffer.")},
+    {"pa", T_ULONGLONG, offsetof(block_object_t, pa), READONLY,
+     PyDoc_STR("Address the device uses for the first byte.")},
     {"size", T_ULONGLONG, offsetof(block_object_t, size), READONLY, PyDoc_STR("Bytes asked for.")},
     {NULL, 0, 0, 0, NULL}};
 
 static PyGetSetDef block_getset[] = {
-    {"live", (getter)block_live, NULL, PyDoc_STR("Whether the allocation still exists."), NULL}, {NULL, NULL, NULL, NULL, NULL}};
+    {"live", (getter)block_live, NULL, PyDoc_STR("Whether the allocation still exists."), NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef block_methods[] = {
-    SS_BUFFER_METHOD
-    {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the bytes.")}, {NULL, NULL, 0, NULL}};
+    SS_BUFFER_METHOD{"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the bytes.")},
+    {NULL, NULL, 0, NULL}};
 
 static PyType_Slot block_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Block(machine, va, pa, size)\n--\n\nA live allocation. memoryview(block) is its bytes, also after the "
-                                  "free (late writes are found when the view is released). __index__ is the virtual address.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "Block(machine, va, pa, size)\n--\n\nA live allocation. memoryview(block) is its bytes, also after the "
+         "free (late writes are found when the view is released). __index__ is the virtual address.")},
     {Py_tp_new, block_new},
     {Py_tp_members, block_members},
     {Py_tp_getset, block_getset},

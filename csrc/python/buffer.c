@@ -1,19 +1,21 @@
 /* python/buffer.c: the bytes of a simulated allocation through the buffer protocol.
  *
- * Every export holds the machine's core alive: a machine closed under a live memoryview ends when the last one is released. Freeing the
- * block orphans the bytes; the core looks for late writes when the export ends (DESIGN §5, bytes). */
+ * Every export holds the machine's core alive: a machine closed under a live memoryview ends when the last one is
+ * released. Freeing the block orphans the bytes; the core looks for late writes when the export ends (DESIGN §5,
+ * bytes). */
 #include "binding.h"
 
 typedef struct export_note {
     uint64_t token;
 } export_note_t;
 
-int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, uint64_t block, uint64_t offset, uint64_t length,
-                     Py_buffer *view, int flags) {
+int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, uint64_t block, uint64_t offset,
+                     uint64_t length, Py_buffer *view, int flags) {
     view->obj = NULL;
     if (va == 0) {
-        PyErr_SetString(PyExc_BufferError, "a host memory buffer has no virtual address: the device alone reads and writes it; use the "
-                                           "adapter's dma_read and dma_write");
+        PyErr_SetString(PyExc_BufferError,
+                        "a host memory buffer has no virtual address: the device alone reads and writes it; use the "
+                        "adapter's dma_read and dma_write");
         return -1;
     }
     export_note_t *note = PyMem_Malloc(sizeof *note);

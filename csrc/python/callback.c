@@ -1,10 +1,12 @@
 /* python/callback.c: tokens, and the way from the core into Python.
  *
- * The core keeps 64-bit tokens; the machine's dictionary says which object each stands for. Tokens count up and are part of what a
- * snapshot restores (the number, not the objects), so that a run continued from a snapshot numbers them like one that never left. A
- * token that only a one-shot callback uses is dropped after it ran, unless a snapshot could bring it back.
+ * The core keeps 64-bit tokens; the machine's dictionary says which object each stands for. Tokens count up and are
+ * part of what a snapshot restores (the number, not the objects), so that a run continued from a snapshot numbers them
+ * like one that never left. A token that only a one-shot callback uses is dropped after it ran, unless a snapshot could
+ * bring it back.
  *
- * The first exception of a callback, KeyboardInterrupt included, is kept; the core unwinds; the outer call raises it (outcome.c). */
+ * The first exception of a callback, KeyboardInterrupt included, is kept; the core unwinds; the outer call raises it
+ * (outcome.c). */
 #include "binding.h"
 
 #include <string.h>
@@ -24,8 +26,9 @@ PyObject *ss_token_object(ss_machine_object_t *machine, uint64_t token) {
     PyObject *object = key ? PyDict_GetItemWithError(machine->tokens, key) : NULL;
     Py_XDECREF(key);
     if (object == NULL && !PyErr_Occurred()) {
-        PyErr_SetString(PyExc_RuntimeError, "the machine refers to a callback or context that this machine object does not hold: it was "
-                                            "registered in another process, or after the snapshot that was restored; register it again");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the machine refers to a callback or context that this machine object does not hold: it was "
+                        "registered in another process, or after the snapshot that was restored; register it again");
     }
     return Py_XNewRef(object);
 }
@@ -49,11 +52,15 @@ uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object) {
     Py_ssize_t position = 0;
     while (PyDict_Next(machine->tokens, &position, &key, &value)) {
         /* Bound methods are made anew at each look-up: equal is the same. Everything else is itself only. */
-        bool same = value == object || (PyMethod_Check(value) && PyMethod_Check(object) && PyMethod_GET_SELF(value) == PyMethod_GET_SELF(object) &&
-                                        PyMethod_GET_FUNCTION(value) == PyMethod_GET_FUNCTION(object)) ||
-                    (PyCFunction_Check(value) && PyCFunction_Check(object) && PyCFunction_GET_SELF(value) == PyCFunction_GET_SELF(object) &&
-                     PyCFunction_GET_FUNCTION(value) == PyCFunction_GET_FUNCTION(object)) ||
-                    (PyLong_CheckExact(value) && PyLong_CheckExact(object) && PyObject_RichCompareBool(value, object, Py_EQ) == 1);
+        bool same =
+            value == object ||
+            (PyMethod_Check(value) && PyMethod_Check(object) && PyMethod_GET_SELF(value) == PyMethod_GET_SELF(object) &&
+             PyMethod_GET_FUNCTION(value) == PyMethod_GET_FUNCTION(object)) ||
+            (PyCFunction_Check(value) && PyCFunction_Check(object) &&
+             PyCFunction_GET_SELF(value) == PyCFunction_GET_SELF(object) &&
+             PyCFunction_GET_FUNCTION(value) == PyCFunction_GET_FUNCTION(object)) ||
+            (PyLong_CheckExact(value) && PyLong_CheckExact(object) &&
+             PyObject_RichCompareBool(value, object, Py_EQ) == 1);
         if (same) {
             return PyLong_AsUnsignedLongLong(key);
         }
@@ -61,12 +68,11 @@ uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object) {
     return 0;
 }
 
-/* --- callbacks ------------------------------------------------------------------------------------------------------ */
+/* --- callbacks --------------------------------------------------------------------------------------------------- */
 
 /* What the callable receives, one letter per argument, and what its result means.
- *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data   w writable bytes
- *   x element of a finished codec transfer   y codec response
- * result: n nothing, u number, t truth */
+ *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data   w
+ * writable bytes x element of a finished codec transfer   y codec response result: n nothing, u number, t truth */
 typedef struct callback_form {
     const char *arguments;
     char result;
@@ -93,7 +99,8 @@ static const callback_form_t *form_of(storsim_callback_kind_t kind) {
     return index < sizeof forms / sizeof forms[0] && forms[index].arguments ? &forms[index] : NULL;
 }
 
-static PyObject *argument_of(ss_machine_object_t *machine, const storsim_callback_t *callback, char letter, uint64_t value) {
+static PyObject *argument_of(ss_machine_object_t *machine, const storsim_callback_t *callback, char letter,
+                             uint64_t value) {
     switch (letter) {
     case 't':
         return ss_token_object(machine, value);
@@ -186,7 +193,8 @@ storsim_status_t ss_trampoline(void *host, storsim_callback_t *callback) {
     if (machine->pending != NULL || form == NULL) {
         return STORSIM_CALLBACK;
     }
-    /* What nested calls change of the core's "who and where" is put back, so that the rest of the outer call is told rightly. */
+    /* What nested calls change of the core's "who and where" is put back, so that the rest of the outer call is told
+     * rightly. */
     uint32_t site = machine->site, cpu = storsim_cpu(machine->core);
     machine->callback_depth++;
     int failed = run(machine, callback, form);

@@ -1,5 +1,5 @@
-/* python/convert.c: Python numbers to C numbers and statuses back. Everything that does not fit is refused before the call, with the
- * parameter, its C type and its range in the message (spec A24, rulings R2–R4, R8). */
+/* python/convert.c: Python numbers to C numbers and statuses back. Everything that does not fit is refused before the
+ * call, with the parameter, its C type and its range in the message (spec A24, rulings R2–R4, R8). */
 #include "binding.h"
 
 static int refuse_type(const char *what, const char *type, PyObject *object) {
@@ -158,13 +158,14 @@ int ss_tag(PyObject *object, const char *what, uint64_t *value) {
         return pack_tag((const unsigned char *)PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object), what, value);
     }
     if (!PyLong_Check(object) && !PyIndex_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "%s is a pool tag: pass an int, str or bytes, not %.100s", what, Py_TYPE(object)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s is a pool tag: pass an int, str or bytes, not %.100s", what,
+                     Py_TYPE(object)->tp_name);
         return -1;
     }
     return ss_number(object, UINT32_MAX, what, "ULONG", value);
 }
 
-/* --- statuses back -------------------------------------------------------------------------------------------------- */
+/* --- statuses back ----------------------------------------------------------------------------------------------- */
 
 /* {number: member} of an IntEnum of storsim.enums, made once. Borrowed. */
 static PyObject *member_map(PyObject **slot, const char *name) {
@@ -202,8 +203,31 @@ static PyObject *member(PyObject **slot, const char *name, uint32_t status) {
     return Py_NewRef(found);
 }
 
+/* STOR_STATUS codes are 0 and 0xC1000001 upwards without a gap: a tuple, indexed by the low byte, spares a dictionary
+ * look-up. */
+enum { STOR_COUNT = 13 };
+
+static PyObject *stor_tuple(ss_state_t *state) {
+    PyObject *tuple = PyTuple_New(STOR_COUNT);
+    for (uint32_t i = 0; tuple != NULL && i < STOR_COUNT; i++) {
+        PyObject *one = member(&state->stor_status, "StorStatus", i ? UINT32_C(0xC1000000) + i : 0);
+        if (one == NULL) {
+            Py_CLEAR(tuple);
+        } else {
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, one);
+        }
+    }
+    state->stor_members = tuple;
+    return tuple;
+}
+
 PyObject *ss_stor_status(ss_state_t *state, uint32_t status) {
-    return member(&state->stor_status, "StorStatus", status);
+    uint32_t index = status ? status - UINT32_C(0xC1000000) : 0;
+    if (index >= STOR_COUNT || (status && index == 0)) {
+        return member(&state->stor_status, "StorStatus", status);
+    }
+    PyObject *members = state->stor_members ? state->stor_members : stor_tuple(state);
+    return members ? Py_NewRef(PyTuple_GET_ITEM(members, (Py_ssize_t)index)) : NULL;
 }
 
 PyObject *ss_nt_status(ss_state_t *state, uint32_t status) {

@@ -1,5 +1,5 @@
-/* python/fields.c: a dictionary of plain values to a C configuration structure and back, by a table of offsets. The values are already
- * normalised by the Python side; this only guards the ranges. */
+/* python/fields.c: a dictionary of plain values to a C configuration structure and back, by a table of offsets. The
+ * values are already normalised by the Python side; this only guards the ranges. */
 #include "binding.h"
 
 #include <string.h>
@@ -20,7 +20,10 @@ static int load(char *place, const ss_field_t *field, PyObject *value) {
         memcpy(place, &flag, sizeof flag);
         return truth < 0 ? -1 : 0;
     }
-    uint64_t maximum = field->type == SS_U8 ? UINT8_MAX : field->type == SS_U16 ? UINT16_MAX : field->type == SS_U64 ? UINT64_MAX : UINT32_MAX;
+    uint64_t maximum = field->type == SS_U8    ? UINT8_MAX
+                       : field->type == SS_U16 ? UINT16_MAX
+                       : field->type == SS_U64 ? UINT64_MAX
+                                               : UINT32_MAX;
     if (ss_number(value, maximum, field->name, "configuration value", &number) < 0) {
         return -1;
     }

@@ -1,11 +1,12 @@
 /* python/lock.c: one recursive lock per machine, and which CPU a thread is on.
  *
- * With the GIL a thread that is inside a machine cannot be interrupted by another one, except while it runs a Python callback. So the
- * lock is an owner and a depth; only a thread that finds another owner inside waits, on `gate`, a lock that is always held: whoever
- * leaves last while someone waits releases it once. The waiter looks again every few milliseconds, so that a signal can end the wait.
+ * With the GIL a thread that is inside a machine cannot be interrupted by another one, except while it runs a Python
+ * callback. So the lock is an owner and a depth; only a thread that finds another owner inside waits, on `gate`, a lock
+ * that is always held: whoever leaves last while someone waits releases it once. The waiter looks again every few
+ * milliseconds, so that a signal can end the wait.
  *
- * Free-threaded builds: the module declares that it needs the GIL. To lift that, make `owner` and `depth` atomic and take the gate on
- * every enter (a critical section on the object is not enough, because callbacks suspend it). */
+ * Free-threaded builds: the module declares that it needs the GIL. To lift that, make `owner` and `depth` atomic and
+ * take the gate on every enter (a critical section on the object is not enough, because callbacks suspend it). */
 #include "binding.h"
 
 enum { WAIT_MICROSECONDS = 5000 };
@@ -28,10 +29,8 @@ static int wait_for(ss_machine_object_t *machine) {
     machine->waiters++;
     while (machine->depth > 0 && !failed) {
         PyLockStatus got;
-        Py_BEGIN_ALLOW_THREADS
-        got = PyThread_acquire_lock_timed(machine->gate, WAIT_MICROSECONDS, 1);
-        Py_END_ALLOW_THREADS
-        if (got == PY_LOCK_ACQUIRED) {
+        Py_BEGIN_ALLOW_THREADS got = PyThread_acquire_lock_timed(machine->gate, WAIT_MICROSECONDS, 1);
+        Py_END_ALLOW_THREADS if (got == PY_LOCK_ACQUIRED) {
             machine->gate_open = false;
         }
         failed = PyErr_CheckSignals() < 0;

@@ -1,12 +1,14 @@
-/* python/machine.c: the type Machine: making, closing, deallocating. Its methods are in machine_*.c, grouped by what they touch. */
+/* python/machine.c: the type Machine: making, closing, deallocating. Its methods are in machine_*.c, grouped by what
+ * they touch. */
 #include "binding.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
 #include "storsim/hda.h"
+#include "storsim/hdaudio.h"
 
-/* --- host memory: malloc, counted, and failing on demand for tests --------------------------------------------------- */
+/* --- host memory: malloc, counted, and failing on demand for tests ----------------------------------------------- */
 
 static bool refuses(ss_machine_object_t *machine, size_t bytes) {
     machine->host_requests++;
@@ -32,11 +34,11 @@ static void host_release(void *context, void *block) {
     PyMem_RawFree(block);
 }
 
-/* --- configuration -------------------------------------------------------------------------------------------------- */
+/* --- configuration ----------------------------------------------------------------------------------------------- */
 
 #define MACHINE_FIELD(name, type) {#name, type, offsetof(storsim_machine_config_t, name)}
 static const ss_field_t machine_fields[] = {
-    MACHINE_FIELD(node_count, SS_U32), MACHINE_FIELD(placement, SS_CHOICE),     MACHINE_FIELD(allow_cross_node, SS_BOOL),
+    MACHINE_FIELD(node_count, SS_U32), MACHINE_FIELD(placement, SS_CHOICE),  MACHINE_FIELD(allow_cross_node, SS_BOOL),
     MACHINE_FIELD(seed, SS_U64),       MACHINE_FIELD(trace_entries, SS_U32), {NULL, SS_U8, 0}};
 
 #define NT_FIELD(name, type) {#name, type, offsetof(storsim_nt_config_t, name)}
@@ -86,13 +88,17 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     config->host = &host;
     storsim_status_t status = storsim_machine_create(config, &core);
     if (status == STORSIM_INVALID) {
-        PyErr_SetString(PyExc_ValueError, "the memory map is not possible: it needs at least one whole page above page 0, ranges that do not "
-                                          "overlap and end below 128 TiB, and nodes from 0 to 63");
+        PyErr_SetString(
+            PyExc_ValueError,
+            "the memory map is not possible: it needs at least one whole page above page 0, ranges that do not "
+            "overlap and end below 128 TiB, and nodes from 0 to 63");
         return -1;
     }
     status = status == STORSIM_OK ? storsim_nt_boot(core, nt) : status;
     status = status == STORSIM_OK ? storsim_storport_attach(core) : status;
-    status = status == STORSIM_OK ? storsim_hda_attach(core) : status; /* now, so that snapshots taken before a controller fit */
+    status = status == STORSIM_OK ? storsim_hda_attach(core)
+                                  : status; /* now, so that snapshots taken before a controller fit */
+    status = status == STORSIM_OK ? storsim_hdaudio_prepare(core) : status;
     if (status != STORSIM_OK) {
         storsim_machine_destroy(core);
         if (status == STORSIM_INVALID) {
@@ -116,8 +122,8 @@ static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwa
         return -1;
     }
     if ((kwargs && PyDict_GET_SIZE(kwargs) > 0) ||
-        !PyArg_ParseTuple(args, "O!O!O!OiKp", &PyTuple_Type, &map, &PyDict_Type, &machine_values, &PyDict_Type, &nt_values, &distances,
-                          &site_depth, &fail_at, &fail_on)) {
+        !PyArg_ParseTuple(args, "O!O!O!OiKp", &PyTuple_Type, &map, &PyDict_Type, &machine_values, &PyDict_Type,
+                          &nt_values, &distances, &site_depth, &fail_at, &fail_on)) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "use storsim.Machine, which takes keywords");
         }
@@ -171,7 +177,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return (PyObject *)self;
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------------------------------------------- */
 
 void ss_machine_end(ss_machine_object_t *machine) {
     if (machine->core != NULL && machine->exports == 0 && machine->depth == 0) {
@@ -230,7 +236,8 @@ static void machine_dealloc(ss_machine_object_t *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     machine_clear(self);
-    storsim_machine_destroy(self->core); /* no buffer can be live: each holds a reference to an object that holds this one */
+    storsim_machine_destroy(
+        self->core); /* no buffer can be live: each holds a reference to an object that holds this one */
     Py_CLEAR(self->tokens);
     Py_CLEAR(self->transfers);
     Py_CLEAR(self->sites);
@@ -246,7 +253,7 @@ static void machine_dealloc(ss_machine_object_t *self) {
     Py_DECREF(type);
 }
 
-/* --- small attributes ----------------------------------------------------------------------------------------------- */
+/* --- small attributes -------------------------------------------------------------------------------------------- */
 
 static PyObject *machine_closed(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(self->closed);
@@ -311,12 +318,13 @@ static PyGetSetDef machine_getset[] = {
     {"_dead", (getter)machine_dead, NULL, PyDoc_STR("Whether a bugcheck stopped the machine."), NULL},
     {"_sites", (getter)machine_sites, NULL, PyDoc_STR("Table of call sites."), NULL},
     {"_host_memory", (getter)machine_host, NULL, PyDoc_STR("(requests, bytes) asked of the host so far."), NULL},
-    {"stopped", (getter)machine_stopped, NULL, PyDoc_STR("The record of the bugcheck that stopped the machine, or None."), NULL},
+    {"stopped", (getter)machine_stopped, NULL,
+     PyDoc_STR("The record of the bugcheck that stopped the machine, or None."), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
-static PyMemberDef machine_members[] = {
-    {"_bugcheck", T_OBJECT, offsetof(ss_machine_object_t, bugcheck), READONLY, PyDoc_STR("The BugCheck that was raised, or None.")},
-    {NULL, 0, 0, 0, NULL}};
+static PyMemberDef machine_members[] = {{"_bugcheck", T_OBJECT, offsetof(ss_machine_object_t, bugcheck), READONLY,
+                                         PyDoc_STR("The BugCheck that was raised, or None.")},
+                                        {NULL, 0, 0, 0, NULL}};
 
 static PyObject *machine_defaults(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(ignored)) {
     storsim_nt_config_t nt;
@@ -331,28 +339,31 @@ static PyObject *machine_adapter_defaults(PyObject *Py_UNUSED(type), PyObject *P
 }
 
 static PyMethodDef machine_methods[] = {
-#define METHOD(name, function, flags, signature, doc) \
+#define METHOD(name, function, flags, signature, doc)                                                                  \
     {#name, (PyCFunction)(void (*)(void))ss_machine_##function, flags, PyDoc_STR(#name signature "\n--\n\n" doc)},
     SS_MACHINE_METHOD_MAP(METHOD)
 #undef METHOD
-    {"close", (PyCFunction)(void (*)(void))machine_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\nEnds the machine; every later use is a ValueError. Calling it again does nothing.\n\n"
-               "Raises RuntimeError from inside a callback. Memory under a live memoryview stays until the view is released.")},
-    {"_kernel_defaults", machine_defaults, METH_NOARGS | METH_CLASS, PyDoc_STR("Defaults of the kernel's settings, as the core has them.")},
-    {"_adapter_defaults", machine_adapter_defaults, METH_NOARGS | METH_CLASS, PyDoc_STR("Defaults of an adapter's settings.")},
+        {"close", (PyCFunction)(void (*)(void))machine_close, METH_NOARGS,
+         PyDoc_STR("close($self, /)\n--\n\nEnds the machine; every later use is a ValueError. Calling it again does "
+                   "nothing.\n\n"
+                   "Raises RuntimeError from inside a callback. Memory under a live memoryview stays until the view is "
+                   "released.")},
+    {"_kernel_defaults", machine_defaults, METH_NOARGS | METH_CLASS,
+     PyDoc_STR("Defaults of the kernel's settings, as the core has them.")},
+    {"_adapter_defaults", machine_adapter_defaults, METH_NOARGS | METH_CLASS,
+     PyDoc_STR("Defaults of an adapter's settings.")},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot machine_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("The C half of storsim.Machine.")},
-    {Py_tp_new, machine_new},
-    {Py_tp_init, machine_init},
-    {Py_tp_methods, machine_methods},
-    {Py_tp_getset, machine_getset},
-    {Py_tp_members, machine_members},
-    {Py_tp_traverse, machine_traverse},
-    {Py_tp_clear, machine_clear},
-    {Py_tp_dealloc, machine_dealloc},
-    {0, NULL}};
+static PyType_Slot machine_slots[] = {{Py_tp_doc, (void *)PyDoc_STR("The C half of storsim.Machine.")},
+                                      {Py_tp_new, machine_new},
+                                      {Py_tp_init, machine_init},
+                                      {Py_tp_methods, machine_methods},
+                                      {Py_tp_getset, machine_getset},
+                                      {Py_tp_members, machine_members},
+                                      {Py_tp_traverse, machine_traverse},
+                                      {Py_tp_clear, machine_clear},
+                                      {Py_tp_dealloc, machine_dealloc},
+                                      {0, NULL}};
 
 PyType_Spec ss_machine_spec = {"storsim._core.Machine", sizeof(ss_machine_object_t), 0,
                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, machine_slots};

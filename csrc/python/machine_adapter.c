@@ -1,4 +1,5 @@
-/* python/machine_adapter.c: methods of Machine behind storsim.adapter and storsim.nvme. Adapters are named by number here. */
+/* python/machine_adapter.c: methods of Machine behind storsim.adapter and storsim.nvme. Adapters are named by number
+ * here. */
 #include "binding.h"
 
 #include <stddef.h>
@@ -55,7 +56,7 @@ static PyObject *finish(ss_machine_object_t *self, storsim_status_t status, cons
     return result;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------------------------- */
 
 /* The dict may hold a callable under hmb_policy: it becomes a token. */
 PyObject *ss_machine_adapter_add(ss_machine_object_t *self, PyObject *values) {
@@ -138,7 +139,7 @@ PyObject *ss_machine_adapter_live(ss_machine_object_t *self, PyObject *object) {
     return PyBool_FromLong(live);
 }
 
-/* --- configuration and callbacks ------------------------------------------------------------------------------------ */
+/* --- configuration and callbacks --------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_port_config_address(ss_machine_object_t *self, PyObject *object) {
     uint32_t number;
@@ -165,13 +166,14 @@ PyObject *ss_machine_port_config_set(ss_machine_object_t *self, PyObject *args) 
     unsigned int number, member;
     PyObject *object;
     uint64_t value;
-    if (!PyArg_ParseTuple(args, "IIO", &number, &member, &object) || ss_number(object, UINT64_MAX, "value", "member", &value) < 0 ||
-        ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IIO", &number, &member, &object) ||
+        ss_number(object, UINT64_MAX, "value", "member", &value) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
     storsim_status_t status = storsim_port_config_set(self->core, number, (storsim_port_config_field_t)member, value);
-    return finish(self, status, "the value does not fit this member of PORT_CONFIGURATION_INFORMATION", Py_NewRef(Py_None));
+    return finish(self, status, "the value does not fit this member of PORT_CONFIGURATION_INFORMATION",
+                  Py_NewRef(Py_None));
 }
 
 PyObject *ss_machine_callback_enter(ss_machine_object_t *self, PyObject *args) {
@@ -182,7 +184,8 @@ PyObject *ss_machine_callback_enter(ss_machine_object_t *self, PyObject *args) {
     }
     storsim_context_t context = storsim_context_find(name);
     if (context == STORSIM_CONTEXT_NONE) {
-        PyErr_Format(PyExc_ValueError, "%s is no documented miniport callback; see storsim._core.CALLBACK_CONTEXTS", name);
+        PyErr_Format(PyExc_ValueError, "%s is no documented miniport callback; see storsim._core.CALLBACK_CONTEXTS",
+                     name);
         return NULL;
     }
     if (ss_enter(self) < 0) {
@@ -214,7 +217,8 @@ PyObject *ss_machine_srb_create(ss_machine_object_t *self, PyObject *args) {
     unsigned int number, length, fragments, offset, lu_extension, data_in;
     int write;
     uint64_t srb = 0;
-    if (!PyArg_ParseTuple(args, "IIpIIII", &number, &length, &write, &fragments, &offset, &lu_extension, &data_in) || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IIpIIII", &number, &length, &write, &fragments, &offset, &lu_extension, &data_in) ||
+        ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
@@ -231,16 +235,21 @@ PyObject *ss_machine_srb_create(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     PyObject *result = status == STORSIM_OK ? ss_pointer_new(self->state->Srb, self, srb) : NULL;
-    return finish(self, status, "the request cannot be made: more fragments than pages, an offset beyond a page, or the adapter was removed",
-                  result);
+    return finish(
+        self, status,
+        "the request cannot be made: more fragments than pages, an offset beyond a page, or the adapter was removed",
+        result);
 }
 
-/* --- the device's side ---------------------------------------------------------------------------------------------- */
+/* --- the device's side ------------------------------------------------------------------------------------------- */
 
-typedef storsim_status_t (*device_read_t)(storsim_machine_t *core, uint32_t device, uint64_t address, void *buffer, size_t bytes);
-typedef storsim_status_t (*device_write_t)(storsim_machine_t *core, uint32_t device, uint64_t address, const void *buffer, size_t bytes);
+typedef storsim_status_t (*device_read_t)(storsim_machine_t *core, uint32_t device, uint64_t address, void *buffer,
+                                          size_t bytes);
+typedef storsim_status_t (*device_write_t)(storsim_machine_t *core, uint32_t device, uint64_t address,
+                                           const void *buffer, size_t bytes);
 
-static PyObject *device_read(ss_machine_object_t *self, PyObject *args, device_read_t read, bool by_device, const char *invalid) {
+static PyObject *device_read(ss_machine_object_t *self, PyObject *args, device_read_t read, bool by_device,
+                             const char *invalid) {
     unsigned int number;
     PyObject *object;
     Py_ssize_t length;
@@ -263,7 +272,8 @@ static PyObject *device_read(ss_machine_object_t *self, PyObject *args, device_r
     return finish(self, status, invalid, bytes);
 }
 
-static PyObject *device_write(ss_machine_object_t *self, PyObject *args, device_write_t write, bool by_device, const char *invalid) {
+static PyObject *device_write(ss_machine_object_t *self, PyObject *args, device_write_t write, bool by_device,
+                              const char *invalid) {
     unsigned int number;
     PyObject *object, *data;
     uint64_t address;
@@ -277,7 +287,8 @@ static PyObject *device_write(ss_machine_object_t *self, PyObject *args, device_
     }
     ss_here(self);
     uint32_t device = by_device ? storsim_adapter_device(self->core, number) : number;
-    storsim_status_t status = write(self->core, device, address, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    storsim_status_t status =
+        write(self->core, device, address, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
     PyObject *result = finish(self, status, invalid, Py_NewRef(Py_None));
     Py_DECREF(bytes);
     return result;
@@ -325,7 +336,7 @@ PyObject *ss_machine_dump_marks(ss_machine_object_t *self, PyObject *object) {
     return list;
 }
 
-/* --- NVMe ----------------------------------------------------------------------------------------------------------- */
+/* --- NVMe -------------------------------------------------------------------------------------------------------- */
 
 static const char no_controller[] = "no NVMe controller behind this adapter, or a value outside its range";
 
@@ -337,20 +348,23 @@ PyObject *ss_machine_nvme_attach(ss_machine_object_t *self, PyObject *args) {
     const storsim_nvme_identify_t identify = {
         .hmpre = hmpre, .hmmin = hmmin, .hmminds = hmminds, .hmmaxd = (uint16_t)hmmaxd, .memory_page_shift = shift};
     storsim_status_t status = storsim_nvme_attach(self->core, storsim_adapter_device(self->core, number), &identify);
-    return finish(self, status, "a controller sits behind this adapter already, or HMPRE is below HMMIN, or the page size is none of NVMe's",
-                  Py_NewRef(Py_None));
+    return finish(
+        self, status,
+        "a controller sits behind this adapter already, or HMPRE is below HMMIN, or the page size is none of NVMe's",
+        Py_NewRef(Py_None));
 }
 
 PyObject *ss_machine_nvme_set_features(ss_machine_object_t *self, PyObject *args) {
     unsigned int number, fid, cdw[5];
     uint32_t completion = 0;
-    if (!PyArg_ParseTuple(args, "IIIIIII", &number, &fid, &cdw[0], &cdw[1], &cdw[2], &cdw[3], &cdw[4]) || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IIIIIII", &number, &fid, &cdw[0], &cdw[1], &cdw[2], &cdw[3], &cdw[4]) ||
+        ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
     const uint32_t words[5] = {cdw[0], cdw[1], cdw[2], cdw[3], cdw[4]};
-    storsim_status_t status =
-        storsim_nvme_set_features(self->core, storsim_adapter_device(self->core, number), (uint8_t)fid, words, &completion);
+    storsim_status_t status = storsim_nvme_set_features(self->core, storsim_adapter_device(self->core, number),
+                                                        (uint8_t)fid, words, &completion);
     return finish(self, status, no_controller, PyLong_FromUnsignedLong(completion));
 }
 
@@ -362,10 +376,10 @@ PyObject *ss_machine_nvme_get_features(ss_machine_object_t *self, PyObject *args
         return NULL;
     }
     ss_here(self);
-    storsim_status_t status =
-        storsim_nvme_get_features(self->core, storsim_adapter_device(self->core, number), (uint8_t)fid, &features, &completion);
-    PyObject *result = Py_BuildValue("(IIKIO)", completion, features.hsize, (unsigned long long)features.list, features.entries,
-                                     features.enabled ? Py_True : Py_False);
+    storsim_status_t status = storsim_nvme_get_features(self->core, storsim_adapter_device(self->core, number),
+                                                        (uint8_t)fid, &features, &completion);
+    PyObject *result = Py_BuildValue("(IIKIO)", completion, features.hsize, (unsigned long long)features.list,
+                                     features.entries, features.enabled ? Py_True : Py_False);
     return finish(self, status, no_controller, result);
 }
 

@@ -1,4 +1,5 @@
-/* python/machine_hda.c: methods of Machine behind storsim.hda: the HD Audio chip and its codecs. Controllers are named by number. */
+/* python/machine_hda.c: methods of Machine behind storsim.hda: the HD Audio chip and its codecs. Controllers are named
+ * by number. */
 #include "binding.h"
 
 #include <stddef.h>
@@ -6,36 +7,23 @@
 #include "storsim/hda.h"
 
 #define FIELD(name, type) {#name, type, offsetof(storsim_hda_config_t, name)}
-static const ss_field_t hda_fields[] = {FIELD(capture, SS_U8),
-                                        FIELD(render, SS_U8),
-                                        FIELD(bidirectional, SS_U8),
-                                        FIELD(sdo_lines, SS_U8),
-                                        FIELD(sdi_lines, SS_U8),
-                                        FIELD(ok64, SS_BOOL),
-                                        FIELD(timing, SS_CHOICE),
-                                        FIELD(personality, SS_CHOICE),
-                                        FIELD(outpay, SS_U16),
-                                        FIELD(inpay, SS_U16),
-                                        FIELD(outstrmpay, SS_U16),
-                                        FIELD(instrmpay, SS_U16),
-                                        FIELD(fifo_render, SS_U16),
-                                        FIELD(fifo_render_wide, SS_U16),
-                                        FIELD(fifo_capture, SS_U16),
-                                        FIELD(fifo_capture_wide, SS_U16),
-                                        FIELD(corb_sizes, SS_U8),
-                                        FIELD(rirb_sizes, SS_U8),
-                                        FIELD(crst_latency, SS_U32),
-                                        FIELD(srst_latency, SS_U32),
-                                        FIELD(stop_latency, SS_U32),
-                                        FIELD(codec_frames, SS_U32),
-                                        FIELD(bdl_prefetch, SS_BOOL),
-                                        FIELD(corb_reset_quirk, SS_BOOL),
-                                        FIELD(dma_remapping, SS_BOOL),
-                                        FIELD(coherent, SS_BOOL),
-                                        FIELD(keep_bytes, SS_U64),
-                                        {NULL, SS_U8, 0}};
+static const ss_field_t hda_fields[] = {FIELD(capture, SS_U8),         FIELD(render, SS_U8),
+                                        FIELD(bidirectional, SS_U8),   FIELD(sdo_lines, SS_U8),
+                                        FIELD(sdi_lines, SS_U8),       FIELD(ok64, SS_BOOL),
+                                        FIELD(timing, SS_CHOICE),      FIELD(personality, SS_CHOICE),
+                                        FIELD(outpay, SS_U16),         FIELD(inpay, SS_U16),
+                                        FIELD(outstrmpay, SS_U16),     FIELD(instrmpay, SS_U16),
+                                        FIELD(fifo_render, SS_U16),    FIELD(fifo_render_wide, SS_U16),
+                                        FIELD(fifo_capture, SS_U16),   FIELD(fifo_capture_wide, SS_U16),
+                                        FIELD(corb_sizes, SS_U8),      FIELD(rirb_sizes, SS_U8),
+                                        FIELD(crst_latency, SS_U32),   FIELD(srst_latency, SS_U32),
+                                        FIELD(stop_latency, SS_U32),   FIELD(codec_frames, SS_U32),
+                                        FIELD(bdl_prefetch, SS_BOOL),  FIELD(corb_reset_quirk, SS_BOOL),
+                                        FIELD(dma_remapping, SS_BOOL), FIELD(coherent, SS_BOOL),
+                                        FIELD(keep_bytes, SS_U64),     {NULL, SS_U8, 0}};
 
-/* Leaves and raises what the status says; INVALID and STALE become ValueError with a sentence of their own. Steals result. */
+/* Leaves and raises what the status says; INVALID and STALE become ValueError with a sentence of their own. Steals
+ * result. */
 static PyObject *finish(ss_machine_object_t *self, storsim_status_t status, const char *invalid, PyObject *result) {
     if (status == STORSIM_INVALID || status == STORSIM_STALE) {
         ss_leave(self);
@@ -56,7 +44,7 @@ static PyObject *finish(ss_machine_object_t *self, storsim_status_t status, cons
 static const char no_controller[] = "there is no such controller: it was removed, or never added";
 static const char no_codec[] = "there is no such codec at this address, or a number lies outside its range";
 
-/* --- the chip ------------------------------------------------------------------------------------------------------- */
+/* --- the chip ---------------------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_hda_add(ss_machine_object_t *self, PyObject *values) {
     storsim_hda_config_t config;
@@ -91,10 +79,11 @@ PyObject *ss_machine_hda_state(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     const storsim_hda_config_t *config = storsim_hda_get_config(self->core, controller);
-    PyObject *result = Py_BuildValue("(NNIIiN)", PyBool_FromLong(storsim_hda_live(self->core, controller)),
-                                     PyBool_FromLong(storsim_hda_gone(self->core, controller)), storsim_hda_line(self->core, controller),
-                                     storsim_hda_device(self->core, controller), config ? (int)config->sdi_lines : 0,
-                                     PyBool_FromLong(storsim_line_level(self->core, storsim_hda_line(self->core, controller))));
+    PyObject *result = Py_BuildValue(
+        "(NNIIiN)", PyBool_FromLong(storsim_hda_live(self->core, controller)),
+        PyBool_FromLong(storsim_hda_gone(self->core, controller)), storsim_hda_line(self->core, controller),
+        storsim_hda_device(self->core, controller), config ? (int)config->sdi_lines : 0,
+        PyBool_FromLong(storsim_line_level(self->core, storsim_hda_line(self->core, controller))));
     ss_leave(self);
     return result;
 }
@@ -104,8 +93,8 @@ PyObject *ss_machine_hda_mmio_read(ss_machine_object_t *self, PyObject *args) {
     unsigned long size;
     PyObject *object;
     uint64_t offset, value = 0;
-    if (!PyArg_ParseTuple(args, "IOk", &controller, &object, &size) || ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 ||
-        ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IOk", &controller, &object, &size) ||
+        ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
@@ -138,7 +127,8 @@ PyObject *ss_machine_hda_registers(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     for (uint32_t i = 0; list != NULL && storsim_hda_register_get(self->core, controller, i, &row); i++) {
-        PyObject *item = Py_BuildValue("(sIIIII)", row.name, row.offset, row.size, row.write_mask, row.clear_mask, row.reset);
+        PyObject *item =
+            Py_BuildValue("(sIIIII)", row.name, row.offset, row.size, row.write_mask, row.clear_mask, row.reset);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -157,7 +147,8 @@ PyObject *ss_machine_hda_register_read(ss_machine_object_t *self, PyObject *args
     }
     ss_here(self);
     storsim_status_t status = storsim_hda_register_read(self->core, controller, name, &value);
-    return finish(self, status, "this controller has no register of that name", status == STORSIM_OK ? PyLong_FromUnsignedLongLong(value) : NULL);
+    return finish(self, status, "this controller has no register of that name",
+                  status == STORSIM_OK ? PyLong_FromUnsignedLongLong(value) : NULL);
 }
 
 PyObject *ss_machine_hda_register_write(ss_machine_object_t *self, PyObject *args) {
@@ -165,8 +156,8 @@ PyObject *ss_machine_hda_register_write(ss_machine_object_t *self, PyObject *arg
     const char *name;
     PyObject *number;
     uint64_t value;
-    if (!PyArg_ParseTuple(args, "IsO", &controller, &name, &number) || ss_number(number, UINT32_MAX, name, "register value", &value) < 0 ||
-        ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IsO", &controller, &name, &number) ||
+        ss_number(number, UINT32_MAX, name, "register value", &value) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
@@ -178,8 +169,8 @@ PyObject *ss_machine_hda_set_wall_clock(ss_machine_object_t *self, PyObject *arg
     unsigned int controller;
     PyObject *number;
     uint64_t value;
-    if (!PyArg_ParseTuple(args, "IO", &controller, &number) || ss_number(number, UINT32_MAX, "value", "wall clock", &value) < 0 ||
-        ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IO", &controller, &number) ||
+        ss_number(number, UINT32_MAX, "value", "wall clock", &value) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     storsim_status_t status = storsim_hda_set_wall_clock(self->core, controller, (uint32_t)value);
@@ -206,12 +197,13 @@ PyObject *ss_machine_hda_position(ss_machine_object_t *self, PyObject *args) {
     storsim_status_t status = storsim_hda_position(self->core, controller, descriptor, &position);
     PyObject *result = status != STORSIM_OK ? NULL
                                             : Py_BuildValue("(KKIINN)", (unsigned long long)position.link_bytes,
-                                                            (unsigned long long)position.dma_bytes, position.fifo_bytes, position.block_bytes,
-                                                            PyBool_FromLong(position.running), PyBool_FromLong(position.linked));
+                                                            (unsigned long long)position.dma_bytes, position.fifo_bytes,
+                                                            position.block_bytes, PyBool_FromLong(position.running),
+                                                            PyBool_FromLong(position.linked));
     return finish(self, status, "this controller has no such stream descriptor", result);
 }
 
-/* --- codec descriptions --------------------------------------------------------------------------------------------- */
+/* --- codec descriptions ------------------------------------------------------------------------------------------ */
 
 /* A description in plain tuples becomes the core's arrays, all in one allocation each. */
 typedef struct description {
@@ -263,7 +255,8 @@ static int read_nodes(description_t *description, PyObject *nodes) {
     storsim_codec_parameter_t *parameter = description->parameters;
     uint8_t *connection = description->connections;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(nodes); i++) {
-        PyObject *node = PyTuple_GET_ITEM(nodes, i), *list = PyTuple_GET_ITEM(node, 1), *bytes = PyTuple_GET_ITEM(node, 2);
+        PyObject *node = PyTuple_GET_ITEM(nodes, i), *list = PyTuple_GET_ITEM(node, 1),
+                 *bytes = PyTuple_GET_ITEM(node, 2);
         uint64_t nid;
         if (ss_number(PyTuple_GET_ITEM(node, 0), 255, "nid", "node id", &nid) < 0) {
             return -1;
@@ -274,7 +267,8 @@ static int read_nodes(description_t *description, PyObject *nodes) {
                                                        .connections = connection,
                                                        .connection_count = (uint32_t)PyBytes_GET_SIZE(bytes)};
         for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(list); j++, parameter++) {
-            if (read_pair(PyTuple_GET_ITEM(list, j), &parameter->id, &parameter->value, "a codec parameter", UINT32_MAX) < 0) {
+            if (read_pair(PyTuple_GET_ITEM(list, j), &parameter->id, &parameter->value, "a codec parameter",
+                          UINT32_MAX) < 0) {
                 return -1;
             }
         }
@@ -321,8 +315,8 @@ PyObject *ss_machine_codec_add(ss_machine_object_t *self, PyObject *args) {
     int silent, any_format;
     PyObject *nodes, *initial, *routine, *result = NULL;
     description_t description = {.nodes = NULL};
-    if (!PyArg_ParseTuple(args, "IIO!O!IppO", &controller, &address, &PyTuple_Type, &nodes, &PyTuple_Type, &initial, &frames, &silent,
-                          &any_format, &routine)) {
+    if (!PyArg_ParseTuple(args, "IIO!O!IppO", &controller, &address, &PyTuple_Type, &nodes, &PyTuple_Type, &initial,
+                          &frames, &silent, &any_format, &routine)) {
         return NULL;
     }
     if (description_read(&description, nodes, initial) == 0 && ss_enter(self) == 0) {
@@ -331,13 +325,16 @@ PyObject *ss_machine_codec_add(ss_machine_object_t *self, PyObject *args) {
         description.config.silent = silent != 0;
         description.config.any_format = any_format != 0;
         description.config.host_verb = routine != Py_None ? ss_token_new(self, routine) : 0;
-        storsim_status_t status =
-            PyErr_Occurred() ? STORSIM_NO_MEMORY : storsim_codec_add(self->core, controller, address, &description.config);
+        storsim_status_t status = PyErr_Occurred()
+                                      ? STORSIM_NO_MEMORY
+                                      : storsim_codec_add(self->core, controller, address, &description.config);
         if (status != STORSIM_OK) {
             ss_token_release(self, description.config.host_verb);
         }
-        result = finish(self, status, "no codec can be added here: the address is taken or beyond the SDI lines, or nodes are doubled",
-                        Py_NewRef(Py_None));
+        result =
+            finish(self, status,
+                   "no codec can be added here: the address is taken or beyond the SDI lines, or nodes are doubled",
+                   Py_NewRef(Py_None));
     }
     description_free(&description);
     return result;
@@ -353,7 +350,7 @@ PyObject *ss_machine_codec_add_ideal(ss_machine_object_t *self, PyObject *args) 
                   "no codec can be added here: the address is taken or beyond the SDI lines", Py_NewRef(Py_None));
 }
 
-/* --- codecs at work ------------------------------------------------------------------------------------------------- */
+/* --- codecs at work ---------------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_codec_remove(ss_machine_object_t *self, PyObject *args) {
     unsigned int controller, address;
@@ -380,7 +377,8 @@ PyObject *ss_machine_codec_set(ss_machine_object_t *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "IIpI", &controller, &address, &silent, &frames) || ss_enter(self) < 0) {
         return NULL;
     }
-    return finish(self, storsim_codec_set(self->core, controller, address, silent != 0, frames), no_codec, Py_NewRef(Py_None));
+    return finish(self, storsim_codec_set(self->core, controller, address, silent != 0, frames), no_codec,
+                  Py_NewRef(Py_None));
 }
 
 PyObject *ss_machine_codec_command(ss_machine_object_t *self, PyObject *args) {
@@ -428,7 +426,8 @@ PyObject *ss_machine_codec_unsolicited(ss_machine_object_t *self, PyObject *args
         return NULL;
     }
     ss_here(self);
-    storsim_status_t status = storsim_codec_unsolicited(self->core, controller, address, (uint8_t)tag, (uint32_t)payload);
+    storsim_status_t status =
+        storsim_codec_unsolicited(self->core, controller, address, (uint8_t)tag, (uint32_t)payload);
     return finish(self, status, no_codec, Py_NewRef(Py_None));
 }
 
@@ -440,10 +439,11 @@ PyObject *ss_machine_codec_jack(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     ss_here(self);
-    return finish(self, storsim_codec_jack(self->core, controller, address, nid, present != 0), "there is no such pin", Py_NewRef(Py_None));
+    return finish(self, storsim_codec_jack(self->core, controller, address, nid, present != 0), "there is no such pin",
+                  Py_NewRef(Py_None));
 }
 
-/* --- sound ---------------------------------------------------------------------------------------------------------- */
+/* --- sound ------------------------------------------------------------------------------------------------------- */
 
 /* (bytes, dropped) */
 PyObject *ss_machine_codec_played(ss_machine_object_t *self, PyObject *args) {
@@ -454,7 +454,8 @@ PyObject *ss_machine_codec_played(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     storsim_status_t status = storsim_codec_played(self->core, controller, address, tag, NULL, &count, &dropped);
-    PyObject *bytes = status == STORSIM_OK && count <= PY_SSIZE_T_MAX ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count) : NULL;
+    PyObject *bytes =
+        status == STORSIM_OK && count <= PY_SSIZE_T_MAX ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count) : NULL;
     if (bytes != NULL) {
         status = storsim_codec_played(self->core, controller, address, tag, PyBytes_AS_STRING(bytes), &count, &dropped);
     }
@@ -496,8 +497,8 @@ PyObject *ss_machine_codec_feed(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     ss_here(self);
-    storsim_status_t status =
-        storsim_codec_feed(self->core, controller, address, tag, PyBytes_AS_STRING(bytes), (uint64_t)PyBytes_GET_SIZE(bytes));
+    storsim_status_t status = storsim_codec_feed(self->core, controller, address, tag, PyBytes_AS_STRING(bytes),
+                                                 (uint64_t)PyBytes_GET_SIZE(bytes));
     PyObject *result = finish(self, status, no_codec, Py_NewRef(Py_None));
     Py_DECREF(bytes);
     return result;
@@ -514,8 +515,8 @@ PyObject *ss_machine_codec_feed_pending(ss_machine_object_t *self, PyObject *arg
     return finish(self, status, no_codec, status == STORSIM_OK ? PyLong_FromUnsignedLongLong(bytes) : NULL);
 }
 
-typedef storsim_status_t (*attach_t)(storsim_machine_t *core, uint32_t controller, uint32_t address, uint8_t tag, uint64_t routine,
-                                     uint64_t context);
+typedef storsim_status_t (*attach_t)(storsim_machine_t *core, uint32_t controller, uint32_t address, uint8_t tag,
+                                     uint64_t routine, uint64_t context);
 
 /* A callable on a tag, or None to end it. */
 static PyObject *attach(ss_machine_object_t *self, PyObject *args, attach_t function) {
@@ -534,7 +535,8 @@ static PyObject *attach(ss_machine_object_t *self, PyObject *args, attach_t func
     }
     ss_here(self);
     uint64_t token = routine != Py_None ? ss_token_new(self, routine) : 0;
-    storsim_status_t status = PyErr_Occurred() ? STORSIM_NO_MEMORY : function(self->core, controller, address, tag, token, 0);
+    storsim_status_t status =
+        PyErr_Occurred() ? STORSIM_NO_MEMORY : function(self->core, controller, address, tag, token, 0);
     if (status != STORSIM_OK) {
         ss_token_release(self, token);
     }

@@ -1,4 +1,5 @@
-/* python/machine_hdaudio.c: methods of Machine behind storsim.hdaudio: the bus driver of a controller and its interfaces. */
+/* python/machine_hdaudio.c: methods of Machine behind storsim.hdaudio: the bus driver of a controller and its
+ * interfaces. */
 #include "binding.h"
 
 #include <stddef.h>
@@ -7,11 +8,16 @@
 #include "storsim/hdaudio.h"
 
 #define FIELD(name, type) {#name, type, offsetof(storsim_hdaudio_config_t, name)}
-static const ss_field_t bus_fields[] = {FIELD(stripe_lines, SS_U32),      FIELD(events_per_engine, SS_U32),
-                                        FIELD(callbacks_per_engine, SS_U32), FIELD(verb_timeout, SS_U64),
-                                        FIELD(late_dpc, SS_U64),          FIELD(dirql, SS_U8),
-                                        FIELD(ctrl_revision, SS_U8),      FIELD(ctrl_vendor_id, SS_U16),
-                                        FIELD(ctrl_device_id, SS_U16),    {NULL, SS_U8, 0}};
+static const ss_field_t bus_fields[] = {FIELD(stripe_lines, SS_U32),
+                                        FIELD(events_per_engine, SS_U32),
+                                        FIELD(callbacks_per_engine, SS_U32),
+                                        FIELD(verb_timeout, SS_U64),
+                                        FIELD(late_dpc, SS_U64),
+                                        FIELD(dirql, SS_U8),
+                                        FIELD(ctrl_revision, SS_U8),
+                                        FIELD(ctrl_vendor_id, SS_U16),
+                                        FIELD(ctrl_device_id, SS_U16),
+                                        {NULL, SS_U8, 0}};
 
 static PyObject *finish(ss_machine_object_t *self, storsim_status_t status, const char *invalid, PyObject *result) {
     if (status == STORSIM_INVALID || status == STORSIM_STALE) {
@@ -42,7 +48,8 @@ static int read_policies(storsim_hdaudio_policy_t *policy, const char *profile, 
         const char *name = PyUnicode_Check(key) ? PyUnicode_AsUTF8(key) : NULL;
         const char *choice = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value) : NULL;
         if (name == NULL || choice == NULL || storsim_hdaudio_policy_set(policy, name, choice) != STORSIM_OK) {
-            PyErr_Format(PyExc_ValueError, "no policy %R with the choice %R; storsim._core.HDAUDIO_POLICIES lists them", key, value);
+            PyErr_Format(PyExc_ValueError, "no policy %R with the choice %R; storsim._core.HDAUDIO_POLICIES lists them",
+                         key, value);
             return -1;
         }
     }
@@ -59,13 +66,14 @@ PyObject *ss_machine_hdaudio_attach(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     storsim_hdaudio_config_init(&config);
-    if (read_policies(&config.policy, profile, policies) < 0 || ss_fields_load(&config, bus_fields, values, "the bus driver") < 0 ||
-        ss_enter(self) < 0) {
+    if (read_policies(&config.policy, profile, policies) < 0 ||
+        ss_fields_load(&config, bus_fields, values, "the bus driver") < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
     return finish(self, storsim_hdaudio_attach(self->core, controller, &config),
-                  "the bus driver cannot start here: no such controller, one is attached already, or a setting lies outside its range",
+                  "the bus driver cannot start here: no such controller, one is attached already, or a setting lies "
+                  "outside its range",
                   Py_NewRef(Py_None));
 }
 
@@ -88,8 +96,8 @@ PyObject *ss_machine_hdaudio_surprise_remove(ss_machine_object_t *self, PyObject
         return NULL;
     }
     ss_here(self);
-    return finish(self, storsim_hdaudio_surprise_remove(self->core, controller), "there is no bus driver on this controller",
-                  Py_NewRef(Py_None));
+    return finish(self, storsim_hdaudio_surprise_remove(self->core, controller),
+                  "there is no bus driver on this controller", Py_NewRef(Py_None));
 }
 
 /* (controller, guid, size, version, client) → (ntstatus, name of the table or None, size, version, context) */
@@ -114,8 +122,8 @@ PyObject *ss_machine_hdaudio_query(ss_machine_object_t *self, PyObject *args) {
     storsim_status_t answer =
         storsim_hdaudio_query(self->core, controller, (const uint8_t *)guid, size, version, client, &made, &status);
     PyObject *result = answer != STORSIM_OK ? NULL
-                                            : Py_BuildValue("(IzHHK)", status, made.table ? made.table->name : NULL, made.size, made.version,
-                                                            (unsigned long long)made.context);
+                                            : Py_BuildValue("(IzHHK)", status, made.table ? made.table->name : NULL,
+                                                            made.size, made.version, (unsigned long long)made.context);
     return finish(self, answer, "there is no bus driver on this controller", result);
 }
 
@@ -137,16 +145,18 @@ PyObject *ss_machine_hdaudio_routine(ss_machine_object_t *self, PyObject *args) 
 
 static PyObject *engine_dict(const storsim_engine_info_t *info) {
     return Py_BuildValue(
-        "{s:K,s:K,s:s,s:N,s:N,s:N,s:N,s:I,s:I,s:i,s:i,s:(IHHH),s:i,s:I,s:I,s:K,s:K,s:K,s:K,s:I,s:I,s:I,s:I,s:K}", "handle",
-        (unsigned long long)info->handle, "context", (unsigned long long)info->context, "state", storsim_engine_state_name(info->state),
-        "capture", PyBool_FromLong(info->capture), "bidirectional", PyBool_FromLong(info->bidirectional), "striped",
-        PyBool_FromLong(info->striped), "suspect", PyBool_FromLong(info->suspect), "controller", info->controller, "descriptor",
-        info->descriptor, "stream_id", (int)info->stream_id, "codec_address", (int)info->codec_address, "format", info->format.SampleRate,
+        "{s:K,s:K,s:s,s:N,s:N,s:N,s:N,s:I,s:I,s:i,s:i,s:(IHHH),s:i,s:I,s:I,s:K,s:K,s:K,s:K,s:I,s:I,s:I,s:I,s:K}",
+        "handle", (unsigned long long)info->handle, "context", (unsigned long long)info->context, "state",
+        storsim_engine_state_name(info->state), "capture", PyBool_FromLong(info->capture), "bidirectional",
+        PyBool_FromLong(info->bidirectional), "striped", PyBool_FromLong(info->striped), "suspect",
+        PyBool_FromLong(info->suspect), "controller", info->controller, "descriptor", info->descriptor, "stream_id",
+        (int)info->stream_id, "codec_address", (int)info->codec_address, "format", info->format.SampleRate,
         info->format.ValidBitsPerSample, info->format.ContainerSize, info->format.NumberOfChannels, "converter_format",
         (int)info->converter_format, "link_bits", info->link_bits, "fifo_bytes", info->fifo_bytes, "buffer_va",
-        (unsigned long long)info->buffer_va, "buffer_bytes", (unsigned long long)info->buffer_bytes, "mdl", (unsigned long long)info->mdl,
-        "bdl_va", (unsigned long long)info->bdl_va, "offset", info->offset, "lvi", info->lvi, "events", info->events, "callbacks",
-        info->callbacks, "interrupts", (unsigned long long)info->interrupts);
+        (unsigned long long)info->buffer_va, "buffer_bytes", (unsigned long long)info->buffer_bytes, "mdl",
+        (unsigned long long)info->mdl, "bdl_va", (unsigned long long)info->bdl_va, "offset", info->offset, "lvi",
+        info->lvi, "events", info->events, "callbacks", info->callbacks, "interrupts",
+        (unsigned long long)info->interrupts);
 }
 
 /* Valid engines of a controller as dicts, by descriptor. */
@@ -186,7 +196,8 @@ PyObject *ss_machine_hdaudio_bdl(ss_machine_object_t *self, PyObject *args) {
     if (list == NULL && !PyErr_Occurred()) {
         PyErr_SetString(PyExc_ValueError, "no engine has this handle");
     }
-    for (uint32_t i = 0; list != NULL && i <= info.lvi && storsim_hdaudio_bdl(self->core, handle, i, &entry) == STORSIM_OK; i++) {
+    for (uint32_t i = 0;
+         list != NULL && i <= info.lvi && storsim_hdaudio_bdl(self->core, handle, i, &entry) == STORSIM_OK; i++) {
         PyObject *item = Py_BuildValue("(KII)", (unsigned long long)entry.address, entry.length, entry.ioc);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
@@ -245,7 +256,8 @@ PyObject *ss_machine_hdaudio_started(ss_machine_object_t *self, PyObject *args) 
     return Py_BuildValue("(NI)", PyBool_FromLong(started), codecs);
 }
 
-/* --- data and pure functions of the module ---------------------------------------------------------------------------- */
+/* --- data and pure functions of the module
+ * ---------------------------------------------------------------------------- */
 
 static PyObject *table_dict(const storsim_hdaudio_table_t *table) {
     PyObject *members = PyTuple_New(table->member_count);
@@ -257,10 +269,11 @@ static PyObject *table_dict(const storsim_hdaudio_table_t *table) {
             PyTuple_SET_ITEM(members, i, name);
         }
     }
-    return members == NULL ? NULL
-                           : Py_BuildValue("{s:s,s:y#,s:i,s:i,s:i,s:N}", "name", table->name, "guid", (const char *)table->guid,
-                                           (Py_ssize_t)16, "version", (int)table->version, "size", (int)table->size_x64, "size_x86",
-                                           (int)table->size_x86, "members", members);
+    return members == NULL
+               ? NULL
+               : Py_BuildValue("{s:s,s:y#,s:i,s:i,s:i,s:N}", "name", table->name, "guid", (const char *)table->guid,
+                               (Py_ssize_t)16, "version", (int)table->version, "size", (int)table->size_x64, "size_x86",
+                               (int)table->size_x86, "members", members);
 }
 
 PyObject *ss_hdaudio_tables(void) {
@@ -297,7 +310,8 @@ PyObject *ss_hdaudio_policies(void) {
 PyObject *ss_hdaudio_encode(PyObject *Py_UNUSED(module), PyObject *args) {
     storsim_stream_format_t format;
     storsim_hdaudio_policy_t policy;
-    if (!PyArg_ParseTuple(args, "IHHH", &format.SampleRate, &format.ValidBitsPerSample, &format.ContainerSize, &format.NumberOfChannels)) {
+    if (!PyArg_ParseTuple(args, "IHHH", &format.SampleRate, &format.ValidBitsPerSample, &format.ContainerSize,
+                          &format.NumberOfChannels)) {
         return NULL;
     }
     (void)storsim_hdaudio_policy_profile(&policy, "doc");
@@ -317,7 +331,8 @@ PyObject *ss_hdaudio_decode(PyObject *Py_UNUSED(module), PyObject *args) {
     if (!storsim_hdaudio_format_decode(value, &format)) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("(IHHH)", format.SampleRate, format.ValidBitsPerSample, format.ContainerSize, format.NumberOfChannels);
+    return Py_BuildValue("(IHHH)", format.SampleRate, format.ValidBitsPerSample, format.ContainerSize,
+                         format.NumberOfChannels);
 }
 
 PyObject *ss_hdaudio_rates(void) {

@@ -85,7 +85,8 @@ PyObject *ss_machine_store_fence(ss_machine_object_t *self, PyObject *Py_UNUSED(
     return ss_finish(self, storsim_store_fence(self->core), NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* --- stacks and pageable memory ---------------------------------------------------------------------------------------- */
+/* --- stacks and pageable memory
+ * ---------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_kernel_memory(ss_machine_object_t *self, PyObject *args) {
     int pageable;
@@ -95,8 +96,8 @@ PyObject *ss_machine_kernel_memory(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     ss_here(self);
-    storsim_status_t status =
-        storsim_kernel_memory_create(self->core, pageable ? STORSIM_BLOCK_PAGEABLE : STORSIM_BLOCK_KERNEL_STACK, length, &va);
+    storsim_status_t status = storsim_kernel_memory_create(
+        self->core, pageable ? STORSIM_BLOCK_PAGEABLE : STORSIM_BLOCK_KERNEL_STACK, length, &va);
     if (status == STORSIM_INVALID || status == STORSIM_NO_SPACE) {
         ss_leave(self);
         PyErr_SetString(status == STORSIM_INVALID ? PyExc_ValueError : PyExc_MemoryError,
@@ -121,10 +122,10 @@ PyObject *ss_machine_kernel_memory_free(ss_machine_object_t *self, PyObject *num
     return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* --- free and reserved pages ---------------------------------------------------------------------------------------- */
+/* --- free and reserved pages ------------------------------------------------------------------------------------- */
 
-static PyObject *reserve(ss_machine_object_t *self, PyObject *args, storsim_status_t (*act)(storsim_machine_t *, uint64_t, uint64_t),
-                         const char *refusal) {
+static PyObject *reserve(ss_machine_object_t *self, PyObject *args,
+                         storsim_status_t (*act)(storsim_machine_t *, uint64_t, uint64_t), const char *refusal) {
     unsigned long long address, length;
     if (!PyArg_ParseTuple(args, "KK", &address, &length) || ss_enter(self) < 0) {
         return NULL;
@@ -139,11 +140,13 @@ static PyObject *reserve(ss_machine_object_t *self, PyObject *args, storsim_stat
 }
 
 PyObject *ss_machine_memory_reserve(ss_machine_object_t *self, PyObject *args) {
-    return reserve(self, args, storsim_memory_reserve, "not every page of %s, %llu bytes, is free RAM: nothing was reserved");
+    return reserve(self, args, storsim_memory_reserve,
+                   "not every page of %s, %llu bytes, is free RAM: nothing was reserved");
 }
 
 PyObject *ss_machine_memory_release(ss_machine_object_t *self, PyObject *args) {
-    return reserve(self, args, storsim_memory_release, "not every page of %s, %llu bytes, was reserved: nothing was released");
+    return reserve(self, args, storsim_memory_release,
+                   "not every page of %s, %llu bytes, was reserved: nothing was released");
 }
 
 PyObject *ss_machine_memory_free_bytes(ss_machine_object_t *self, PyObject *args) {
@@ -182,7 +185,8 @@ PyObject *ss_machine_memory_runs(ss_machine_object_t *self, PyObject *Py_UNUSED(
         return NULL;
     }
     storsim_memory_run_t run = {0};
-    for (uint64_t from = 0; list != NULL && storsim_memory_next_free(self->core, from, &run); from = run.first_pfn + run.pages) {
+    for (uint64_t from = 0; list != NULL && storsim_memory_next_free(self->core, from, &run);
+         from = run.first_pfn + run.pages) {
         if (append_run(list, &run) < 0) {
             Py_CLEAR(list);
         }

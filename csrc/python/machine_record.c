@@ -10,7 +10,7 @@ static bool append(PyObject *list, PyObject *item) {
     return good;
 }
 
-/* --- findings ------------------------------------------------------------------------------------------------------- */
+/* --- findings ---------------------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_findings(ss_machine_object_t *self, PyObject *number) {
     uint64_t first;
@@ -42,14 +42,14 @@ PyObject *ss_machine_finding_count(ss_machine_object_t *self, PyObject *Py_UNUSE
     return PyLong_FromSize_t(count);
 }
 
-/* --- allocations ---------------------------------------------------------------------------------------------------- */
+/* --- allocations ------------------------------------------------------------------------------------------------- */
 
 /* (kind, va, pa, device_address, size, pages, node, cache, tag, owner name, owner, site, time, irql) */
 static PyObject *allocation_tuple(ss_machine_object_t *self, const storsim_allocation_t *a) {
     const storsim_adapter_config_t *owner = a->owner ? storsim_adapter_get_config(self->core, a->owner) : NULL;
-    return Py_BuildValue("(sKKKKKIiIzIIKi)", storsim_block_kind_text(a->kind), (u64)a->va, (u64)a->pa, (u64)a->device_address, (u64)a->size,
-                         (u64)a->pages, a->node, (int)a->cache, a->tag, owner ? owner->name : NULL, a->owner, a->site, (u64)a->time,
-                         (int)a->irql);
+    return Py_BuildValue("(sKKKKKIiIzIIKi)", storsim_block_kind_text(a->kind), (u64)a->va, (u64)a->pa,
+                         (u64)a->device_address, (u64)a->size, (u64)a->pages, a->node, (int)a->cache, a->tag,
+                         owner ? owner->name : NULL, a->owner, a->site, (u64)a->time, (int)a->irql);
 }
 
 PyObject *ss_machine_allocations(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
@@ -81,7 +81,7 @@ PyObject *ss_machine_allocation_at(ss_machine_object_t *self, PyObject *number) 
     return result;
 }
 
-/* --- faults --------------------------------------------------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------------------------------------------------------ */
 
 /* Row of a documented name; 0 for None. -1 with ValueError when there is none. */
 static int routine_id(PyObject *name) {
@@ -105,8 +105,8 @@ PyObject *ss_machine_fault_add(ss_machine_object_t *self, PyObject *args) {
     int kind, hardware;
     unsigned int chances, device, rule_id = 0;
     u64 minimum, maximum, first, last, seed, not_before;
-    if (!PyArg_ParseTuple(args, "iOOKKKKIKOKiI", &kind, &name, &tag, &minimum, &maximum, &first, &last, &chances, &seed, &predicate,
-                          &not_before, &hardware, &device)) {
+    if (!PyArg_ParseTuple(args, "iOOKKKKIKOKiI", &kind, &name, &tag, &minimum, &maximum, &first, &last, &chances, &seed,
+                          &predicate, &not_before, &hardware, &device)) {
         return NULL;
     }
     int routine = routine_id(name);
@@ -188,8 +188,8 @@ PyObject *ss_machine_injected(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
     for (size_t i = 0; list != NULL && i < count; i++) {
         const storsim_injected_t *one = storsim_injected_get(self->core, i);
         const storsim_routine_t *row = storsim_ddi_routine(one->routine);
-        if (!append(list, Py_BuildValue("(IIzIKKIK)", one->id, one->rule, row ? row->name : NULL, one->site, (u64)one->time, (u64)one->bytes,
-                                        one->tag, (u64)one->ordinal))) {
+        if (!append(list, Py_BuildValue("(IIzIKKIK)", one->id, one->rule, row ? row->name : NULL, one->site,
+                                        (u64)one->time, (u64)one->bytes, one->tag, (u64)one->ordinal))) {
             Py_CLEAR(list);
         }
     }
@@ -197,7 +197,7 @@ PyObject *ss_machine_injected(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
     return list;
 }
 
-/* --- trace ---------------------------------------------------------------------------------------------------------- */
+/* --- trace ------------------------------------------------------------------------------------------------------- */
 
 /* (sequence, time, kind, routine name, irql, cpu, site, (values)) */
 PyObject *ss_machine_trace(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
@@ -210,9 +210,9 @@ PyObject *ss_machine_trace(ss_machine_object_t *self, PyObject *Py_UNUSED(ignore
     storsim_trace_entry_t e;
     for (size_t i = 0; list != NULL && i < count && storsim_trace_get(self->core, i, &e); i++) {
         const storsim_routine_t *row = storsim_ddi_routine(e.routine);
-        if (!append(list, Py_BuildValue("(KKizIII(KKKK))", (u64)e.sequence, (u64)e.time, (int)e.kind, row ? row->name : NULL,
-                                        (unsigned int)e.irql, (unsigned int)e.cpu, e.site, (u64)e.values[0], (u64)e.values[1],
-                                        (u64)e.values[2], (u64)e.values[3]))) {
+        if (!append(list, Py_BuildValue("(KKizIII(KKKK))", (u64)e.sequence, (u64)e.time, (int)e.kind,
+                                        row ? row->name : NULL, (unsigned int)e.irql, (unsigned int)e.cpu, e.site,
+                                        (u64)e.values[0], (u64)e.values[1], (u64)e.values[2], (u64)e.values[3]))) {
             Py_CLEAR(list);
         }
     }
@@ -229,13 +229,14 @@ PyObject *ss_machine_trace_total(ss_machine_object_t *self, PyObject *Py_UNUSED(
     return PyLong_FromUnsignedLongLong(total);
 }
 
-/* --- overrides of the table ----------------------------------------------------------------------------------------- */
+/* --- overrides of the table -------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_override_irql(ss_machine_object_t *self, PyObject *args) {
     PyObject *name;
     unsigned char lowest, highest;
     int routine;
-    if (!PyArg_ParseTuple(args, "Obb", &name, &lowest, &highest) || (routine = routine_id(name)) < 0 || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "Obb", &name, &lowest, &highest) || (routine = routine_id(name)) < 0 ||
+        ss_enter(self) < 0) {
         return NULL;
     }
     storsim_status_t status = storsim_override_irql(self->core, (uint16_t)routine, lowest, highest);

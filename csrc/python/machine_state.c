@@ -80,7 +80,9 @@ static PyObject *restore(ss_machine_object_t *self, const Py_buffer *view, bool 
     if (status == STORSIM_FORMAT) {
         ss_leave(self);
         PyErr_Format(PyExc_ValueError,
-                     "the snapshot is damaged, of another format version, or of a machine configured otherwise (noticed at byte %zu)", where);
+                     "the snapshot is damaged, of another format version, or of a machine configured otherwise "
+                     "(noticed at byte %zu)",
+                     where);
         return NULL;
     }
     if (status == STORSIM_OK) {

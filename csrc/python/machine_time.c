@@ -3,10 +3,10 @@
 
 #include <time.h>
 
-/* --- long runs ------------------------------------------------------------------------------------------------------ */
+/* --- long runs --------------------------------------------------------------------------------------------------- */
 
-/* A run is cut into slices so that Ctrl-C ends it; the slice grows while slices are quick. Events fall where they fall, however the
- * interval is cut. */
+/* A run is cut into slices so that Ctrl-C ends it; the slice grows while slices are quick. Events fall where they fall,
+ * however the interval is cut. */
 enum { FIRST_SLICE = 2400000, SLICE_CLOCKS = CLOCKS_PER_SEC / 50 };
 
 static int run_slices(ss_machine_object_t *self, uint64_t ticks, bool until_interrupt, bool *delivered) {
@@ -19,7 +19,8 @@ static int run_slices(ss_machine_object_t *self, uint64_t ticks, bool until_inte
         ss_here(self);
         uint64_t before = storsim_now(self->core), step = left < slice ? left : slice;
         clock_t start = clock();
-        storsim_status_t status = until_interrupt ? storsim_run_until_interrupt(self->core, step, delivered) : storsim_advance(self->core, step);
+        storsim_status_t status = until_interrupt ? storsim_run_until_interrupt(self->core, step, delivered)
+                                                  : storsim_advance(self->core, step);
         clock_t used = clock() - start;
         uint64_t passed = storsim_now(self->core) - before;
         if (ss_finish(self, status, NULL) < 0 || PyErr_CheckSignals() < 0) {
@@ -34,7 +35,8 @@ static int run_slices(ss_machine_object_t *self, uint64_t ticks, bool until_inte
 PyObject *ss_machine_advance(ss_machine_object_t *self, PyObject *number) {
     uint64_t ticks;
     bool delivered;
-    if (ss_number(number, UINT64_MAX, "ticks", "64-bit count", &ticks) < 0 || run_slices(self, ticks, false, &delivered) < 0) {
+    if (ss_number(number, UINT64_MAX, "ticks", "64-bit count", &ticks) < 0 ||
+        run_slices(self, ticks, false, &delivered) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -43,13 +45,14 @@ PyObject *ss_machine_advance(ss_machine_object_t *self, PyObject *number) {
 PyObject *ss_machine_run_until_interrupt(ss_machine_object_t *self, PyObject *number) {
     uint64_t limit;
     bool delivered;
-    if (ss_number(number, UINT64_MAX, "limit", "64-bit count", &limit) < 0 || run_slices(self, limit, true, &delivered) < 0) {
+    if (ss_number(number, UINT64_MAX, "limit", "64-bit count", &limit) < 0 ||
+        run_slices(self, limit, true, &delivered) < 0) {
         return NULL;
     }
     return PyBool_FromLong(delivered);
 }
 
-/* --- levels and CPUs ------------------------------------------------------------------------------------------------ */
+/* --- levels and CPUs --------------------------------------------------------------------------------------------- */
 
 PyObject *ss_machine_set_irql(ss_machine_object_t *self, PyObject *number) {
     uint64_t irql;
@@ -112,9 +115,10 @@ PyObject *ss_machine_queue_dpc(ss_machine_object_t *self, PyObject *args) {
     return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* --- events --------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------ */
 
-static PyObject *event_act(ss_machine_object_t *self, PyObject *number, storsim_status_t (*act)(storsim_machine_t *, uint64_t)) {
+static PyObject *event_act(ss_machine_object_t *self, PyObject *number,
+                           storsim_status_t (*act)(storsim_machine_t *, uint64_t)) {
     uint64_t address;
     if (ss_pointer(number, "event", &address) < 0 || ss_enter(self) < 0) {
         return NULL;
@@ -135,7 +139,8 @@ PyObject *ss_machine_event_create(ss_machine_object_t *self, PyObject *Py_UNUSED
         return NULL;
     }
     ss_here(self);
-    return ss_finish(self, storsim_event_create(self->core, &address), NULL) < 0 ? NULL : PyLong_FromUnsignedLongLong(address);
+    return ss_finish(self, storsim_event_create(self->core, &address), NULL) < 0 ? NULL
+                                                                                 : PyLong_FromUnsignedLongLong(address);
 }
 
 PyObject *ss_machine_event_destroy(ss_machine_object_t *self, PyObject *number) {

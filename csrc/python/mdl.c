@@ -22,8 +22,12 @@ static PyObject *mdl_member(ss_pointer_object_t *self, void *closure) {
     if (read_mdl(self, &info) < 0) {
         return NULL;
     }
-    const uint64_t values[] = {[MDL_VA] = info.va,       [MDL_BYTE_COUNT] = info.byte_count, [MDL_BYTE_OFFSET] = info.byte_offset,
-                               [MDL_FLAGS] = info.flags, [MDL_SIZE] = info.size,             [MDL_START_VA] = info.start_va,
+    const uint64_t values[] = {[MDL_VA] = info.va,
+                               [MDL_BYTE_COUNT] = info.byte_count,
+                               [MDL_BYTE_OFFSET] = info.byte_offset,
+                               [MDL_FLAGS] = info.flags,
+                               [MDL_SIZE] = info.size,
+                               [MDL_START_VA] = info.start_va,
                                [MDL_MAPPED] = info.mapped_system_va};
     return PyLong_FromUnsignedLongLong(values[(intptr_t)closure]);
 }
@@ -74,8 +78,8 @@ static int mdl_getbuffer(ss_pointer_object_t *self, Py_buffer *view, int flags) 
         PyErr_SetString(PyExc_BufferError, "the buffer this MDL describes is not a live allocation");
         return -1;
     }
-    return ss_buffer_export((PyObject *)self, self->machine, allocation.va, allocation.block, info.va - allocation.va, info.byte_count, view,
-                            flags);
+    return ss_buffer_export((PyObject *)self, self->machine, allocation.va, allocation.block, info.va - allocation.va,
+                            info.byte_count, view, flags);
 }
 
 static void mdl_releasebuffer(ss_pointer_object_t *self, Py_buffer *view) {
@@ -92,20 +96,23 @@ static PyGetSetDef mdl_getset[] = {
     MEMBER("start_va", MDL_START_VA, "Address of the first page."),
     MEMBER("mapped_system_va", MDL_MAPPED, "MappedSystemVa, 0 while unmapped."),
     {"built", (getter)mdl_built, NULL, PyDoc_STR("Whether the page array is filled."), NULL},
-    {"pages", (getter)mdl_pages, NULL, PyDoc_STR("Physical page addresses, in order; empty until the MDL was built."), NULL},
+    {"pages", (getter)mdl_pages, NULL, PyDoc_STR("Physical page addresses, in order; empty until the MDL was built."),
+     NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef mdl_methods[] = {
-    SS_BUFFER_METHOD
-    {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the described bytes.")}, {NULL, NULL, 0, NULL}};
+    SS_BUFFER_METHOD{"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the described bytes.")},
+    {NULL, NULL, 0, NULL}};
 
 static PyType_Slot mdl_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("MDL(machine, address)\n--\n\nA memory descriptor list. Its buffer is the described bytes. "
-                                  "Source: ns-wdm-_mdl.md")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("MDL(machine, address)\n--\n\nA memory descriptor list. Its buffer is the described bytes. "
+                       "Source: ns-wdm-_mdl.md")},
     {Py_tp_getset, mdl_getset},
     {Py_tp_methods, mdl_methods},
     {Py_bf_getbuffer, mdl_getbuffer},
     {Py_bf_releasebuffer, mdl_releasebuffer},
     {0, NULL}};
 
-PyType_Spec ss_mdl_spec = {"storsim._core.MDL", sizeof(ss_pointer_object_t), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, mdl_slots};
+PyType_Spec ss_mdl_spec = {"storsim._core.MDL", sizeof(ss_pointer_object_t), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, mdl_slots};

@@ -1,7 +1,7 @@
 /* python/module.c: the module storsim._core: its state, its types, its constants.
  *
- * Multi-phase initialisation; every type comes from a spec and lives in the module's state; nothing is static but constants, so the
- * module can be loaded in several interpreters, each with its own GIL. */
+ * Multi-phase initialisation; every type comes from a spec and lives in the module's state; nothing is static but
+ * constants, so the module can be loaded in several interpreters, each with its own GIL. */
 #include "binding.h"
 
 #include <string.h>
@@ -29,20 +29,23 @@ PyObject *ss_lazy(PyObject **slot, const char *module, const char *name) {
     return *slot;
 }
 
-/* --- types ---------------------------------------------------------------------------------------------------------- */
+/* --- types ------------------------------------------------------------------------------------------------------- */
 
 static int add_type(PyObject *module, PyObject **slot, PyType_Spec *spec, PyObject *base) {
     *slot = PyType_FromModuleAndSpec(module, spec, base);
     return *slot != NULL ? PyModule_AddType(module, (PyTypeObject *)*slot) : -1;
 }
 
-/* An int that knows its machine. A subclass of int cannot carry C fields behind its digits, so the machine is an attribute. */
+/* An int that knows its machine. A subclass of int cannot carry C fields behind its digits, so the machine is an
+ * attribute. */
 static int add_extension_type(PyObject *module, ss_state_t *state) {
-    state->DeviceExtension = PyObject_CallFunction(
-        (PyObject *)&PyType_Type, "s(O){s:s,s:s}", "DeviceExtension", (PyObject *)&PyLong_Type, "__module__", "storsim._core", "__doc__",
-        "HwDeviceExtension of an adapter: an address (bytes) that knows its machine, so that it can be handed to the routines of "
-        "storsim.storport.");
-    return state->DeviceExtension != NULL ? PyModule_AddObjectRef(module, "DeviceExtension", state->DeviceExtension) : -1;
+    state->DeviceExtension = PyObject_CallFunction((PyObject *)&PyType_Type, "s(O){s:s,s:s}", "DeviceExtension",
+                                                   (PyObject *)&PyLong_Type, "__module__", "storsim._core", "__doc__",
+                                                   "HwDeviceExtension of an adapter: an address (bytes) that knows its "
+                                                   "machine, so that it can be handed to the routines of "
+                                                   "storsim.storport.");
+    return state->DeviceExtension != NULL ? PyModule_AddObjectRef(module, "DeviceExtension", state->DeviceExtension)
+                                          : -1;
 }
 
 static int add_types(PyObject *module, ss_state_t *state) {
@@ -73,7 +76,7 @@ static int add_types(PyObject *module, ss_state_t *state) {
     return add_extension_type(module, state);
 }
 
-/* --- tables shown to Python ----------------------------------------------------------------------------------------- */
+/* --- tables shown to Python -------------------------------------------------------------------------------------- */
 
 static int put_pair(PyObject *dict, const char *name, uint64_t value) {
     PyObject *number = PyLong_FromUnsignedLongLong(value);
@@ -82,7 +85,10 @@ static int put_pair(PyObject *dict, const char *name, uint64_t value) {
     return failed ? -1 : 0;
 }
 
-typedef struct { const char *name; uint64_t value; } pair_t;
+typedef struct {
+    const char *name;
+    uint64_t value;
+} pair_t;
 
 static int add_pairs(PyObject *module, const char *attribute, const pair_t *pairs, size_t count) {
     PyObject *dict = PyDict_New();
@@ -191,21 +197,27 @@ static PyObject *module_result_type(PyObject *module, PyObject *name) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"result_type", module_result_type, METH_O, PyDoc_STR("result_type($module, routine, /)\n--\n\nThe class of a routine's results.")},
-    {"routines", module_routines, METH_NOARGS, PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
-    {"ddi_table", module_table, METH_NOARGS, PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
+    {"result_type", module_result_type, METH_O,
+     PyDoc_STR("result_type($module, routine, /)\n--\n\nThe class of a routine's results.")},
+    {"routines", module_routines, METH_NOARGS,
+     PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
+    {"ddi_table", module_table, METH_NOARGS,
+     PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
     {"hdaudio_encode", ss_hdaudio_encode, METH_VARARGS,
-     PyDoc_STR("hdaudio_encode($module, rate, bits, container, channels, /)\n--\n\nHDAUDIO_CONVERTER_FORMAT of a stream format, or None.")},
+     PyDoc_STR("hdaudio_encode($module, rate, bits, container, channels, /)\n--\n\nHDAUDIO_CONVERTER_FORMAT of a "
+               "stream format, or None.")},
     {"hdaudio_decode", ss_hdaudio_decode, METH_VARARGS,
-     PyDoc_STR("hdaudio_decode($module, format, /)\n--\n\n(rate, bits, container, channels) of a converter format, or None.")},
+     PyDoc_STR("hdaudio_decode($module, format, /)\n--\n\n(rate, bits, container, channels) of a converter format, or "
+               "None.")},
     {NULL, NULL, 0, NULL}};
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------------------------- */
 
 static int module_exec(PyObject *module) {
     ss_state_t *state = PyModule_GetState(module);
     state->str_machine = PyUnicode_InternFromString("machine");
-    if (state->str_machine == NULL || add_types(module, state) < 0 || add_tables(module) < 0 || ss_plans_make(state) < 0) {
+    if (state->str_machine == NULL || add_types(module, state) < 0 || add_tables(module) < 0 ||
+        ss_plans_make(state) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "CORE_VERSION", STORSIM_VERSION);
@@ -232,26 +244,24 @@ static void module_free(void *module) {
     ss_plans_free(PyModule_GetState(module));
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, module_exec},
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec},
 #if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+                                          {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_USED}, /* ss_enter relies on it; see lock.c */
+                                          {Py_mod_gil, Py_MOD_GIL_USED}, /* ss_enter relies on it; see lock.c */
 #endif
-    {0, NULL}};
+                                          {0, NULL}};
 
-struct PyModuleDef ss_module = {
-    .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "storsim._core",
-    .m_doc = PyDoc_STR("The simulated machine in C. Use it through the package storsim."),
-    .m_size = sizeof(ss_state_t),
-    .m_methods = module_methods,
-    .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
-    .m_free = module_free};
+struct PyModuleDef ss_module = {.m_base = PyModuleDef_HEAD_INIT,
+                                .m_name = "storsim._core",
+                                .m_doc = PyDoc_STR("The simulated machine in C. Use it through the package storsim."),
+                                .m_size = sizeof(ss_state_t),
+                                .m_methods = module_methods,
+                                .m_slots = module_slots,
+                                .m_traverse = module_traverse,
+                                .m_clear = module_clear,
+                                .m_free = module_free};
 
 PyMODINIT_FUNC PyInit__core(void) {
     return PyModuleDef_Init(&ss_module);

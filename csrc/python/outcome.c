@@ -1,12 +1,13 @@
 /* python/outcome.c: what a core call's status becomes in Python.
  *
- * status.h names the exception class of each status; here it is looked up and filled with data. Texts are built when they are read:
- * an exception carries the record of the finding, the record carries the core's sentence and the call-site table. */
+ * status.h names the exception class of each status; here it is looked up and filled with data. Texts are built when
+ * they are read: an exception carries the record of the finding, the record carries the core's sentence and the
+ * call-site table. */
 #include "binding.h"
 
 #include <string.h>
 
-/* --- records -------------------------------------------------------------------------------------------------------- */
+/* --- records ----------------------------------------------------------------------------------------------------- */
 
 static PyObject *finding_text(const storsim_machine_t *core, const storsim_finding_t *finding) {
     char small[1024];
@@ -42,7 +43,9 @@ static PyObject *arguments_of(const storsim_finding_t *finding) {
 }
 
 static const char *context_of(uint8_t context) {
-    return context != STORSIM_CONTEXT_NONE && context < STORSIM_CONTEXT_COUNT ? storsim_context_name((storsim_context_t)context) : NULL;
+    return context != STORSIM_CONTEXT_NONE && context < STORSIM_CONTEXT_COUNT
+               ? storsim_context_name((storsim_context_t)context)
+               : NULL;
 }
 
 static const char *owner_of(ss_machine_object_t *machine, uint32_t owner) {
@@ -59,15 +62,16 @@ PyObject *ss_finding_record(ss_machine_object_t *machine, const storsim_finding_
     const storsim_routine_t *row = storsim_ddi_routine(finding->routine);
     typedef unsigned long long u64;
     return PyObject_CallFunction(
-        type, "IssssszIIKzIzNK(KKKK)KKKIIINO", finding->id, kinds[finding->kind <= STORSIM_BUG_CHECK ? finding->kind : 0], finding->name,
-        finding->rule, finding->fix, finding->source, row ? row->name : NULL, (unsigned int)finding->irql, finding->cpu, (u64)finding->time,
-        owner_of(machine, finding->owner), finding->owner, context_of(finding->context), arguments_of(finding), (u64)finding->code,
-        (u64)finding->parameters[0], (u64)finding->parameters[1], (u64)finding->parameters[2], (u64)finding->parameters[3],
-        (u64)finding->expected, (u64)finding->got, (u64)finding->address, finding->site, finding->allocated_at, finding->freed_at,
-        finding_text(machine->core, finding), machine->sites);
+        type, "IssssszIIKzIzNK(KKKK)KKKIIINO", finding->id,
+        kinds[finding->kind <= STORSIM_BUG_CHECK ? finding->kind : 0], finding->name, finding->rule, finding->fix,
+        finding->source, row ? row->name : NULL, (unsigned int)finding->irql, finding->cpu, (u64)finding->time,
+        owner_of(machine, finding->owner), finding->owner, context_of(finding->context), arguments_of(finding),
+        (u64)finding->code, (u64)finding->parameters[0], (u64)finding->parameters[1], (u64)finding->parameters[2],
+        (u64)finding->parameters[3], (u64)finding->expected, (u64)finding->got, (u64)finding->address, finding->site,
+        finding->allocated_at, finding->freed_at, finding_text(machine->core, finding), machine->sites);
 }
 
-/* --- exceptions ----------------------------------------------------------------------------------------------------- */
+/* --- exceptions -------------------------------------------------------------------------------------------------- */
 
 static int raise_object(PyObject *exception) {
     if (exception != NULL) {
@@ -113,7 +117,8 @@ static int raise_violation(ss_machine_object_t *machine, PyObject *result) {
     }
     PyObject *record = finding ? ss_finding_record(machine, finding) : Py_NewRef(Py_None);
     PyObject *type = error_class("Violation");
-    PyObject *exception = record && type ? PyObject_CallFunctionObjArgs(type, record, result ? result : Py_None, NULL) : NULL;
+    PyObject *exception =
+        record && type ? PyObject_CallFunctionObjArgs(type, record, result ? result : Py_None, NULL) : NULL;
     Py_XDECREF(record);
     Py_XDECREF(type);
     return raise_object(exception);
@@ -153,7 +158,7 @@ int ss_raise_status(ss_machine_object_t *machine, storsim_status_t status, PyObj
     return -1;
 }
 
-/* --- warnings ------------------------------------------------------------------------------------------------------- */
+/* --- warnings ---------------------------------------------------------------------------------------------------- */
 
 /* Each rule is announced once per site. */
 static int first_time(ss_machine_object_t *machine, const storsim_finding_t *finding) {

@@ -1,4 +1,5 @@
-/* python/plan.c: how each row of the DDI table is called from Python, worked out once per module. See the reading rules in ddi.h. */
+/* python/plan.c: how each row of the DDI table is called from Python, worked out once per module. See the reading rules
+ * in ddi.h. */
 #include "binding.h"
 
 #include <string.h>
@@ -13,7 +14,8 @@ static bool comes_back(const storsim_param_t *param) {
 }
 
 static bool is_array(storsim_type_t type) {
-    return type == STORSIM_T_RANGES || type == STORSIM_T_HANDLES || type == STORSIM_T_GROUP_AFFINITY || type == STORSIM_T_TRANSFERS;
+    return type == STORSIM_T_RANGES || type == STORSIM_T_HANDLES || type == STORSIM_T_GROUP_AFFINITY ||
+           type == STORSIM_T_TRANSFERS;
 }
 
 static int make(ss_plan_t *plan, const storsim_routine_t *row) {
@@ -29,7 +31,8 @@ static int make(ss_plan_t *plan, const storsim_routine_t *row) {
         if (positional(param)) {
             plan->slots[plan->slot_count++] = i;
             if (!(param->flags & STORSIM_P_OPTIONAL)) {
-                plan->required = plan->slot_count; /* an optional one before the last required one has to be given too */
+                plan->required =
+                    plan->slot_count; /* an optional one before the last required one has to be given too */
             }
         }
         if (comes_back(param)) {
@@ -86,7 +89,7 @@ int ss_plans_traverse(ss_state_t *state, visitproc visit, void *arg) {
     return 0;
 }
 
-/* --- result types --------------------------------------------------------------------------------------------------- */
+/* --- result types ------------------------------------------------------------------------------------------------ */
 
 static const char *module_of(const storsim_routine_t *row) {
     return row->family == STORSIM_F_STORPORT ? "storsim.storport" : "storsim.hdaudio";
@@ -116,7 +119,8 @@ PyTypeObject *ss_plan_result(ss_plan_t *plan) {
     PyStructSequence_Field fields[STORSIM_MAX_PARAMS + 2] = {{NULL, NULL}};
     int count = 0;
     if (row->returns != STORSIM_R_VOID) {
-        fields[count++] = (PyStructSequence_Field){row->return_name, row->returns == STORSIM_R_STATUS ? "status of the call" : NULL};
+        fields[count++] =
+            (PyStructSequence_Field){row->return_name, row->returns == STORSIM_R_STATUS ? "status of the call" : NULL};
     }
     for (uint8_t i = 0; i < plan->out_count; i++) {
         fields[count++] = (PyStructSequence_Field){row->params[plan->outs[i]].name, NULL};
@@ -132,7 +136,7 @@ PyTypeObject *ss_plan_result(ss_plan_t *plan) {
     return type;
 }
 
-/* --- documentation -------------------------------------------------------------------------------------------------- */
+/* --- documentation ----------------------------------------------------------------------------------------------- */
 
 const char *ss_type_name(storsim_type_t type) {
     static const char *const names[] = {
@@ -169,13 +173,15 @@ const char *ss_type_name(storsim_type_t type) {
     return index < sizeof names / sizeof names[0] && names[index] ? names[index] : "number";
 }
 
-/* "(HwDeviceExtension, NumberOfBytes, Tag, *, BufferPointer=0)": positional parameters, then what out-parameters held before. */
+/* "(HwDeviceExtension, NumberOfBytes, Tag, *, BufferPointer=0)": positional parameters, then what out-parameters held
+ * before. */
 PyObject *ss_plan_signature(const ss_plan_t *plan) {
     PyObject *text = PyUnicode_FromString("(");
     bool first = true;
     for (uint8_t i = 0; text != NULL && i < plan->slot_count; i++) {
         const char *tail = i < plan->required ? "" : plan->slots[i] == plan->length ? "=None" : "=0";
-        PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat("%s%U%s", first ? "" : ", ", plan->names[plan->slots[i]], tail));
+        PyUnicode_AppendAndDel(&text,
+                               PyUnicode_FromFormat("%s%U%s", first ? "" : ", ", plan->names[plan->slots[i]], tail));
         first = false;
     }
     bool star = false;
@@ -183,7 +189,11 @@ PyObject *ss_plan_signature(const ss_plan_t *plan) {
         if (positional(&plan->row->params[plan->outs[i]])) {
             continue;
         }
-        PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat("%s%U=0", star ? ", " : first ? "*, " : ", *, ", plan->names[plan->outs[i]]));
+        PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat("%s%U=0",
+                                                           star    ? ", "
+                                                           : first ? "*, "
+                                                                   : ", *, ",
+                                                           plan->names[plan->outs[i]]));
         star = true;
         first = false;
     }
@@ -193,12 +203,13 @@ PyObject *ss_plan_signature(const ss_plan_t *plan) {
 
 static void append_param(PyObject **text, const ss_plan_t *plan, uint8_t index) {
     const storsim_param_t *param = &plan->row->params[index];
-    const char *direction = param->flags & STORSIM_P_IN_PLACE                           ? "in, out"
-                            : (param->flags & STORSIM_P_INOUT) == STORSIM_P_INOUT       ? "in, out"
-                            : param->flags & STORSIM_P_OUT                              ? "out"
-                                                                                        : "in";
-    PyUnicode_AppendAndDel(text, PyUnicode_FromFormat("    %s: %s (%s%s)\n", param->name, ss_type_name(param->type), direction,
-                                                      param->flags & STORSIM_P_OPTIONAL ? ", optional" : ""));
+    const char *direction = param->flags & STORSIM_P_IN_PLACE                     ? "in, out"
+                            : (param->flags & STORSIM_P_INOUT) == STORSIM_P_INOUT ? "in, out"
+                            : param->flags & STORSIM_P_OUT                        ? "out"
+                                                                                  : "in";
+    PyUnicode_AppendAndDel(text,
+                           PyUnicode_FromFormat("    %s: %s (%s%s)\n", param->name, ss_type_name(param->type),
+                                                direction, param->flags & STORSIM_P_OPTIONAL ? ", optional" : ""));
 }
 
 static void append_irql(PyObject **text, const storsim_routine_t *row) {
@@ -226,7 +237,11 @@ PyObject *ss_plan_doc(const ss_plan_t *plan) {
     }
     for (uint8_t i = 0; text != NULL && i < plan->out_count; i++) {
         bool opening = i == 0 && row->returns == STORSIM_R_VOID;
-        PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat("%s%U", !opening ? ", " : results > 1 ? "(" : "", plan->names[plan->outs[i]]));
+        PyUnicode_AppendAndDel(&text, PyUnicode_FromFormat("%s%U",
+                                                           !opening      ? ", "
+                                                           : results > 1 ? "("
+                                                                         : "",
+                                                           plan->names[plan->outs[i]]));
     }
     PyUnicode_AppendAndDel(&text, PyUnicode_FromString(results > 1 ? ")\n" : "\n"));
     if (text != NULL) {
@@ -241,14 +256,14 @@ PyObject *ss_plan_doc(const ss_plan_t *plan) {
     return text;
 }
 
-/* --- plain data ----------------------------------------------------------------------------------------------------- */
+/* --- plain data -------------------------------------------------------------------------------------------------- */
 
 static PyObject *describe_params(const storsim_routine_t *row) {
     PyObject *list = PyList_New(0);
     for (uint8_t i = 0; list != NULL && i < row->param_count; i++) {
         const storsim_param_t *param = &row->params[i];
-        PyObject *item = Py_BuildValue("{s:s,s:s,s:i,s:i}", "name", param->name, "type", ss_type_name(param->type), "kind", (int)param->type,
-                                       "flags", (int)param->flags);
+        PyObject *item = Py_BuildValue("{s:s,s:s,s:i,s:i}", "name", param->name, "type", ss_type_name(param->type),
+                                       "kind", (int)param->type, "flags", (int)param->flags);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -278,11 +293,13 @@ PyObject *ss_plan_describe(const ss_plan_t *plan) {
                                           [STORSIM_R_VALUE] = "value",
                                           [STORSIM_R_VOID] = "void"};
     const storsim_routine_t *row = plan->row;
-    return Py_BuildValue("{s:i,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:O,s:O,s:I,s:i,s:s,s:s,s:N,s:N,s:N,s:i}", "id", (int)row->id, "name", row->name,
-                         "family", row->family == STORSIM_F_STORPORT ? "storport" : "hdaudio", "returns", returns[row->returns],
-                         "return_type", ss_type_name(row->return_type), "return_name", row->return_name, "irql_min", (int)row->irql_min,
-                         "irql_max", (int)row->irql_max, "irql_documented", row->irql_documented ? Py_True : Py_False, "has_irql_status",
-                         row->has_irql_status ? Py_True : Py_False, "first_os", row->first_os, "function_code", (int)row->function_code,
-                         "page", row->page, "summary", row->summary, "params", describe_params(row), "statuses", describe_statuses(row),
-                         "signature", ss_plan_signature(plan), "tables", (int)row->tables);
+    return Py_BuildValue(
+        "{s:i,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:O,s:O,s:I,s:i,s:s,s:s,s:N,s:N,s:N,s:i}", "id", (int)row->id, "name",
+        row->name, "family", row->family == STORSIM_F_STORPORT ? "storport" : "hdaudio", "returns",
+        returns[row->returns], "return_type", ss_type_name(row->return_type), "return_name", row->return_name,
+        "irql_min", (int)row->irql_min, "irql_max", (int)row->irql_max, "irql_documented",
+        row->irql_documented ? Py_True : Py_False, "has_irql_status", row->has_irql_status ? Py_True : Py_False,
+        "first_os", row->first_os, "function_code", (int)row->function_code, "page", row->page, "summary", row->summary,
+        "params", describe_params(row), "statuses", describe_statuses(row), "signature", ss_plan_signature(plan),
+        "tables", (int)row->tables);
 }

@@ -1,5 +1,6 @@
-/* python/pointer.c: typed pointers into simulated memory. An object of such a type is its address (__index__), knows its machine, and
- * compares and hashes like the number, so that either can be handed to a routine. MDL, SRB and scatter/gather list derive from it. */
+/* python/pointer.c: typed pointers into simulated memory. An object of such a type is its address (__index__), knows
+ * its machine, and compares and hashes like the number, so that either can be handed to a routine. MDL, SRB and
+ * scatter/gather list derive from it. */
 #include "binding.h"
 
 PyObject *ss_pointer_new(PyObject *type, ss_machine_object_t *machine, uint64_t address) {
@@ -94,7 +95,9 @@ static PyGetSetDef pointer_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot pointer_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Pointer(machine, address)\n--\n\nA typed pointer into simulated memory; __index__ is its address.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "Pointer(machine, address)\n--\n\nA typed pointer into simulated memory; __index__ is its address.")},
     {Py_tp_new, pointer_construct},
     {Py_tp_getset, pointer_getset},
     {Py_tp_traverse, pointer_traverse},
@@ -108,4 +111,5 @@ static PyType_Slot pointer_slots[] = {
     {0, NULL}};
 
 PyType_Spec ss_pointer_spec = {"storsim._core.Pointer", sizeof(ss_pointer_object_t), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE, pointer_slots};
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+                               pointer_slots};

@@ -1,11 +1,11 @@
 /* python/routine.c: Routine, one documented routine as a Python callable.
  *
- * One function serves every row of the DDI table: it matches arguments to parameters (positions, then interned names, identity first,
- * the expected next name before all others), hands each to the converter of its type, calls the core once, and converts back. A new
- * parameter type is one line in `converters` below.
+ * One function serves every row of the DDI table: it matches arguments to parameters (positions, then interned names,
+ * identity first, the expected next name before all others), hands each to the converter of its type, calls the core
+ * once, and converts back. A new parameter type is one line in `converters` below.
  *
- * Bound to a machine (pc.storport.X) the extension may be any number; free (storsim.storport.X) it has to be an adapter or its
- * device_extension, which tell the machine (ruling R6). */
+ * Bound to a machine (pc.storport.X) the extension may be any number; free (storsim.storport.X) it has to be an adapter
+ * or its device_extension, which tell the machine (ruling R6). */
 #include "routine_i.h"
 
 #include <stddef.h>
@@ -14,15 +14,15 @@
 
 #include "storsim/hdaudio.h"
 
-/* --- converters ----------------------------------------------------------------------------------------------------- */
+/* --- converters -------------------------------------------------------------------------------------------------- */
 
 typedef int (*convert_in_t)(frame_t *frame, int index, PyObject *object);
 typedef PyObject *(*convert_out_t)(frame_t *frame, int index);
 
 typedef struct converter {
-    uint64_t maximum;   /* plain numbers: the largest; 0 for the others */
+    uint64_t maximum; /* plain numbers: the largest; 0 for the others */
     convert_in_t in;
-    convert_out_t out;  /* NULL: an int */
+    convert_out_t out; /* NULL: an int */
 } converter_t;
 
 static int in_pointer(frame_t *frame, int index, PyObject *object) {
@@ -96,10 +96,11 @@ static int in_extension(frame_t *frame, int index, PyObject *object) {
     }
     if (frame->machine == NULL) {
         if (machine == NULL) {
-            PyErr_Format(PyExc_TypeError,
-                         "%s: HwDeviceExtension is an adapter or its device_extension, not %.100s; for any other number call "
-                         "machine.storport.%s(...)",
-                         frame->plan->row->name, Py_TYPE(object)->tp_name, frame->plan->row->name);
+            PyErr_Format(
+                PyExc_TypeError,
+                "%s: HwDeviceExtension is an adapter or its device_extension, not %.100s; for any other number call "
+                "machine.storport.%s(...)",
+                frame->plan->row->name, Py_TYPE(object)->tp_name, frame->plan->row->name);
             return -1;
         }
         frame->machine = machine;
@@ -133,7 +134,9 @@ int ss_in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
     if (object == Py_None || is_zero(object)) {
         return 0; /* NULL */
     }
-    PyObject *items = PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) ? PySequence_Tuple(object) : NULL;
+    PyObject *items = PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object)
+                          ? PySequence_Tuple(object)
+                          : NULL;
     if (items == NULL) {
         if (!PyErr_Occurred()) {
             PyErr_Format(PyExc_TypeError, "%s is an array: pass a list or None, not %.100s", PARAM(frame, index).name,
@@ -142,7 +145,8 @@ int ss_in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
         return -1;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(items);
-    char *place = count <= (Py_ssize_t)UINT32_MAX ? ss_take_scratch(frame, index, (size_t)count, size) : PyErr_NoMemory();
+    char *place =
+        count <= (Py_ssize_t)UINT32_MAX ? ss_take_scratch(frame, index, (size_t)count, size) : PyErr_NoMemory();
     int result = place ? 0 : -1;
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
         result = read(frame, PyTuple_GET_ITEM(items, i), place + (size_t)i * size);
@@ -156,8 +160,8 @@ static int read_range(frame_t *frame, PyObject *item, void *place) {
     if (ss_struct_read(frame->routine->state->AccessRange, &ss_access_range_desc, item, values) < 0) {
         return -1;
     }
-    *(storsim_access_range_t *)place =
-        (storsim_access_range_t){.RangeStart = values[0], .RangeLength = (uint32_t)values[1], .RangeInMemory = (uint8_t)values[2]};
+    *(storsim_access_range_t *)place = (storsim_access_range_t){
+        .RangeStart = values[0], .RangeLength = (uint32_t)values[1], .RangeInMemory = (uint8_t)values[2]};
     return 0;
 }
 
@@ -284,11 +288,11 @@ static bool is_array(storsim_type_t type) {
     return type == STORSIM_T_RANGES || type == STORSIM_T_GROUP_AFFINITY;
 }
 
-/* --- arguments in --------------------------------------------------------------------------------------------------- */
+/* --- arguments in ------------------------------------------------------------------------------------------------ */
 
 static int refuse_arguments(const frame_t *frame, Py_ssize_t count) {
-    PyErr_Format(PyExc_TypeError, "%s takes at most %d positional arguments (%zd given)", frame->plan->row->name, frame->plan->slot_count,
-                 count);
+    PyErr_Format(PyExc_TypeError, "%s takes at most %d positional arguments (%zd given)", frame->plan->row->name,
+                 frame->plan->slot_count, count);
     return -1;
 }
 
@@ -324,7 +328,8 @@ static int match(frame_t *frame, PyObject *const *args, Py_ssize_t count, PyObje
     Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0, hint = count;
     for (Py_ssize_t i = 0; i < named; i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
-        int index = hint < plan->slot_count && plan->names[plan->slots[hint]] == name ? plan->slots[hint] : find_name(frame, name);
+        int index = hint < plan->slot_count && plan->names[plan->slots[hint]] == name ? plan->slots[hint]
+                                                                                      : find_name(frame, name);
         if (index < 0) {
             return -1;
         }
@@ -352,7 +357,8 @@ static int convert(frame_t *frame, int index, PyObject *object) {
     const converter_t *converter = converter_of(param->type);
     storsim_arg_t *arg = &frame->args[index];
     if (converter == NULL) {
-        PyErr_Format(PyExc_NotImplementedError, "%s: parameter %s has no conversion", frame->plan->row->name, param->name);
+        PyErr_Format(PyExc_NotImplementedError, "%s: parameter %s has no conversion", frame->plan->row->name,
+                     param->name);
         return -1;
     }
     if ((param->flags & STORSIM_P_OUT) && !(param->flags & STORSIM_P_IN_PLACE) && object == Py_None) {
@@ -368,8 +374,9 @@ static int convert(frame_t *frame, int index, PyObject *object) {
     if ((param->flags & STORSIM_P_INOUT) == STORSIM_P_OUT) {
         return ss_physical(object, param->name, &arg->value); /* what it held before: any number */
     }
-    return converter->maximum ? ss_number(object, converter->maximum, param->name, ss_type_name(param->type), &arg->value)
-                              : converter->in(frame, index, object);
+    return converter->maximum
+               ? ss_number(object, converter->maximum, param->name, ss_type_name(param->type), &arg->value)
+               : converter->in(frame, index, object);
 }
 
 /* Length of an array the caller supplied (ruling R5): the default is all of it, more than it has is refused. */
@@ -379,22 +386,26 @@ static int check_length(frame_t *frame) {
     if (frame->given[plan->length] == NULL || frame->given[plan->length] == Py_None) {
         length->value = array->count;
     } else if (array->data != NULL && length->value > array->count) {
-        PyErr_Format(PyExc_ValueError, "%s: %U is %llu but %U has %u elements; a driver would read past its array", plan->row->name,
-                     plan->names[plan->length], (unsigned long long)length->value, plan->names[plan->array], array->count);
+        PyErr_Format(PyExc_ValueError, "%s: %U is %llu but %U has %u elements; a driver would read past its array",
+                     plan->row->name, plan->names[plan->length], (unsigned long long)length->value,
+                     plan->names[plan->array], array->count);
         return -1;
     }
     return 0;
 }
 
-/* Storage for an array the routine fills: as many elements as the caller says there are, but never more than could be filled. */
+/* Storage for an array the routine fills: as many elements as the caller says there are, but never more than could be
+ * filled. */
 static int make_storage(frame_t *frame, int index) {
     const ss_plan_t *plan = frame->plan;
-    size_t size = PARAM(frame, index).type == STORSIM_T_RANGES ? sizeof(storsim_access_range_t) : sizeof(storsim_group_affinity_t);
+    size_t size = PARAM(frame, index).type == STORSIM_T_RANGES ? sizeof(storsim_access_range_t)
+                                                               : sizeof(storsim_group_affinity_t);
     uint64_t count = 1;
     if (plan->length >= 0 && plan->array == index) {
         count = frame->args[plan->length].value;
         if (plan->row->id == STORSIM_ID_StorPortAllocateHostMemoryBuffer) {
-            uint64_t most = frame->args[2].value / STORSIM_PAGE_SIZE + 1; /* no range is smaller than a page of PreferredBytes */
+            uint64_t most =
+                frame->args[2].value / STORSIM_PAGE_SIZE + 1; /* no range is smaller than a page of PreferredBytes */
             count = count < most ? count : most;
         }
     }
@@ -421,7 +432,7 @@ static int convert_all(frame_t *frame) {
     return plan->length >= 0 ? check_length(frame) : 0;
 }
 
-/* --- results back --------------------------------------------------------------------------------------------------- */
+/* --- results back ------------------------------------------------------------------------------------------------ */
 
 static PyObject *returned(frame_t *frame, uint64_t result) {
     const storsim_routine_t *row = frame->plan->row;
@@ -463,9 +474,11 @@ static PyObject *build(frame_t *frame, uint64_t result) {
     PyTypeObject *type = ss_plan_result(plan);
     PyObject *sequence = type ? PyStructSequence_New(type) : NULL;
     for (int i = 0; sequence != NULL && i < count; i++) {
-        PyObject *item = i == 0 && has_result ? returned(frame, result) : out(frame, plan->outs[i - has_result], result);
+        PyObject *item =
+            i == 0 && has_result ? returned(frame, result) : out(frame, plan->outs[i - has_result], result);
         if (item == NULL) {
-            for (; i < count; i++) { /* 3.11 leaves the items of a fresh sequence unset: fill them so that it can be dropped */
+            for (; i < count;
+                 i++) { /* 3.11 leaves the items of a fresh sequence unset: fill them so that it can be dropped */
                 PyStructSequence_SET_ITEM(sequence, i, Py_NewRef(Py_None));
             }
             Py_CLEAR(sequence);
@@ -476,7 +489,7 @@ static PyObject *build(frame_t *frame, uint64_t result) {
     return sequence;
 }
 
-/* --- the call ------------------------------------------------------------------------------------------------------- */
+/* --- the call ---------------------------------------------------------------------------------------------------- */
 
 static void give_back(frame_t *frame, bool keep_tokens) {
     for (int i = 0; i < frame->plan->row->param_count; i++) {
@@ -491,8 +504,9 @@ static PyObject *perform(frame_t *frame) {
     ss_machine_object_t *machine = frame->machine;
     const storsim_routine_t *row = frame->plan->row;
     if (machine == NULL) {
-        PyErr_Format(PyExc_TypeError, "%s has no HwDeviceExtension that could tell the machine: call machine.storport.%s(...)", row->name,
-                     row->name);
+        PyErr_Format(PyExc_TypeError,
+                     "%s has no HwDeviceExtension that could tell the machine: call machine.storport.%s(...)",
+                     row->name, row->name);
         return NULL;
     }
     if (ss_enter(machine) < 0) {
@@ -501,8 +515,9 @@ static PyObject *perform(frame_t *frame) {
     ss_here(machine);
     uint64_t result = 0;
     bool audio = row->family == STORSIM_F_HDAUDIO;
-    storsim_status_t status = audio ? storsim_hdaudio_call(machine->core, frame->routine->context, row, frame->args, &result)
-                                    : storsim_storport_call(machine->core, row, frame->args, &result);
+    storsim_status_t status =
+        audio ? storsim_hdaudio_call(machine->core, frame->routine->context, row, frame->args, &result)
+              : storsim_storport_call(machine->core, row, frame->args, &result);
     bool answered = status == STORSIM_OK || status == STORSIM_VIOLATION;
     PyObject *answer = answered && (!audio || ss_audio_after(frame, result) == 0) ? build(frame, result) : NULL;
     if (frame->owns) {
@@ -543,7 +558,7 @@ static PyObject *routine_vectorcall(PyObject *callable, PyObject *const *args, s
     return answer;
 }
 
-/* --- the type ------------------------------------------------------------------------------------------------------- */
+/* --- the type ---------------------------------------------------------------------------------------------------- */
 
 PyObject *ss_routine_new(ss_state_t *state, ss_plan_t *plan, ss_machine_object_t *machine) {
     return ss_routine_new_of(state, plan, machine, 0);
@@ -623,7 +638,8 @@ static PyObject *routine_compare(routine_object_t *self, PyObject *other, int op
         Py_RETURN_NOTIMPLEMENTED;
     }
     const routine_object_t *that = (const routine_object_t *)(void *)other;
-    return PyBool_FromLong((self->plan == that->plan && self->machine == that->machine && self->context == that->context) == (op == Py_EQ));
+    return PyBool_FromLong((self->plan == that->plan && self->machine == that->machine &&
+                            self->context == that->context) == (op == Py_EQ));
 }
 
 static Py_hash_t routine_hash(routine_object_t *self) {
@@ -632,7 +648,8 @@ static Py_hash_t routine_hash(routine_object_t *self) {
 }
 
 static PyMemberDef routine_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(routine_object_t, vectorcall), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(routine_object_t, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL}};
 
 static PyGetSetDef routine_getset[] = {
     {"__name__", (getter)routine_name, NULL, PyDoc_STR("Documented name."), NULL},
@@ -645,98 +662,22 @@ static PyGetSetDef routine_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef routine_methods[] = {
-    {"__reduce__", (PyCFunction)(void (*)(void))routine_reduce, METH_NOARGS, PyDoc_STR("For pickle: by name.")}, {NULL, NULL, 0, NULL}};
+    {"__reduce__", (PyCFunction)(void (*)(void))routine_reduce, METH_NOARGS, PyDoc_STR("For pickle: by name.")},
+    {NULL, NULL, 0, NULL}};
 
-static PyType_Slot routine_slots[] = {
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, routine_members},
-    {Py_tp_getset, routine_getset},
-    {Py_tp_methods, routine_methods},
-    {Py_tp_descr_get, routine_get},
-    {Py_tp_repr, routine_repr},
-    {Py_tp_hash, routine_hash},
-    {Py_tp_richcompare, routine_compare},
-    {Py_tp_traverse, routine_traverse},
-    {Py_tp_dealloc, routine_dealloc},
-    {0, NULL}};
+static PyType_Slot routine_slots[] = {{Py_tp_call, PyVectorcall_Call},
+                                      {Py_tp_members, routine_members},
+                                      {Py_tp_getset, routine_getset},
+                                      {Py_tp_methods, routine_methods},
+                                      {Py_tp_descr_get, routine_get},
+                                      {Py_tp_repr, routine_repr},
+                                      {Py_tp_hash, routine_hash},
+                                      {Py_tp_richcompare, routine_compare},
+                                      {Py_tp_traverse, routine_traverse},
+                                      {Py_tp_dealloc, routine_dealloc},
+                                      {0, NULL}};
 
 PyType_Spec ss_routine_spec = {"storsim._core.Routine", sizeof(routine_object_t), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                                   Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                routine_slots};
-
-/* --- pc.storport ---------------------------------------------------------------------------------------------------- */
-
-typedef struct routines_object {
-    PyObject_HEAD
-    ss_state_t *state;
-    ss_machine_object_t *machine;
-} routines_object_t;
-
-PyObject *ss_routines_new(ss_machine_object_t *machine) {
-    PyTypeObject *type = (PyTypeObject *)machine->state->Routines;
-    routines_object_t *self = (routines_object_t *)type->tp_alloc(type, 0);
-    if (self != NULL) {
-        self->state = machine->state;
-        self->machine = (ss_machine_object_t *)Py_NewRef(machine);
-    }
-    return (PyObject *)self;
-}
-
-static int routines_traverse(routines_object_t *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->machine);
-    return 0;
-}
-
-static void routines_dealloc(routines_object_t *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Py_XDECREF(self->machine);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *routines_getattro(routines_object_t *self, PyObject *name) {
-    const char *text = PyUnicode_AsUTF8(name);
-    const storsim_routine_t *row = text ? storsim_ddi_find(STORSIM_F_STORPORT, text) : NULL;
-    if (row == NULL) {
-        return text ? PyObject_GenericGetAttr((PyObject *)self, name) : NULL;
-    }
-    size_t index = (size_t)(row - self->state->plans[0].row);
-    return ss_routine_new(self->state, &self->state->plans[index], self->machine);
-}
-
-static PyObject *routines_dir(routines_object_t *self, PyObject *Py_UNUSED(ignored)) {
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < self->state->plan_count; i++) {
-        const storsim_routine_t *row = self->state->plans[i].row;
-        PyObject *name = row->family == STORSIM_F_STORPORT ? PyUnicode_FromString(row->name) : NULL;
-        if (name != NULL && PyList_Append(list, name) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(name);
-        if (name == NULL && PyErr_Occurred()) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
-static PyObject *routines_repr(routines_object_t *self) {
-    return PyUnicode_FromFormat("<storport routines of %R>", self->machine);
-}
-
-static PyMethodDef routines_methods[] = {
-    {"__dir__", (PyCFunction)(void (*)(void))routines_dir, METH_NOARGS, PyDoc_STR("The documented names.")}, {NULL, NULL, 0, NULL}};
-
-static PyType_Slot routines_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("The Storport routines bound to one machine: HwDeviceExtension may be any number.")},
-    {Py_tp_methods, routines_methods},
-    {Py_tp_getattro, routines_getattro},
-    {Py_tp_repr, routines_repr},
-    {Py_tp_traverse, routines_traverse},
-    {Py_tp_dealloc, routines_dealloc},
-    {0, NULL}};
-
-PyType_Spec ss_routines_spec = {"storsim._core.Routines", sizeof(routines_object_t), 0,
-                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, routines_slots};

@@ -1,4 +1,5 @@
-/* python/routine_i.h: one call under way, shared by routine.c (matching, dispatch, results) and audio.c (the HD Audio types). */
+/* python/routine_i.h: one call under way, shared by routine.c (matching, dispatch, results) and audio.c (the HD Audio
+ * types). */
 #ifndef SS_ROUTINE_I_H
 #define SS_ROUTINE_I_H
 
@@ -20,18 +21,18 @@ typedef struct frame {
     ss_machine_object_t *machine;
     PyObject *given[STORSIM_MAX_PARAMS]; /* borrowed from the caller */
     storsim_arg_t args[STORSIM_MAX_PARAMS];
-    void *scratch[STORSIM_MAX_PARAMS];   /* arrays behind args[].data */
+    void *scratch[STORSIM_MAX_PARAMS]; /* arrays behind args[].data */
     uint64_t tokens[STORSIM_MAX_PARAMS];
-    PyObject *held;                      /* a machine that nothing else is sure to keep during the call */
-    bool owns;                           /* scratch or tokens to give back */
+    PyObject *held; /* a machine that nothing else is sure to keep during the call */
+    bool owns;      /* scratch or tokens to give back */
 } frame_t;
 
 #define PARAM(frame, index) ((frame)->plan->row->params[index])
 
-
 /* routine.c */
 void *ss_take_scratch(frame_t *frame, int index, size_t count, size_t size); /* NULL with an exception */
-int ss_in_sequence(frame_t *frame, int index, PyObject *object, size_t size, int (*read)(frame_t *frame, PyObject *item, void *place));
+int ss_in_sequence(frame_t *frame, int index, PyObject *object, size_t size,
+                   int (*read)(frame_t *frame, PyObject *item, void *place));
 
 /* audio.c: conversions of the HD Audio types */
 int ss_in_stream_format(frame_t *frame, int index, PyObject *object);
@@ -40,7 +41,8 @@ int ss_in_device_information(frame_t *frame, int index, PyObject *object);
 int ss_in_handles(frame_t *frame, int index, PyObject *object);
 PyObject *ss_out_register(frame_t *frame, int index);
 PyObject *ss_out_bdl(frame_t *frame, int index);
-/* After a call that answered: structures that are filled in place get their values, an asynchronous transfer is remembered. */
+/* After a call that answered: structures that are filled in place get their values, an asynchronous transfer is
+ * remembered. */
 int ss_audio_after(frame_t *frame, uint64_t result);
 
 #endif

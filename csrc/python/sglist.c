@@ -39,9 +39,11 @@ static PyObject *list_elements(ss_pointer_object_t *self, void *Py_UNUSED(closur
         return NULL;
     }
     PyObject *type = NULL;
-    PyObject *list = ss_lazy(&type, "storsim.records", "STOR_SCATTER_GATHER_ELEMENT") ? PyTuple_New((Py_ssize_t)count) : NULL;
+    PyObject *list =
+        ss_lazy(&type, "storsim.records", "STOR_SCATTER_GATHER_ELEMENT") ? PyTuple_New((Py_ssize_t)count) : NULL;
     for (uint32_t i = 0; list != NULL && i < count; i++) {
-        PyObject *element = PyObject_CallFunction(type, "KI", (unsigned long long)elements[i].PhysicalAddress, elements[i].Length);
+        PyObject *element =
+            PyObject_CallFunction(type, "KI", (unsigned long long)elements[i].PhysicalAddress, elements[i].Length);
         if (element == NULL) {
             Py_CLEAR(list);
         } else {
@@ -64,14 +66,17 @@ static PyObject *list_count(ss_pointer_object_t *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef list_getset[] = {
-    {"elements", (getter)list_elements, NULL, PyDoc_STR("STOR_SCATTER_GATHER_ELEMENT tuples (PhysicalAddress, Length), in order."), NULL},
+    {"elements", (getter)list_elements, NULL,
+     PyDoc_STR("STOR_SCATTER_GATHER_ELEMENT tuples (PhysicalAddress, Length), in order."), NULL},
     {"List", (getter)list_elements, NULL, PyDoc_STR("The same under its documented name."), NULL},
     {"NumberOfElements", (getter)list_count, NULL, PyDoc_STR("How many elements there are."), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot list_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("STOR_SCATTER_GATHER_LIST(machine, address)\n--\n\nA scatter/gather list; valid until it is put back or "
-                                  "its request completes. Source: ns-storport-_stor_scatter_gather_list.md")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "STOR_SCATTER_GATHER_LIST(machine, address)\n--\n\nA scatter/gather list; valid until it is put back or "
+         "its request completes. Source: ns-storport-_stor_scatter_gather_list.md")},
     {Py_tp_getset, list_getset},
     {0, NULL}};
 

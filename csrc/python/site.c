@@ -1,14 +1,16 @@
 /* python/site.c: where in the user's Python a call came from.
  *
- * A site is a chain of (code object, instruction offset) pairs, innermost first, `depth` of them (1 by default), interned to a small
- * number counting from 1 in order of first appearance. At depth 1 the pair of the running frame is looked up in an open-addressing
- * table, which costs a few nanoseconds; file, line and function are worked out only when somebody reads a report.
+ * A site is a chain of (code object, instruction offset) pairs, innermost first, `depth` of them (1 by default),
+ * interned to a small number counting from 1 in order of first appearance. At depth 1 the pair of the running frame is
+ * looked up in an open-addressing table, which costs a few nanoseconds; file, line and function are worked out only
+ * when somebody reads a report.
  *
  *     slots: [ 0 | 3 | 0 | 1 | 2 | … ]      chain number or 0, power of two, at most half full
  *     chains: frames of site 1 | frames of site 2 | …      `depth` frames each, unused ones NULL
  *
- * The package's own modules (the files directly in storsim/, not its sub-packages) are skipped, so that hba.pool(…) is blamed on the
- * line that called it. The table owns one reference to each code object it names. Operations: look_up, insert, ss_sites_here. */
+ * The package's own modules (the files directly in storsim/, not its sub-packages) are skipped, so that hba.pool(…) is
+ * blamed on the line that called it. The table owns one reference to each code object it names. Operations: look_up,
+ * insert, ss_sites_here. */
 #include "binding.h"
 
 #include <string.h>
@@ -87,7 +89,8 @@ static uint32_t insert(sites_object_t *sites, const frame_pair_t *chain, PyObjec
     }
     uint32_t *slot = look_up(sites, chain);
     if (*slot == 0) {
-        memcpy(sites->frames + (size_t)sites->count * (size_t)sites->depth, chain, (size_t)sites->depth * sizeof *chain);
+        memcpy(sites->frames + (size_t)sites->count * (size_t)sites->depth, chain,
+               (size_t)sites->depth * sizeof *chain);
         for (int i = 0; i < sites->depth; i++) {
             Py_XINCREF(chain[i].code);
         }
@@ -104,7 +107,8 @@ static PyObject *package_directory(ss_state_t *state) {
         PyObject *file = package ? PyObject_GetAttrString(package, "__file__") : NULL;
         if (file != NULL && PyUnicode_Check(file)) {
             Py_ssize_t length = PyUnicode_GET_LENGTH(file);
-            Py_ssize_t slash = PyUnicode_FindChar(file, '/', 0, length, -1), other = PyUnicode_FindChar(file, '\\', 0, length, -1);
+            Py_ssize_t slash = PyUnicode_FindChar(file, '/', 0, length, -1),
+                       other = PyUnicode_FindChar(file, '\\', 0, length, -1);
             slash = slash > other ? slash : other;
             state->package = slash >= 0 ? PyUnicode_Substring(file, 0, slash + 1) : NULL;
         }
@@ -209,12 +213,13 @@ void ss_here(ss_machine_object_t *machine) {
     storsim_set_site(machine->core, machine->site);
 }
 
-/* --- what a report says --------------------------------------------------------------------------------------------- */
+/* --- what a report says ------------------------------------------------------------------------------------------ */
 
 static PyObject *describe(sites_object_t *sites, const frame_pair_t *pair, PyObject *caller) {
     PyCodeObject *code = (PyCodeObject *)pair->code;
     PyObject *type = ss_lazy(&sites->state->Site, "storsim.records", "Site");
-    return type ? PyObject_CallFunction(type, "OiOO", code->co_filename, PyCode_Addr2Line(code, pair->offset), code->co_qualname, caller)
+    return type ? PyObject_CallFunction(type, "OiOO", code->co_filename, PyCode_Addr2Line(code, pair->offset),
+                                        code->co_qualname, caller)
                 : NULL;
 }
 
@@ -248,11 +253,11 @@ int ss_sites_warn(PyObject *object, uint32_t site, PyObject *category, PyObject 
     }
     const frame_pair_t *pair = sites->frames + (size_t)(site - 1) * (size_t)sites->depth;
     PyCodeObject *code = (PyCodeObject *)pair->code;
-    return PyErr_WarnExplicitObject(category, message, code->co_filename, PyCode_Addr2Line(code, pair->offset), sites->modules[site - 1],
-                                    NULL);
+    return PyErr_WarnExplicitObject(category, message, code->co_filename, PyCode_Addr2Line(code, pair->offset),
+                                    sites->modules[site - 1], NULL);
 }
 
-/* --- the type ------------------------------------------------------------------------------------------------------- */
+/* --- the type ---------------------------------------------------------------------------------------------------- */
 
 PyObject *ss_sites_new(ss_state_t *state, int depth) {
     PyTypeObject *type = (PyTypeObject *)state->Sites;
@@ -301,17 +306,18 @@ static Py_ssize_t sites_length(sites_object_t *self) {
 
 static PyMethodDef sites_methods[] = {
     {"resolve", (PyCFunction)(void (*)(void))sites_resolve, METH_O,
-     PyDoc_STR("resolve($self, site, /)\n--\n\nThe Site behind a number, or None for 0 and for numbers of another process.")},
+     PyDoc_STR(
+         "resolve($self, site, /)\n--\n\nThe Site behind a number, or None for 0 and for numbers of another process.")},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot sites_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Call sites of one machine, by number.")},
-    {Py_tp_methods, sites_methods},
-    {Py_tp_traverse, sites_traverse},
-    {Py_tp_dealloc, sites_dealloc},
-    {Py_mp_length, sites_length},
-    {0, NULL}};
+static PyType_Slot sites_slots[] = {{Py_tp_doc, (void *)PyDoc_STR("Call sites of one machine, by number.")},
+                                    {Py_tp_methods, sites_methods},
+                                    {Py_tp_traverse, sites_traverse},
+                                    {Py_tp_dealloc, sites_dealloc},
+                                    {Py_mp_length, sites_length},
+                                    {0, NULL}};
 
 PyType_Spec ss_sites_spec = {"storsim._core.Sites", sizeof(sites_object_t), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                                 Py_TPFLAGS_IMMUTABLETYPE,
                              sites_slots};

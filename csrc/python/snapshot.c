@@ -1,5 +1,5 @@
-/* python/snapshot.c: Snapshot, a whole machine as bytes. It also remembers which machine object made it: only that one still holds the
- * callables the bytes refer to; anywhere else they are stale and say so when they are called. */
+/* python/snapshot.c: Snapshot, a whole machine as bytes. It also remembers which machine object made it: only that one
+ * still holds the callables the bytes refer to; anywhere else they are stale and say so when they are called. */
 #include "binding.h"
 
 static void snapshot_dealloc(ss_snapshot_object_t *self) {
@@ -76,14 +76,16 @@ static PyObject *snapshot_reduce(ss_snapshot_object_t *self, PyObject *Py_UNUSED
     return Py_BuildValue("(O(N))", (PyObject *)Py_TYPE(self), as_bytes(self));
 }
 
-static PyMethodDef snapshot_methods[] = {
-    SS_BUFFER_METHOD
-    {"__bytes__", (PyCFunction)(void (*)(void))snapshot_bytes, METH_NOARGS, PyDoc_STR("The portable bytes.")},
-    {"__reduce__", (PyCFunction)(void (*)(void))snapshot_reduce, METH_NOARGS, PyDoc_STR("For pickle: the bytes alone.")},
-    {NULL, NULL, 0, NULL}};
+static PyMethodDef snapshot_methods[] = {SS_BUFFER_METHOD{"__bytes__", (PyCFunction)(void (*)(void))snapshot_bytes,
+                                                          METH_NOARGS, PyDoc_STR("The portable bytes.")},
+                                         {"__reduce__", (PyCFunction)(void (*)(void))snapshot_reduce, METH_NOARGS,
+                                          PyDoc_STR("For pickle: the bytes alone.")},
+                                         {NULL, NULL, 0, NULL}};
 
 static PyType_Slot snapshot_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Snapshot(data)\n--\n\nA whole machine as portable bytes; pickles. Machine.restore takes it back.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "Snapshot(data)\n--\n\nA whole machine as portable bytes; pickles. Machine.restore takes it back.")},
     {Py_tp_new, snapshot_new},
     {Py_tp_dealloc, snapshot_dealloc},
     {Py_tp_methods, snapshot_methods},
@@ -94,5 +96,5 @@ static PyType_Slot snapshot_slots[] = {
     {Py_bf_getbuffer, snapshot_getbuffer},
     {0, NULL}};
 
-PyType_Spec ss_snapshot_spec = {"storsim._core.Snapshot", sizeof(ss_snapshot_object_t), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-                                snapshot_slots};
+PyType_Spec ss_snapshot_spec = {"storsim._core.Snapshot", sizeof(ss_snapshot_object_t), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, snapshot_slots};

@@ -14,7 +14,17 @@ static int read_srb(ss_pointer_object_t *self, storsim_srb_info_t *info) {
     return 0;
 }
 
-enum { SRB_DATA, SRB_LENGTH, SRB_EXTENSION, SRB_EXTENSION_LENGTH, SRB_SENSE, SRB_SENSE_LENGTH, SRB_LU, SRB_DATA_IN, SRB_DATA_IN_LENGTH };
+enum {
+    SRB_DATA,
+    SRB_LENGTH,
+    SRB_EXTENSION,
+    SRB_EXTENSION_LENGTH,
+    SRB_SENSE,
+    SRB_SENSE_LENGTH,
+    SRB_LU,
+    SRB_DATA_IN,
+    SRB_DATA_IN_LENGTH
+};
 
 static PyObject *srb_member(ss_pointer_object_t *self, void *closure) {
     storsim_srb_info_t info = {0};
@@ -108,8 +118,8 @@ static int srb_getbuffer(ss_pointer_object_t *self, Py_buffer *view, int flags) 
         PyErr_SetString(PyExc_BufferError, "the request has no data buffer");
         return -1;
     }
-    return ss_buffer_export((PyObject *)self, self->machine, allocation.va, allocation.block, info.data - allocation.va, info.data_length,
-                            view, flags);
+    return ss_buffer_export((PyObject *)self, self->machine, allocation.va, allocation.block, info.data - allocation.va,
+                            info.data_length, view, flags);
 }
 
 static void srb_releasebuffer(ss_pointer_object_t *self, Py_buffer *view) {
@@ -129,26 +139,31 @@ static PyGetSetDef srb_getset[] = {
     MEMBER("DataInTransferLength", SRB_DATA_IN_LENGTH, "Bytes of the data-in buffer."),
     MEMBER("va", SRB_DATA, "DataBuffer under the name the other blocks use."),
     MEMBER("size", SRB_LENGTH, "DataTransferLength under the name the other blocks use."),
-    {"pa", (getter)srb_physical, NULL, PyDoc_STR("Physical address of the first byte of data; the rest need not follow."), NULL},
+    {"pa", (getter)srb_physical, NULL,
+     PyDoc_STR("Physical address of the first byte of data; the rest need not follow."), NULL},
     {"write", (getter)srb_write, NULL, PyDoc_STR("Whether the data goes to the device."), NULL},
     {"mdl", (getter)srb_mdl, NULL, PyDoc_STR("MDL of the data buffer, or None."), NULL},
     {"live", (getter)srb_live, NULL, PyDoc_STR("Whether the request is not completed yet."), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef srb_methods[] = {
-    SS_BUFFER_METHOD
-    {"complete", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS,
-     PyDoc_STR("complete($self, /)\n--\n\nCompletes the request: its memory goes, pointers got through it die.\n\n"
-               "Raises ValueError when it was completed before.")},
-    {"free", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS, PyDoc_STR("free($self, /)\n--\n\nThe same as complete().")},
+    SS_BUFFER_METHOD{
+        "complete", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS,
+        PyDoc_STR("complete($self, /)\n--\n\nCompletes the request: its memory goes, pointers got through it die.\n\n"
+                  "Raises ValueError when it was completed before.")},
+    {"free", (PyCFunction)(void (*)(void))srb_complete, METH_NOARGS,
+     PyDoc_STR("free($self, /)\n--\n\nThe same as complete().")},
     {"__bytes__", ss_buffer_bytes, METH_NOARGS, PyDoc_STR("A copy of the data.")},
     {"__enter__", srb_enter, METH_NOARGS, PyDoc_STR("The request itself.")},
-    {"__exit__", (PyCFunction)(void (*)(void))srb_exit, METH_VARARGS, PyDoc_STR("Completes the request if it still lives.")},
+    {"__exit__", (PyCFunction)(void (*)(void))srb_exit, METH_VARARGS,
+     PyDoc_STR("Completes the request if it still lives.")},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot srb_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("SCSI_REQUEST_BLOCK(machine, address)\n--\n\nA request; its buffer is the data. A context manager that "
-                                  "completes it. Source: ns-storport-_scsi_request_block.md")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR(
+         "SCSI_REQUEST_BLOCK(machine, address)\n--\n\nA request; its buffer is the data. A context manager that "
+         "completes it. Source: ns-storport-_scsi_request_block.md")},
     {Py_tp_getset, srb_getset},
     {Py_tp_methods, srb_methods},
     {Py_bf_getbuffer, srb_getbuffer},

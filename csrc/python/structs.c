@@ -1,7 +1,9 @@
-/* python/structs.c: documented in/out structures as mutable objects with the documented members (ACCESS_RANGE, GROUP_AFFINITY).
+/* python/structs.c: documented in/out structures as mutable objects with the documented members (ACCESS_RANGE,
+ * GROUP_AFFINITY).
  *
- * One object layout serves them all: a pointer to a description and an array of numbers. A new structure is a description, a spec and
- * a line in module.c. Members check their range; the object unpacks like a tuple of its members and compares with one. */
+ * One object layout serves them all: a pointer to a description and an array of numbers. A new structure is a
+ * description, a spec and a line in module.c. Members check their range; the object unpacks like a tuple of its members
+ * and compares with one. */
 #include "binding.h"
 
 #include <string.h>
@@ -42,7 +44,8 @@ int ss_struct_read(PyObject *type, const ss_struct_desc_t *desc, PyObject *objec
         return -1;
     }
     for (int i = 0; i < desc->count; i++) {
-        if (ss_number(PyTuple_GET_ITEM(object, i), desc->fields[i].maximum, desc->fields[i].name, "member", &values[i]) < 0) {
+        if (ss_number(PyTuple_GET_ITEM(object, i), desc->fields[i].maximum, desc->fields[i].name, "member",
+                      &values[i]) < 0) {
             return -1;
         }
     }
@@ -148,16 +151,22 @@ static PyObject *struct_item(ss_struct_object_t *self, Py_ssize_t index) {
 }
 
 static PyMethodDef struct_methods[] = {
-    {"__reduce__", (PyCFunction)(void (*)(void))struct_reduce, METH_NOARGS, PyDoc_STR("For pickle and copy.")}, {NULL, NULL, 0, NULL}};
+    {"__reduce__", (PyCFunction)(void (*)(void))struct_reduce, METH_NOARGS, PyDoc_STR("For pickle and copy.")},
+    {NULL, NULL, 0, NULL}};
 
-#define MEMBER(index, name, doc) {name, (getter)member_get, (setter)member_set, PyDoc_STR(doc), (void *)(intptr_t)(index)}
-#define STRUCT_SLOTS(new_function, members, doc)                                                                              \
-    {{Py_tp_new, new_function},       {Py_tp_dealloc, struct_dealloc}, {Py_tp_doc, (void *)PyDoc_STR(doc)},                       \
-     {Py_tp_getset, members},         {Py_tp_methods, struct_methods}, {Py_tp_iter, struct_iter},                                 \
-     {Py_tp_richcompare, struct_compare}, {Py_tp_hash, PyObject_HashNotImplemented}, {Py_tp_repr, struct_repr},                   \
-     {Py_sq_length, struct_length},   {Py_sq_item, struct_item},       {0, NULL}}
+#define MEMBER(index, name, doc)                                                                                       \
+    {name, (getter)member_get, (setter)member_set, PyDoc_STR(doc), (void *)(intptr_t)(index)}
+#define STRUCT_SLOTS(new_function, members, doc)                                                                       \
+    {                                                                                                                  \
+        {Py_tp_new, new_function}, {Py_tp_dealloc, struct_dealloc}, {Py_tp_doc, (void *)PyDoc_STR(doc)},               \
+            {Py_tp_getset, members}, {Py_tp_methods, struct_methods}, {Py_tp_iter, struct_iter},                       \
+            {Py_tp_richcompare, struct_compare}, {Py_tp_hash, PyObject_HashNotImplemented}, {Py_tp_repr, struct_repr}, \
+            {Py_sq_length, struct_length}, {Py_sq_item, struct_item}, {                                                \
+            0, NULL                                                                                                    \
+        }                                                                                                              \
+    }
 
-/* --- ACCESS_RANGE --------------------------------------------------------------------------------------------------- */
+/* --- ACCESS_RANGE ------------------------------------------------------------------------------------------------ */
 
 static const ss_struct_field_t access_range_fields[] = {
     {"RangeStart", UINT64_MAX, false}, {"RangeLength", UINT32_MAX, false}, {"RangeInMemory", UINT8_MAX, true}};
@@ -169,7 +178,8 @@ static PyObject *access_range_new(PyTypeObject *type, PyObject *args, PyObject *
 static PyGetSetDef access_range_members[] = {
     MEMBER(0, "RangeStart", "Physical address of the first byte (logical with dma_remapping)."),
     MEMBER(1, "RangeLength", "Length in bytes, a ULONG."),
-    MEMBER(2, "RangeInMemory", "True: memory, not I/O space."), {NULL, NULL, NULL, NULL, NULL}};
+    MEMBER(2, "RangeInMemory", "True: memory, not I/O space."),
+    {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot access_range_slots[] =
     STRUCT_SLOTS(access_range_new, access_range_members,
                  "ACCESS_RANGE(RangeStart=0, RangeLength=0, RangeInMemory=False)\n--\n\n"
@@ -177,7 +187,7 @@ static PyType_Slot access_range_slots[] =
 PyType_Spec ss_access_range_spec = {"storsim._core.ACCESS_RANGE", sizeof(ss_struct_object_t), 0,
                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, access_range_slots};
 
-/* --- GROUP_AFFINITY ------------------------------------------------------------------------------------------------- */
+/* --- GROUP_AFFINITY ---------------------------------------------------------------------------------------------- */
 
 static const ss_struct_field_t group_affinity_fields[] = {{"Mask", UINT64_MAX, false}, {"Group", UINT16_MAX, false}};
 const ss_struct_desc_t ss_group_affinity_desc = {"GROUP_AFFINITY", group_affinity_fields, 2};
@@ -188,8 +198,8 @@ static PyObject *group_affinity_new(PyTypeObject *type, PyObject *args, PyObject
 static PyGetSetDef group_affinity_members[] = {MEMBER(0, "Mask", "One bit per processor of the group."),
                                                MEMBER(1, "Group", "Processor group number."),
                                                {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot group_affinity_slots[] =
-    STRUCT_SLOTS(group_affinity_new, group_affinity_members,
-                 "GROUP_AFFINITY(Mask=0, Group=0)\n--\n\nProcessors of a group; mutable. Source: ns-miniport-_group_affinity.md");
+static PyType_Slot group_affinity_slots[] = STRUCT_SLOTS(
+    group_affinity_new, group_affinity_members,
+    "GROUP_AFFINITY(Mask=0, Group=0)\n--\n\nProcessors of a group; mutable. Source: ns-miniport-_group_affinity.md");
 PyType_Spec ss_group_affinity_spec = {"storsim._core.GROUP_AFFINITY", sizeof(ss_struct_object_t), 0,
                                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, group_affinity_slots};
