@@ -1,10 +1,13 @@
-/* nt/kernel_memory.c: memory that belongs to the kernel itself and has rules of its own: thread stacks and pageable memory. A driver gets
- * such an address from above (a parameter block, a local variable) and must not treat it like its own nonpaged allocations. */
+/* nt/kernel_memory.c: memory that belongs to the kernel itself and has rules of its own: thread stacks and pageable
+ * memory. A driver gets such an address from above (a parameter block, a local variable) and must not treat it like its
+ * own nonpaged allocations. */
 #include "nt/nt_i.h"
 
-storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint64_t *va) {
+storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes,
+                                              uint64_t *va) {
     storsim_status_t status = ss_machine_alive(machine);
-    if (status == STORSIM_OK && ((kind != STORSIM_BLOCK_KERNEL_STACK && kind != STORSIM_BLOCK_PAGEABLE) || bytes == 0)) {
+    if (status == STORSIM_OK &&
+        ((kind != STORSIM_BLOCK_KERNEL_STACK && kind != STORSIM_BLOCK_PAGEABLE) || bytes == 0)) {
         status = STORSIM_INVALID;
     }
     if (status != STORSIM_OK) {

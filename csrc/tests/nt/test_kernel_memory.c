@@ -30,7 +30,8 @@ static void test_refused(void) {
     uint64_t va = 7, event = 0, digest = world_digest(&world);
     CHECK_EQ(storsim_kernel_memory_create(world.machine, STORSIM_BLOCK_PAGEABLE, 0, &va), STORSIM_INVALID);
     CHECK_EQ(storsim_kernel_memory_create(world.machine, STORSIM_BLOCK_POOL, 1, &va), STORSIM_INVALID);
-    CHECK_EQ(storsim_kernel_memory_create(world.machine, STORSIM_BLOCK_PAGEABLE, UINT64_C(1) << 40, &va), STORSIM_NO_SPACE);
+    CHECK_EQ(storsim_kernel_memory_create(world.machine, STORSIM_BLOCK_PAGEABLE, UINT64_C(1) << 40, &va),
+             STORSIM_NO_SPACE);
     CHECK_EQ(va, 7);
     CHECK_EQ(world_digest(&world), digest);
     CHECK_EQ(storsim_event_create(world.machine, &event), STORSIM_OK);
