@@ -380,7 +380,10 @@ void ss_shadow_walk(ss_shadows_t *shadows, ss_host_t *host, ss_codec_t *codec) {
         shadows->range_count = (uint32_t)ranges;
     }
     for (uint64_t i = 0; i < ranges; i++) {
-        range_t range = ss_codec_loading(codec) ? (range_t){0} : shadows->ranges[i];
+        range_t range = {0};
+        if (!ss_codec_loading(codec)) {
+            range = shadows->ranges[i];
+        }
         ss_codec_u64(codec, &range.pfn);
         ss_codec_u64(codec, &range.pages);
         ss_codec_bool(codec, &range.combining);

@@ -187,8 +187,9 @@ static void run(ss_sp_t *sp) {
             }
             return;
         }
-        if (check_irql(sp)) {
-            handlers[routine->id](sp);
+        ss_handler_t handler = handlers[routine->id];
+        if (check_irql(sp) && handler != NULL) {
+            handler(sp);
         }
     }
     if (failed(sp)) {

@@ -4,18 +4,13 @@
 #include <string.h>
 
 typedef struct report {
-    char *text;
-    size_t capacity, broken;
+    const char *first; /* the first broken invariant */
+    size_t broken;
 } report_t;
 
 static void expect(report_t *report, bool condition, const char *what) {
-    if (condition) {
-        return;
-    }
-    if (report->broken++ == 0 && report->text != NULL && report->capacity > 0) {
-        size_t length = strlen(what) < report->capacity - 1 ? strlen(what) : report->capacity - 1;
-        memcpy(report->text, what, length);
-        report->text[length] = '\0';
+    if (!condition) {
+        report->first = report->broken++ == 0 ? what : report->first;
     }
 }
 
@@ -44,7 +39,7 @@ static void check_adapter(storsim_machine_t *machine, const ss_adapter_t *adapte
 
 size_t ss_port_check(storsim_machine_t *machine, void *state, char *text, size_t capacity) {
     const ss_port_t *port = state;
-    report_t report = {text, capacity, 0};
+    report_t report = {NULL, 0};
     for (uint32_t i = 0; i < port->adapter_count; i++) {
         const ss_adapter_t *adapter = port->adapters[i];
         uint64_t registers = 0;
@@ -63,6 +58,11 @@ size_t ss_port_check(storsim_machine_t *machine, void *state, char *text, size_t
                "storport: a request lost its data buffer");
         expect(&report, srb->data.mdl == 0 || lives(machine, srb->data.mdl, STORSIM_BLOCK_MDL, srb->adapter),
                "storport: a request lost its MDL");
+    }
+    if (report.first != NULL && text != NULL && capacity > 0) {
+        size_t length = strlen(report.first) < capacity - 1 ? strlen(report.first) : capacity - 1;
+        memcpy(text, report.first, length);
+        text[length] = '\0';
     }
     return report.broken;
 }

@@ -8,7 +8,7 @@
 
 static const char *const names[STORSIM_CONTEXT_COUNT] = {
     [STORSIM_CONTEXT_NONE] = "",
-#define CONTEXT_NAME(name, text) [STORSIM_CONTEXT_##name] = text,
+#define CONTEXT_NAME(name, text) [STORSIM_CONTEXT_##name] = (text),
     STORSIM_CONTEXT_MAP(CONTEXT_NAME)
 #undef CONTEXT_NAME
 };

@@ -1,7 +1,7 @@
 /* storsim/storport.h: storage adapters and the Storport memory routines.
  *
- * Every routine of the DDI table's STORPORT family is reached through storsim_storport_call; the typed wrappers below it are
- * generated from the table's rows by hand-written one-liners for C callers who like prototypes.
+ * Every routine of the DDI table's STORPORT family is reached through storsim_storport_call, or by its function code through
+ * storsim_storport_extended; the table says what each takes and returns.
  * Behaviour: spec/storport-memory §2.8, §3, §4.5. */
 #ifndef STORSIM_STORPORT_H
 #define STORSIM_STORPORT_H
