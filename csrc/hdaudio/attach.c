@@ -193,6 +193,7 @@ storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t con
     if (status != STORSIM_OK) {
         return status;
     }
+    bus->removed = bus->removed || !storsim_hda_live(machine, controller);
     call.owner = ss_machine_where(machine)->owner = STORSIM_HDAUDIO_OWNER(controller);
     while (bus->client_count) {
         if (!bus->removed) {
@@ -204,7 +205,6 @@ storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t con
     size_t found = storsim_finding_count(machine) - before;
     if (bus->started) {
         ss_chip_t chip = ss_chip_open(machine, controller);
-        ss_interrupt_disconnect(machine, storsim_hda_line(machine, controller));
         ss_bus_stop(&chip, bus);
     }
     ss_dpc_drop(machine, SS_ROOM_HDAUDIO, SS_DPC_RIRB, controller);

@@ -85,6 +85,7 @@ typedef struct ss_busdriver {
     uint32_t out_bits, in_bits;   /* per frame and line */
     uint32_t out_words, in_words; /* most words of one stream; 0 = no limit */
     uint32_t codecs;              /* bit = address */
+    uint32_t line;                /* connected interrupt line, 0 = none */
     ss_function_t functions[SS_MAX_FUNCTIONS];
     uint32_t function_count;
     ss_block_id_t ring, clock;
@@ -204,6 +205,7 @@ typedef struct ss_frame {
     uint16_t out_set;                /* bit = parameter */
     storsim_codec_transfer_t *items; /* finished synchronous transfer, copied to the caller at the end */
     uint32_t item_count;
+    bool queued; /* asynchronous transfer accepted: the caller's responses read zero from now on */
     storsim_device_information_t information;
     bool information_set;
 } ss_frame_t;

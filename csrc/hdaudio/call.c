@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hdaudio/bus.h"
+#include "storsim/hda.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -102,6 +103,9 @@ static bool level_ok(const ss_frame_t *frame) {
 
 /* Device presence: a controller that is gone reads as ones (§4.2, device removed). */
 static bool present(ss_frame_t *frame) {
+    if (!storsim_hda_live(frame->call.machine, frame->bus->controller)) {
+        frame->bus->removed = true; /* taken out of the machine under the driver */
+    }
     if (!frame->bus->removed && frame->bus->started) {
         ss_chip_t chip = ss_chip_open(frame->call.machine, frame->bus->controller);
         frame->bus->removed = ss_chip_read(&chip, SS_GCAP, 2) == 0xFFFF;
@@ -141,6 +145,10 @@ static void commit(ss_frame_t *frame) {
             arg->value = frame->out[i];
             arg->written = true;
         }
+    }
+    storsim_codec_transfer_t *queued = frame->queued ? frame->call.args[1].data : NULL;
+    for (uint32_t i = 0; queued && i < frame->item_count; i++) {
+        queued[i].Input = 0;
     }
     if (frame->items) {
         memcpy(frame->call.args[1].data, frame->items, frame->item_count * sizeof *frame->items);

@@ -95,7 +95,7 @@ SS_HANDLER(InterfaceReference) {
 /* Stops the client's streams before their memory goes. */
 static void stop_streams(storsim_machine_t *machine, ss_busdriver_t *bus, uint64_t context, storsim_status_t *status) {
     ss_chip_t chip = ss_chip_open(machine, bus->controller);
-    for (uint32_t n = 0; n < SS_MAX_DESCRIPTORS; n++) {
+    for (uint32_t n = 0; !bus->removed && n < SS_MAX_DESCRIPTORS; n++) {
         const ss_engine_t *engine = &bus->engines[n];
         if (engine->handle && engine->context == context && engine->data) {
             ss_stream_reset(&chip, n);

@@ -142,7 +142,6 @@ storsim_status_t ss_bus_start(storsim_machine_t *machine, ss_busdriver_t *bus, u
     ss_chip_t chip = ss_chip_open(machine, bus->controller);
     uint64_t ring = 0;
     uint32_t line = storsim_hda_line(machine, bus->controller);
-    bool connected = false;
     storsim_status_t status = STORSIM_OK;
     *ntstatus = SS_NT(NO_SUCH_DEVICE);
     bus->starting = true;
@@ -163,7 +162,7 @@ storsim_status_t ss_bus_start(storsim_machine_t *machine, ss_busdriver_t *bus, u
     }
     if (status == STORSIM_OK) {
         status = ss_interrupt_connect(machine, line, bus->config.dirql, SS_ROOM_HDAUDIO, bus->controller);
-        connected = status == STORSIM_OK;
+        bus->line = status == STORSIM_OK ? line : 0;
     }
     if (status != STORSIM_OK) {
         goto fail;
@@ -183,9 +182,6 @@ storsim_status_t ss_bus_start(storsim_machine_t *machine, ss_busdriver_t *bus, u
     *ntstatus = SS_NT(SUCCESS);
     return STORSIM_OK;
 fail:
-    if (connected) {
-        ss_interrupt_disconnect(machine, line);
-    }
     ss_bus_stop(&chip, bus);
     bus->starting = false;
     if (status == STORSIM_OK) {
@@ -204,6 +200,8 @@ void ss_bus_stop(ss_chip_t *chip, ss_busdriver_t *bus) {
                  CRST_STEP); /* DMA into the rings must be over before they go */
     ss_event_cancel(machine, bus->flight_event);
     bus->flight = bus->flight_event = 0;
+    ss_interrupt_disconnect(machine, bus->line);
+    bus->line = 0;
     if (bus->clock) {
         ss_block_free(machine, bus->clock);
     }

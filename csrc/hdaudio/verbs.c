@@ -276,5 +276,7 @@ SS_HANDLER(TransferCodecVerbs) {
         return 0;
     }
     ss_frame_out(frame, 1, id);
+    frame->queued = true;
+    frame->item_count = (uint32_t)count;
     return SS_NT(SUCCESS);
 }

@@ -166,6 +166,7 @@ static void walk_bus(ss_codec_t *codec, ss_busdriver_t *bus) {
     ss_codec_u32(codec, &bus->out_words);
     ss_codec_u32(codec, &bus->in_words);
     ss_codec_u32(codec, &bus->codecs);
+    ss_codec_u32(codec, &bus->line);
     ss_codec_index(codec, &bus->function_count, SS_MAX_FUNCTIONS + 1);
     for (uint32_t i = 0; i < bus->function_count; i++) {
         ss_codec_u8(codec, &bus->functions[i].codec);

@@ -145,6 +145,9 @@ void storsim_hdaudio_config_init(storsim_hdaudio_config_t *config); /* profile "
 
 /* --- starting and ending ------------------------------------------------------------------------------------------ */
 
+/* Hangs the room on a booted machine that has none yet; storsim_hdaudio_attach does it by itself. Done early, snapshots
+ * taken before the first bus driver fit afterwards too. NO_MEMORY. */
+storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine);
 /* Adds a bus driver for a controller of storsim/hda.h to a booted machine (storsim_nt_boot first). It touches no
  * register before the first query (DESIGN §5). Each controller once. INVALID, NO_MEMORY. */
 storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t controller,
@@ -200,13 +203,15 @@ storsim_status_t storsim_hdaudio_query(storsim_machine_t *machine, uint32_t cont
  * Conventions of arguments (see storsim_arg_t)
  *   StreamFormat        data: storsim_stream_format_t, NULL for NULL
  *   Handles             data: uint64_t[count]
- *   CodecTransfer       data: storsim_codec_transfer_t[count]. Synchronous: filled in place. Asynchronous: `value`
- * receives the number of the transfer record that STORSIM_CB_HDA_TRANSFER will name; the core works on its own copy
+ *   CodecTransfer       data: storsim_codec_transfer_t[count]
+ *                       synchronous: filled in place
+ *                       asynchronous: responses are zeroed, `value` receives the number of the transfer record that
+ *                       STORSIM_CB_HDA_TRANSFER will name; the core works on its own copy
  *   DeviceInformation   data: storsim_device_information_t, filled in place
  *   Position, Wallclock `value`: address of the register; storsim_read_va of 4 bytes there reads it live
  * Callbacks
- *   STORSIM_CB_HDA_TRANSFER values: record, context token, index of the element the callback's pointer names; data: the
- * record's whole storsim_codec_transfer_t array */
+ *   STORSIM_CB_HDA_TRANSFER  values: record, context token, index of the element the callback's pointer names;
+ *                       data: the record's whole storsim_codec_transfer_t array */
 storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t context, const storsim_routine_t *routine,
                                       storsim_arg_t *args, uint64_t *result);
 

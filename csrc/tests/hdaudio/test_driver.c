@@ -466,7 +466,7 @@ static void test_verb_callbacks(void) {
             CHECK(w->heard[i].items[w->heard[i].values[2]].Input >> 63);
             CHECK(p != 2 || i == 2 || w->heard[i].items[i + 1].Input == 0);
         }
-        CHECK_EQ(items[0].Input, 1); /* the core works on its own copy */
+        CHECK_EQ(items[0].Input, 0); /* zeroed at submission; the core works on its own copy */
         END;
     }
 }
@@ -580,6 +580,37 @@ static void test_damaged_snapshot(void) {
     END;
 }
 
+/* Two controllers, two bus drivers, one machine: nothing crosses over. One is pulled without a word. */
+static void test_two_controllers(void) {
+    START;
+    world_config_t defaults = world_defaults();
+    uint32_t first = w->controller, second = 0, ntstatus = 1;
+    CHECK_EQ(storsim_hda_add(w->machine, &defaults.hda, &second), STORSIM_OK);
+    CHECK_EQ(storsim_codec_add_ideal(w->machine, second, 2), STORSIM_OK);
+    CHECK_EQ(storsim_hdaudio_attach(w->machine, second, &defaults.bus), STORSIM_OK);
+    uint64_t d = 0;
+    w->controller = second;
+    CHECK_EQ(world_query_status(w, STORSIM_TABLE_V3, 0, &d, &ntstatus), STORSIM_OK);
+    CHECK_EQ(ntstatus, 0);
+    CHECK(d != c);
+    prepared_t a = prepare(w, c, STORSIM_ENGINE_XN), b = prepare(w, d, STORSIM_ENGINE_XN);
+    CHECK(a.handle != b.handle);
+    CHECK_EQ(engine(w, a.handle).controller, first);
+    CHECK_EQ(engine(w, b.handle).controller, second);
+    CHECK_EQ(free_engine(w, c, b.handle), ST(IH));
+    uint64_t before = engine(w, a.handle).interrupts;
+    advance(w, 960);
+    CHECK_EQ(engine(w, a.handle).interrupts, before + 2);
+    CHECK_EQ(engine(w, b.handle).interrupts, 2);
+    CHECK_EQ(storsim_hda_remove(w->machine, second), STORSIM_OK);
+    CHECK_EQ(set_state(w, d, PAUSE, b.handle), ST(NSD));
+    CHECK_EQ(storsim_hdaudio_remove(w->machine, second, NULL, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_finding_count(w->machine), 0);
+    advance(w, 480);
+    CHECK_EQ(engine(w, a.handle).interrupts, before + 3);
+    END;
+}
+
 /* The level of a row can be changed for a machine, as for Storport's. */
 static void test_override_irql(void) {
     START;
@@ -644,6 +675,7 @@ int main(void) {
     test_unsolicited();
     test_snapshot();
     test_damaged_snapshot();
+    test_two_controllers();
     test_override_irql();
     test_host_errors();
     return CHECK_DONE();
