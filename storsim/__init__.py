@@ -16,9 +16,10 @@ Names are loaded when they are first used, so that importing the package is quic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing itself would be the slowest import here; type checkers know the name
 if TYPE_CHECKING:
+    from typing import Any
+
     from storsim import _core as _core
     from storsim.adapter import Adapter as Adapter
     from storsim.adapter import PortConfiguration as PortConfiguration
