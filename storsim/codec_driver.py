@@ -1,6 +1,7 @@
 """A small HD Audio function driver: finds a converter and a pin, opens the path between them.
 
-It speaks to the codec as a driver does, with verbs through ``TransferCodecVerbs`` of a bus interface, and knows nothing of
+It speaks to the codec as a driver does, with verbs through ``TransferCodecVerbs`` of a bus interface, and knows
+nothing of
 the simulator's inside. Source: Intel HD Audio specification 1.0a §7.3 (verbs, parameters, widget capabilities).
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from storsim.hdaudio import HDAUDIO_CODEC_TRANSFER, StreamFormat
@@ -56,7 +58,8 @@ class Route:
 
 
 class CodecDriver:
-    """Drives one codec through a bus interface object. address: the codec's. Every method raises CodecError when it is silent."""
+    """Drives one codec through a bus interface object. address: the codec's. Every method raises CodecError when it
+    is silent."""
 
     def __init__(self, bus: Any, address: int) -> None:
         self.bus = bus
@@ -67,7 +70,8 @@ class CodecDriver:
     # --- verbs --------------------------------------------------------------------------------------------------------
 
     def command(self, nid: int, verb: int, payload: int) -> int:
-        """Sends one verb (12-bit verb with 8 bits of payload, or 4-bit verb with 16) and returns the 32-bit response."""
+        """Sends one verb (12-bit verb with 8 bits of payload, or 4-bit verb with 16) and returns the 32-bit
+        response."""
         low = verb << 8 | payload & 0xFF if verb > 0xF else verb << 16 | payload & 0xFFFF
         transfer = HDAUDIO_CODEC_TRANSFER(Output=self.address << 28 | nid << 20 | low)
         status = self.bus.TransferCodecVerbs(1, [transfer])
@@ -121,9 +125,11 @@ class CodecDriver:
     # --- routes -------------------------------------------------------------------------------------------------------
 
     def route(self, form: StreamFormat, *, capture: bool, takes: Any) -> Route:
-        """The first usable path between a converter that takes the format and a pin. takes: ``f(nid) -> bool`` for converters.
+        """The first usable path between a converter that takes the format and a pin. takes: ``f(nid) -> bool`` for
+        converters.
 
-        Pins that are wired to something come before unconnected ones. Errors: CodecError that names what the converters can.
+        Pins that are wired to something come before unconnected ones. Errors: CodecError that names what the
+        converters can.
         """
         kind = AUDIO_INPUT if capture else AUDIO_OUTPUT
         converters = [w for w in self.widgets.values() if w.type == kind]
@@ -138,10 +144,13 @@ class CodecDriver:
                 path = self._path(start.nid, goal.nid)
                 if path:
                     return Route(converter, pin, tuple(path if capture else reversed(path)))
-        raise CodecError(f"codec {self.address} has no pin that a fitting {'input' if capture else 'output'} converter reaches")
+        raise CodecError(
+            f"codec {self.address} has no pin that a fitting {'input' if capture else 'output'} converter reaches"
+        )
 
     def _pins(self, direction: int) -> list[Widget]:
-        """Pins that can go in the direction, the wired ones first (configuration default, port connectivity not 'none')."""
+        """Pins that can go in the direction, the wired ones first (configuration default, port connectivity not
+        'none')."""
         pins = [w for w in self.widgets.values() if w.type == PIN and w.pin_caps & direction]
         return sorted(pins, key=lambda w: (self.command(w.nid, 0xF1C, 0) >> 30 == 1, w.nid))
 
@@ -164,8 +173,8 @@ class CodecDriver:
         seen = []
         for widget in converters:
             text = (
-                f"{'/'.join(map(str, widget.rates))} Hz, {'/'.join(map(str, widget.widths))} bit, up to {widget.channels} "
-                f"channel{'s' if widget.channels > 1 else ''}"
+                f"{'/'.join(map(str, widget.rates))} Hz, {'/'.join(map(str, widget.widths))} bit, "
+                f"up to {widget.channels} channel{'s' if widget.channels > 1 else ''}"
             )
             if text not in seen:
                 seen.append(text)
@@ -180,7 +189,7 @@ class CodecDriver:
         for nid in route.nodes:
             self.command(nid, SET_POWER, 0)
             self._unmute(nid)
-        for nid, source in zip(listeners, listeners[1:], strict=False):
+        for nid, source in pairwise(listeners):
             connections = self.widgets[nid].connections
             if len(connections) > 1 and self.widgets[nid].type != MIXER:
                 self.command(nid, SET_SELECT, connections.index(source))
@@ -206,4 +215,6 @@ class CodecDriver:
 
 def describe(form: StreamFormat) -> str:
     """A stream format in words."""
-    return f"{form.SampleRate} Hz, {form.ValidBitsPerSample} bit, {form.NumberOfChannels} channel" + "s" * (form.NumberOfChannels > 1)
+    return f"{form.SampleRate} Hz, {form.ValidBitsPerSample} bit, {form.NumberOfChannels} channel" + "s" * (
+        form.NumberOfChannels > 1
+    )

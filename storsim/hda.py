@@ -52,7 +52,8 @@ POLICIES = {name: tuple(choices.split("|")) for name, choices, _ in _core.HDAUDI
 
 
 class RegisterInfo(NamedTuple):
-    """A register. offset: bytes. size: 1 … 4 bytes. write_mask: plain bits. clear_mask: bits that a written 1 clears. reset: value."""
+    """A register. offset: bytes. size: 1 … 4 bytes. write_mask: plain bits. clear_mask: bits that a written 1
+    clears. reset: value."""
 
     name: str
     offset: int
@@ -63,7 +64,8 @@ class RegisterInfo(NamedTuple):
 
 
 class Position(NamedTuple):
-    """What the engine of a descriptor has done since its reset: bytes on the link and in memory, FIFO and sample block in bytes."""
+    """What the engine of a descriptor has done since its reset: bytes on the link and in memory, FIFO and sample
+    block in bytes."""
 
     link_bytes: int
     dma_bytes: int
@@ -94,6 +96,10 @@ class Registers:
     """Registers by specification name: ``hda.regs.SD4LPIB`` reads, assignment writes, ``dir()`` lists them."""
 
     __slots__ = ("_hda", "_rows")
+
+    if TYPE_CHECKING:
+        _hda: Hda
+        _rows: dict[str, RegisterInfo]
 
     def __init__(self, hda: Hda) -> None:
         rows = hda.machine._hda_registers(hda.number)
@@ -168,7 +174,8 @@ class Codec:
         return bool(self._call("takes", nid, converter_format))
 
     def played(self, stream_id: int) -> bytes:
-        """What it heard on a stream, containers as they lay in memory: the tail that is kept (16 MiB unless `keep` says otherwise)."""
+        """What it heard on a stream, containers as they lay in memory: the tail that is kept (16 MiB unless `keep`
+        says otherwise)."""
         return self._call("played", stream_id)[0]  # type: ignore[no-any-return]
 
     def dropped(self, stream_id: int) -> int:
@@ -184,7 +191,8 @@ class Codec:
         self._call("keep", stream_id, limit)
 
     def feed(self, stream_id: int, data: bytes | bytearray | memoryview | Callable[[int], bytes]) -> None:
-        """What it sends on a capture stream: bytes that are appended, or a callable ``source(count) -> bytes`` asked ahead of time.
+        """What it sends on a capture stream: bytes that are appended, or a callable ``source(count) -> bytes`` asked
+        ahead of time.
 
         What is not there when it is due is silence (zeros).
         """
@@ -204,7 +212,8 @@ class Codec:
         return int(self._call("feed_pending", stream_id))
 
     def record(self, stream_id: int, sink: Any) -> None:
-        """Sends every byte heard on a stream to ``sink(data)`` or ``sink.write(data)``, at the latest every 10 ms; None ends it."""
+        """Sends every byte heard on a stream to ``sink(data)`` or ``sink.write(data)``, at the latest every 10 ms;
+        None ends it."""
         if sink is None:
             self._call("record", stream_id, None)
             return
@@ -237,7 +246,8 @@ class Codec:
 
 
 class Hda:
-    """An HD Audio controller: the chip itself (``mmio``, ``regs``, ``codecs``) and the bus driver's interfaces (`query_interface`).
+    """An HD Audio controller: the chip itself (``mmio``, ``regs``, ``codecs``) and the bus driver's interfaces
+    (`query_interface`).
 
     A test or a user may be its bus driver: until the first query nothing but the caller touches a register.
     """
@@ -251,18 +261,27 @@ class Hda:
         self.regs = Registers(self)
         self._removed = False
 
-    # --- the bus driver -------------------------------------------------------------------------------------------------
+    # --- the bus driver
+    # -------------------------------------------------------------------------------------------------
 
-    def query_interface(self, guid: GUID, client: int = 0, *, size: int | None = None, version: int | None = None) -> Interface:
+    def query_interface(
+        self, guid: GUID, client: int = 0, *, size: int | None = None, version: int | None = None
+    ) -> Interface:
         """IRP_MN_QUERY_INTERFACE: an interface object of one client, with one reference taken.
 
-        guid: a table of storsim.hdaudio. client: number of the function group's device object, from 0. size, version: as the caller's
-        stack location holds them (default: right). Raises NtStatusError.
+        guid: a table of storsim.hdaudio. client: number of the function group's device object, from 0. size,
+        version: as the caller's stack location holds them (default: right). Raises NtStatusError.
         """
         if not isinstance(guid, GUID):
-            raise TypeError(f"guid is a table of storsim.hdaudio such as HDAUDIO_BUS_INTERFACE_V2, not {type(guid).__name__}")
+            raise TypeError(
+                f"guid is a table of storsim.hdaudio such as HDAUDIO_BUS_INTERFACE_V2, not {type(guid).__name__}"
+            )
         answer = self.machine._hdaudio_query(
-            self.number, guid.bytes, guid.size if size is None else size, guid.version if version is None else version, client
+            self.number,
+            guid.bytes,
+            guid.size if size is None else size,
+            guid.version if version is None else version,
+            client,
         )
         status, name, answered_size, answered_version, context = answer
         if status != 0 or name is None:
@@ -275,14 +294,17 @@ class Hda:
         return self.machine._hdaudio_engines(self.number)
 
     def bdl(self, handle: int) -> list[tuple[int, int, int]]:
-        """An engine's descriptor list as it lies in memory: (address, length, ioc). Raises ValueError for an unknown handle."""
+        """An engine's descriptor list as it lies in memory: (address, length, ioc). Raises ValueError for an unknown
+        handle."""
         return self.machine._hdaudio_bdl(handle)
 
     def bandwidth(self, codec: int | None = None) -> tuple[int, int] | None:
-        """(used, capacity) in bits per frame of all SDO lines, or of a codec's SDI line; None before the first query."""
+        """(used, capacity) in bits per frame of all SDO lines, or of a codec's SDI line; None before the first
+        query."""
         return self.machine._hdaudio_bandwidth(self.number, codec)
 
-    # --- the chip -------------------------------------------------------------------------------------------------------
+    # --- the chip
+    # -------------------------------------------------------------------------------------------------------
 
     @property
     def interrupt_line(self) -> bool:
@@ -307,14 +329,15 @@ class Hda:
         self.machine._hda_set_wall_clock(self.number, value)
 
     def inject(self, fault: str, count: int = 1) -> int:
-        """Short for ``pc.faults.hardware``: the next occasion of timeout, codec_silent, rirb_overrun, descriptor_error, fifo_error,
-        late_dpc or removed on this controller."""
+        """Short for ``pc.faults.hardware``: the next occasion of timeout, codec_silent, rirb_overrun,
+        descriptor_error, fifo_error, late_dpc or removed on this controller."""
         if fault == "removed":
             self.machine._hdaudio_surprise_remove(self.number)
         return self.machine.faults.hardware(fault, device=0 if fault == "late_dpc" else self.number, count=count)
 
     def remove(self) -> list[Finding]:
-        """Takes the controller out; returns what its clients leaked, one finding each (ruling R40). Raises Violation at strict."""
+        """Takes the controller out; returns what its clients leaked, one finding each (ruling R40). Raises Violation
+        at strict."""
         if self._removed:
             raise ValueError("the controller was removed before")
         self._removed = True
@@ -330,11 +353,13 @@ class Hda:
         return f"<HD Audio controller {self.number} of {self.machine!r}>"
 
 
-# --- building -----------------------------------------------------------------------------------------------------------
+# --- building
+# -----------------------------------------------------------------------------------------------------------
 
 
 def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], str]:
-    """Keywords of add_hda as (chip, bus driver, policies, profile). Raises TypeError or ValueError that names what is allowed."""
+    """Keywords of add_hda as (chip, bus driver, policies, profile). Raises TypeError or ValueError that names what
+    is allowed."""
     chip: dict[str, Any] = {}
     bus: dict[str, Any] = {}
     policies: dict[str, str] = {}
@@ -356,7 +381,9 @@ def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         elif name == "profile":
             profile = _choice(name, value, ("doc", "skl"))
         else:
-            known = sorted([*CHIP_NUMBERS, *CHIP_LATENCIES, *CHIP_FLAGS, "personality", *BUS_NUMBERS, *POLICIES, "profile"])
+            known = sorted(
+                [*CHIP_NUMBERS, *CHIP_LATENCIES, *CHIP_FLAGS, "personality", *BUS_NUMBERS, *POLICIES, "profile"]
+            )
             raise TypeError(f"add_hda has no keyword {name!r}; it takes {', '.join(known)}")
     return chip, bus, policies, profile
 
@@ -399,7 +426,9 @@ def read_codec(codec: Any) -> CodecDump | None:
         return codec
     if isinstance(codec, str | os.PathLike):
         return load_codec(codec)
-    raise TypeError(f"a codec is a CodecDump, the path or text of a dump, or None for the ideal one, not {type(codec).__name__}")
+    raise TypeError(
+        f"a codec is a CodecDump, the path or text of a dump, or None for the ideal one, not {type(codec).__name__}"
+    )
 
 
 def plug(hda: Hda, address: int, dump: CodecDump | None) -> None:

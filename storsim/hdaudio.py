@@ -6,8 +6,8 @@
     >>> bus = pc.add_hda().query_interface(HDAUDIO_BUS_INTERFACE_V2)
     >>> status, handle, converter = bus.AllocateRenderDmaEngine(StreamFormat(48000, 16, 16, 2))
 
-An interface object has exactly the members of its table, with Context bound. Names, members and values are the documented
-ones. Source: hdaudio.h pages of the public driver documentation (spec hdaudio-dma §1, §2).
+An interface object has exactly the members of its table, with Context bound. Names, members and values are the
+documented ones. Source: hdaudio.h pages of the public driver documentation (spec hdaudio-dma §1, §2).
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ RunState = 2
 
 
 class GUID(NamedTuple):
-    """An interface table's GUID. value: the number. name: the table. size: sizeof(table), x64. version: of the table."""
+    """An interface table's GUID. value: the number. name: the table. size: sizeof(table), x64. version: of the
+    table."""
 
     value: uuid.UUID
     name: str
@@ -84,14 +85,16 @@ HDAUDIO_BUS_INTERFACE_BDL = _table("HDAUDIO_BUS_INTERFACE_BDL")
 TABLES = (HDAUDIO_BUS_INTERFACE, HDAUDIO_BUS_INTERFACE_V2, HDAUDIO_BUS_INTERFACE_V3, HDAUDIO_BUS_INTERFACE_BDL)
 
 
-# --- structures ---------------------------------------------------------------------------------------------------------
+# --- structures
+# ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class HDAUDIO_STREAM_FORMAT:
     """SampleRate: Hz. ValidBitsPerSample: 8, 16, 20, 24, 32. ContainerSize: 8, 16, 32 bits. NumberOfChannels: 1 … 16.
 
-    Any numbers that fit the members can be stored; the routines say which are valid. Source: ns-hdaudio-_hdaudio_stream_format.md
+    Any numbers that fit the members can be stored; the routines say which are valid. Source:
+    ns-hdaudio-_hdaudio_stream_format.md
     """
 
     SampleRate: int = 48000
@@ -192,7 +195,8 @@ class HDAUDIO_CODEC_RESPONSE(int):
 
 
 class HDAUDIO_CODEC_TRANSFER:
-    """One verb and its answer. Output: HDAUDIO_CODEC_COMMAND or int. Input: filled in. Source: ns-hdaudio-_hdaudio_codec_transfer.md"""
+    """One verb and its answer. Output: HDAUDIO_CODEC_COMMAND or int. Input: filled in. Source:
+    ns-hdaudio-_hdaudio_codec_transfer.md"""
 
     __slots__ = ("Input", "Output")
 
@@ -206,7 +210,8 @@ class HDAUDIO_CODEC_TRANSFER:
 
 @dataclass
 class HDAUDIO_DEVICE_INFORMATION:
-    """Size goes in: bytes of the caller's structure; everything comes back. Source: ns-hdaudio-_hdaudio_device_information.md"""
+    """Size goes in: bytes of the caller's structure; everything comes back. Source:
+    ns-hdaudio-_hdaudio_device_information.md"""
 
     Size: int = 10
     DeviceVersion: int = 0
@@ -275,7 +280,8 @@ class BufferDescriptorList(Sequence[HDAUDIO_BUFFER_DESCRIPTOR]):
 
 
 class LiveRegister:
-    """PULONG to a register: ``int(register)`` reads it now; stands for its address. Read only: a store is a violation."""
+    """PULONG to a register: ``int(register)`` reads it now; stands for its address. Read only: a store is a
+    violation."""
 
     __slots__ = ("_address", "_machine")
 
@@ -306,11 +312,13 @@ class LiveRegister:
         return f"<register at {self._address:#x}>"
 
 
-# --- formats ------------------------------------------------------------------------------------------------------------
+# --- formats
+# ------------------------------------------------------------------------------------------------------------
 
 
 def encode_format(form: HDAUDIO_STREAM_FORMAT) -> int | None:
-    """HDAUDIO_CONVERTER_FORMAT of a stream format, 16 bits; None when it has no encoding. Source: spec hdaudio-dma §6.2"""
+    """HDAUDIO_CONVERTER_FORMAT of a stream format, 16 bits; None when it has no encoding. Source: spec hdaudio-dma
+    §6.2"""
     numbers = (form.SampleRate, form.ValidBitsPerSample, form.ContainerSize, form.NumberOfChannels)
     if not all(0 <= number < 1 << bits for number, bits in zip(numbers, (32, 16, 16, 16), strict=True)):
         return None
@@ -327,14 +335,15 @@ def decode_format(converter: int) -> HDAUDIO_STREAM_FORMAT | None:
 RATES: tuple[int, ...] = _core.HDAUDIO_RATES
 
 
-# --- interfaces ---------------------------------------------------------------------------------------------------------
+# --- interfaces
+# ---------------------------------------------------------------------------------------------------------
 
 
 class Interface:
     """One client's function table: exactly the members of the table, each a routine with Context bound.
 
-    An absent member is AttributeError. Size, Version, Context and the reference routines are the table's head. Dropping the object
-    never dereferences (a driver's interface has no destructor either).
+    An absent member is AttributeError. Size, Version, Context and the reference routines are the table's head.
+    Dropping the object never dereferences (a driver's interface has no destructor either).
     """
 
     __slots__ = ("Context", "Size", "Version", "_machine", "_members", "_table")

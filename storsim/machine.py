@@ -25,10 +25,19 @@ if TYPE_CHECKING:
     from storsim.hda import Hda
     from storsim.kernel_memory import KernelMemory
     from storsim.memory_range import MemoryRange
+    from storsim.report import PoolTable
     from storsim.trace import Trace
     from storsim.virtual_time import Number
 
 NO_LIMIT = 2**64 - 1
+
+_COUNTERS = (
+    "special_pool_live",
+    "special_pool_fallbacks",
+    "low_resources_failed",
+    "systematic_paths",
+    "systematic_failed",
+)
 
 #: Called with every new machine; the sweep adds its fault plan here.
 observers: list[Callable[[Machine], None]] = []
@@ -409,13 +418,24 @@ class Machine(_core.Machine):
             "trace_entries": self._trace_total(),
             "host_requests": requests,
             "host_bytes": asked,
+            "verifier": dict(zip(_COUNTERS, self._verifier_counters(), strict=True)),
         }
 
-    def report(self) -> str:
-        """What happened, for people: the bugcheck if there was one, violations grouped by rule, live memory."""
+    def report(self, format: str = "text") -> str:
+        """What happened, for people: one paragraph per cause, the first line says what to fix; then what is live.
+
+        format: "text", "json" (for programs) or "html" (for notebooks). Same seed and calls, same report, byte for
+        byte. Raises ValueError for another format.
+        """
         from storsim.report import report
 
-        return report(self)
+        return report(self, format)
+
+    def pool_by_tag(self) -> PoolTable:
+        """Live pool by tag and owner, as poolmon shows it: number of blocks, bytes, bytes per block."""
+        from storsim.report import pool_table
+
+        return pool_table(self)
 
     # --- going back and ending ---
 
@@ -444,7 +464,7 @@ class Machine(_core.Machine):
         try:
             return self._adapter_remove(number)
         except BugCheck as stop:
-            stop.leaks = tuple(finding for finding in self.findings[before:] if finding.kind == "violation")
+            stop.leaks = tuple(finding for finding in self.findings[before:] if finding.name.endswith("_LEAK"))
             raise
 
     def _remove_adapters(self) -> None:
@@ -588,4 +608,11 @@ def _kernel(values: Mapping[str, Any]) -> dict[str, Any]:
         "quarantine": values["quarantine"],
         "dpc_latency": values["dpc_latency"],
         "dpc_manual": values["dpc"] == "manual",
+        "special_pool_start": values["special_pool_start"],
+        "special_pool_pages": NO_LIMIT if values["special_pool_pages"] is None else values["special_pool_pages"],
+        "explicit_low_memory": values["explicit_low_memory"],
+        "low_resources_probability": values["low_resources_probability"],
+        "low_resources_delay": values["low_resources_delay"],
+        "systematic_what_if": values["systematic_what_if"],
+        **{f"low_resources_tag{index}": tag for index, tag in enumerate(values["low_resources_tags"])},
     }

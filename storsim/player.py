@@ -1,8 +1,10 @@
 """Plays and records through the simulated DMA engine, as a function driver with a ring buffer does.
 
-One half of the ring is refilled (or emptied) when the controller reports that it is done with it. The interrupt-to-refill
+One half of the ring is refilled (or emptied) when the controller reports that it is done with it. The
+interrupt-to-refill
 slack is the time that was left when the refill was finished; a negative slack is a glitch, and it can be heard.
-Interfaces: ``v1`` has no notification, so the driver polls the position; ``v2`` waits for an event; ``v3`` gets a callback;
+Interfaces: ``v1`` has no notification, so the driver polls the position; ``v2`` waits for an event; ``v3`` gets a
+callback;
 ``bdl`` has its own descriptor list and ISR. Source: spec hdaudio-dma §5, §7, §8; the driver itself is a model choice.
 """
 
@@ -30,9 +32,19 @@ INTERFACES = {
 TICKS_PER_MS = 24000
 
 
-WIDE_LINK = {"outpay": 255, "inpay": 255, "outstrmpay": 0, "instrmpay": 0, "fifo_render": 1024, "fifo_capture": 1024,
-             "fifo_render_wide": 1024, "fifo_capture_wide": 1024, "personality": "generic"}  # fmt: skip
-"""Settings of a controller whose link carries every format, up to 16 channels of 32 bits at 192 kHz. Model choice: no real part does."""
+WIDE_LINK: dict[str, Any] = {
+    "personality": "generic",
+    "outpay": 255,
+    "inpay": 255,
+    "outstrmpay": 0,
+    "instrmpay": 0,
+    "fifo_render": 1024,
+    "fifo_render_wide": 1024,
+    "fifo_capture": 1024,
+    "fifo_capture_wide": 1024,
+}
+"""Settings of a controller whose link carries every format, up to 16 channels of 32 bits at 192 kHz. Model choice:
+no real part does."""
 
 
 class PlayError(Exception):
@@ -41,8 +53,10 @@ class PlayError(Exception):
 
 @dataclass(frozen=True)
 class Beat:
-    """One refill. number: from 1. time, interrupt: ticks at the refill and at the interrupt before it. position: link position in the
-    ring, bytes. slack: ticks left before the hardware would have come back to the refilled half (negative: too late)."""
+    """One refill. number: from 1. time, interrupt: ticks at the refill and at the interrupt before it. position:
+    link position in the
+    ring, bytes. slack: ticks left before the hardware would have come back to the refilled half (negative: too
+    late)."""
 
     number: int
     time: int
@@ -53,7 +67,8 @@ class Beat:
 
 @dataclass
 class Report:
-    """What happened. data: what the codec heard, or what was recorded, as containers. beats: one per refill. late: refills that missed."""
+    """What happened. data: what the codec heard, or what was recorded, as containers. beats: one per refill. late:
+    refills that missed."""
 
     format: WavFormat
     converter: int
@@ -89,7 +104,9 @@ def silence(form: WavFormat, count: int) -> bytes:
 class _Ring:
     """Engine and buffer of one stream behind one face, whatever the interface."""
 
-    def __init__(self, hda: Hda, interface: str, form: WavFormat, *, capture: bool, codec: int, milliseconds: float) -> None:
+    def __init__(
+        self, hda: Hda, interface: str, form: WavFormat, *, capture: bool, codec: int, milliseconds: float
+    ) -> None:
         if interface not in INTERFACES:
             raise PlayError(f"interface is one of {', '.join(INTERFACES)}, not {interface!r}")
         self.hda, self.pc, self.form, self.capture, self.interface = hda, hda.machine, form, capture, interface
@@ -109,7 +126,9 @@ class _Ring:
         wanted = stream_format(form)
         encoded = hdaudio.encode_format(wanted)
         if encoded is None:
-            raise PlayError(f"{form} has no HD Audio stream format: rates are 48000 or 44100 Hz times 1-4 divided by 1-8")
+            raise PlayError(
+                f"{form} has no HD Audio stream format: rates are 48000 or 44100 Hz times 1-4 divided by 1-8"
+            )
         self.route: Route = self.driver.route(wanted, capture=capture, takes=lambda nid: self.codec.takes(nid, encoded))
         if capture:
             status, self.handle, converter = self.bus.AllocateCaptureDmaEngine(codec, wanted)
@@ -164,7 +183,11 @@ class _Ring:
             status = bus.RegisterNotificationCallback(handle, self.hda, self._callback, None)
             self._require(status, "register a callback")
         status, self.position = bus.GetLinkPositionRegister(handle)
-        self.half = self.size // 2 // self.form.frame_bytes * self.form.frame_bytes if self.interface == "v1" else self.size // 2
+        self.half = (
+            self.size // 2 // self.form.frame_bytes * self.form.frame_bytes
+            if self.interface == "v1"
+            else self.size // 2
+        )
 
     def _isr(self, context: object, mask: int) -> None:
         if mask & 4:
@@ -210,8 +233,8 @@ class _Ring:
                 return self.notified.pop(0)
             if self.pc.now >= limit:
                 raise PlayError("the stream stands still: no position moved and no interrupt came")
-            if self.interface == "v1":
-                self.pc.advance(milliseconds=1)
+            if self.interface == "v1":  # often enough to see every half, however short the ring is
+                self.pc.advance(ticks=max(1, min(TICKS_PER_MS, self.bytes_to_ticks(self.half) // 4)))
             else:
                 self.pc.run_until_interrupt(limit=limit - self.pc.now)
 
@@ -221,7 +244,8 @@ class _Ring:
 
     @property
     def lead(self) -> int:
-        """Right after an interrupt: render data was fetched ahead of the link position by up to the FIFO."""
+        """Render data is fetched ahead of the link position by up to the FIFO, and the interrupt speaks of what was
+        fetched."""
         return 0 if self.capture or self.interface == "v1" else self.fifo
 
     def start(self) -> None:
@@ -264,9 +288,11 @@ def play(
     late_ms: float = 0,
     progress: Callable[[Beat], None] | None = None,
 ) -> Report:
-    """Streams a file through the DMA engine; the report's data is what the codec heard: as long as the file, longer after glitches.
+    """Streams a file through the DMA engine; the report's data is what the codec heard: as long as the file, longer
+    after glitches.
 
-    ring_ms: length of the ring buffer. late_ms: how long after each interrupt the driver gets to refill. progress: called per refill.
+    ring_ms: length of the ring buffer. late_ms: how long after each interrupt the driver gets to refill. progress:
+    called per refill.
     Errors: PlayError, codec_driver.CodecError: nothing was played.
     """
     ring = _Ring(hda, interface, wav.format, capture=False, codec=codec, milliseconds=ring_ms)
@@ -287,8 +313,8 @@ def play(
     while at < len(wav.data) + ring.size:  # until the last bytes of the file are behind
         interrupt = ring.wait()
         if late_ms:
-            ring.pc.advance(milliseconds=late_ms)
-        which = 1 - ring.busy_half(0 if late_ms else ring.lead)
+            ring.pc.advance(ticks=round(late_ms * TICKS_PER_MS))
+        which = 1 - ring.busy_half(ring.lead)
         refill(which)
         _beat(ring, report, interrupt, sizes[1 - which], progress)
     while len(heard) < len(wav.data):  # what is still in the FIFO
@@ -335,8 +361,8 @@ def record(
     while len(taken) < wanted:
         interrupt = ring.wait()
         if late_ms:
-            ring.pc.advance(milliseconds=late_ms)
-        which = 1 - ring.busy_half(0 if late_ms else ring.lead)
+            ring.pc.advance(ticks=round(late_ms * TICKS_PER_MS))
+        which = 1 - ring.busy_half(ring.lead)
         taken += ring.read(which * ring.half, sizes[which])
         _beat(ring, report, interrupt, sizes[1 - which], progress)
     ring.stop()

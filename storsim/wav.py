@@ -3,7 +3,8 @@
 A stream carries containers as they lie in memory: 8-bit samples in 1 byte, 16-bit in 2, 20/24/32-bit in 4 bytes, left
 justified. A WAV file packs 24-bit samples in 3 bytes and may say that fewer bits of a container are valid. The two
 conversions here are exact inverses of each other for every format the controller knows.
-Source: Microsoft's WAVEFORMATEXTENSIBLE page; containers: Intel HD Audio specification 1.0a §4.5.1 (spec hda-controller §9.2).
+Source: Microsoft's WAVEFORMATEXTENSIBLE page; containers: Intel HD Audio specification 1.0a §4.5.1 (spec
+hda-controller §9.2).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class WavError(ValueError):
 
 @dataclass(frozen=True)
 class WavFormat:
-    """rate: Hz. bits: valid bits of a sample (8, 16, 20, 24 or 32). channels: 1 … 16. packed: bytes of a sample in the file."""
+    """rate: Hz. bits: valid bits of a sample (8, 16, 20, 24 or 32). channels: 1 … 16. packed: bytes of a sample in
+    the file."""
 
     rate: int
     bits: int
@@ -65,14 +67,14 @@ class Wav:
 def read_wav(path: str | os.PathLike[str]) -> Wav:
     """Reads a PCM file: 8, 16, 24 or 32 bits, 1 … 16 channels, plain or WAVE_FORMAT_EXTENSIBLE.
 
-    Errors: WavError in one line for anything else or a damaged file; OSError when it cannot be read. A data chunk that is
-    longer than the file (a recorder that was cut off) is taken up to the end of the file.
+    Errors: WavError in one line for anything else or a damaged file; OSError when it cannot be read. A data chunk
+    that is longer than the file (a recorder that was cut off) is taken up to the end of the file.
     """
     name = os.fspath(path)
     with open(path, "rb") as file:
         head = file.read(12)
         if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            raise WavError(f"{name}: expected a RIFF/WAVE file, found {ascii(head[:12])}")
+            raise WavError(f"{name}: expected a RIFF/WAVE file, found {head[:12]!a}")
         form: WavFormat | None = None
         for tag, size in _chunks(file):
             if tag == b"fmt ":
@@ -105,12 +107,16 @@ def _format(chunk: bytes, name: str) -> WavFormat:
         code = struct.unpack_from("<H", chunk, 24)[0]
     if code != FORMAT_PCM:
         kind = "floating point" if code == FORMAT_FLOAT else f"format code {code:#06x}"
-        raise WavError(f"{name}: expected integer PCM, found {kind}: convert it, say with: sox IN -e signed-integer OUT")
+        raise WavError(
+            f"{name}: expected integer PCM, found {kind}: convert it, say with: sox IN -e signed-integer OUT"
+        )
     if not 1 <= channels <= MAXIMUM_CHANNELS:
         raise WavError(f"{name}: expected 1 to {MAXIMUM_CHANNELS} channels, found {channels}")
     packed = (bits + 7) // 8
     if align != packed * channels or not rate:
-        raise WavError(f"{name}: the format chunk contradicts itself: {bits} bits, {channels} channels, {align} bytes a frame")
+        raise WavError(
+            f"{name}: the format chunk contradicts itself: {bits} bits, {channels} channels, {align} bytes a frame"
+        )
     legal = {1: (8,), 2: (16,), 3: (20, 24), 4: (20, 24, 32)}
     if valid not in legal.get(packed, ()):
         raise WavError(f"{name}: expected 8, 16, 20, 24 or 32 bits, found {valid} in containers of {packed * 8}")
@@ -157,6 +163,8 @@ def write_wav(path: str | os.PathLike[str], data: bytes, form: WavFormat) -> Non
     if not plain:
         chunk += struct.pack("<HHIH", 22, form.bits, 0, FORMAT_PCM) + SUBFORMAT_TAIL
     pad = b"\0" * (len(samples) & 1)
-    body = b"WAVEfmt " + struct.pack("<I", len(chunk)) + chunk + b"data" + struct.pack("<I", len(samples)) + samples + pad
+    body = (
+        b"WAVEfmt " + struct.pack("<I", len(chunk)) + chunk + b"data" + struct.pack("<I", len(samples)) + samples + pad
+    )
     with open(path, "wb") as file:
         file.write(b"RIFF" + struct.pack("<I", len(body)) + body)

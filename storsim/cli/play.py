@@ -27,11 +27,21 @@ HELP = "play a WAV file through the HD Audio DMA engine"
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The options that play and record share."""
-    parser.add_argument("--codec", metavar="DUMP", help="a Linux codec dump (default: an ideal codec that takes every format)")
-    parser.add_argument("--interface", choices=("v1", "v2", "v3", "bdl"), default="v2", help="table of the bus interface (default: v2)")
-    parser.add_argument("--timing", choices=("controller", "ideal", "emulator"), default="controller", help="timing of the chip")
-    parser.add_argument("--ring", type=_milliseconds, default=40.0, metavar="MS", help="length of the ring buffer (default: 40)")
-    parser.add_argument("--late", type=_milliseconds, default=0.0, metavar="MS", help="refill this much after each interrupt")
+    parser.add_argument(
+        "--codec", metavar="DUMP", help="a Linux codec dump (default: an ideal codec that takes every format)"
+    )
+    parser.add_argument(
+        "--interface", choices=("v1", "v2", "v3", "bdl"), default="v2", help="table of the bus interface (default: v2)"
+    )
+    parser.add_argument(
+        "--timing", choices=("controller", "ideal", "emulator"), default="controller", help="timing of the chip"
+    )
+    parser.add_argument(
+        "--ring", type=_milliseconds, default=40.0, metavar="MS", help="length of the ring buffer (default: 40)"
+    )
+    parser.add_argument(
+        "--late", type=_milliseconds, default=0.0, metavar="MS", help="refill this much after each interrupt"
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.add_argument("--quiet", action="store_true", help="only the summary")
 
@@ -59,7 +69,7 @@ def machine_with(arguments: argparse.Namespace, **knobs: Any) -> tuple[Any, Any]
     codecs = [load_codec(arguments.codec)] if arguments.codec else None
     pc = storsim.Machine("1GiB", level="strict", **knobs)
     try:
-        options = {"codecs": codecs} if codecs else {}
+        options: dict[str, Any] = {"codecs": codecs} if codecs else {}
         return pc, pc.add_hda(timing=arguments.timing, **player.WIDE_LINK, **options)
     except BaseException:
         pc.close()
@@ -89,8 +99,8 @@ def summary(report: Report, what: str) -> list[str]:
     seconds = len(report.data) / form.frame_bytes / form.rate
     return [
         f"{what} {seconds:.3f} s of {form}",
-        f"converter {report.converter:#04x}, pin {report.pin:#04x}, stream {report.stream_id}, FIFO {report.fifo_bytes} bytes, "
-        f"ring {report.ring_bytes} bytes",
+        f"converter {report.converter:#04x}, pin {report.pin:#04x}, stream {report.stream_id}, "
+        f"FIFO {report.fifo_bytes} bytes, ring {report.ring_bytes} bytes",
         f"{len(report.beats)} refills, {report.late} late, least slack {report.least_slack_ms:.2f} ms",
     ]
 
@@ -123,7 +133,12 @@ def run(arguments: argparse.Namespace) -> int:
         with pc:
             progress = Progress(arguments.quiet or arguments.json)
             report = player.play(
-                hda, sound, interface=arguments.interface, ring_ms=arguments.ring, late_ms=arguments.late, progress=progress
+                hda,
+                sound,
+                interface=arguments.interface,
+                ring_ms=arguments.ring,
+                late_ms=arguments.late,
+                progress=progress,
             )
     except (wav.WavError, codec_driver.CodecError, player.PlayError) as error:
         print(f"storsim: error: {error}", file=sys.stderr)
@@ -135,5 +150,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({**as_json(report), "identical": identical}, indent=2))
     else:
         print("\n".join(summary(report, "played")))
-        print("the codec heard identical samples" if identical else "the codec heard something else: listen to it with --out")
+        print(
+            "the codec heard identical samples"
+            if identical
+            else "the codec heard something else: listen to it with --out"
+        )
     return EXIT_DONE if identical else EXIT_FOUND

@@ -25,12 +25,23 @@ HELP = "record through the HD Audio DMA engine into a WAV file"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim record``."""
     parser.add_argument("file", metavar="OUT.wav", help="where the recording goes")
-    parser.add_argument("--in", dest="source", metavar="IN.wav", help="what the codec hears; gives the format and length too")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length without --in (default: 1)")
+    parser.add_argument(
+        "--in", dest="source", metavar="IN.wav", help="what the codec hears; gives the format and length too"
+    )
+    parser.add_argument("--seconds", type=_seconds, default=1.0, metavar="S", help="length without --in (default: 1)")
     parser.add_argument("--rate", type=int, default=48000, help="Hz without --in (default: 48000)")
     parser.add_argument("--bits", type=int, choices=(8, 16, 20, 24, 32), default=16, help="without --in (default: 16)")
-    parser.add_argument("--channels", type=int, choices=range(1, 17), default=2, metavar="1-16", help="without --in (default: 2)")
+    parser.add_argument(
+        "--channels", type=int, choices=range(1, 17), default=2, metavar="1-16", help="without --in (default: 2)"
+    )
     add_common(parser)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"expected more than 0 and at most 3600 seconds, got {text}")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

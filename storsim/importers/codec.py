@@ -1,6 +1,7 @@
 """HD Audio codec dumps: what Linux prints in ``/proc/asound/card*/codec#*``.
 
-The result is plain data: nodes with the answers to GET_PARAMETER, connection lists, and the set-verbs whose effect is the
+The result is plain data: nodes with the answers to GET_PARAMETER, connection lists, and the set-verbs whose effect
+is the
 state the dump shows. The address in the dump is kept but decides nothing: where a codec sits is the user's choice.
 Source: Intel HD Audio specification 1.0a §7.3 (verbs and parameters); the text layout is Linux' proc output.
 """
@@ -29,7 +30,9 @@ HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{1,8})")
 AMP = re.compile(r"ofs=0x([0-9a-fA-F]+), nsteps=0x([0-9a-fA-F]+), stepsize=0x([0-9a-fA-F]+), mute=([01])")
 PAIR = re.compile(r"\[([^\]]*)\]")
 GPIO_LINE = re.compile(r"io=(\d+), o=(\d+), i=(\d+), unsolicited=([01]), wake=([01])")
-GPIO_IO = re.compile(r"IO\[(\d+)\]: enable=([01]), dir=([01]), wake=([01]), sticky=([01]), data=([01])(?:, unsol=([01]))?")
+GPIO_IO = re.compile(
+    r"IO\[(\d+)\]: enable=([01]), dir=([01]), wake=([01]), sticky=([01]), data=([01])(?:, unsol=([01]))?"
+)
 
 
 @dataclass
@@ -82,8 +85,8 @@ class CodecDump:
 def load_codec(path_or_text: str | os.PathLike[str]) -> CodecDump:
     """Reads one codec dump: a path or the text itself.
 
-    Errors: MapError with the line number for text that is none, a line that lacks its numbers, a node twice, or a second
-    codec in the same text; OSError when a path cannot be read.
+    Errors: MapError with the line number for text that is none, a line that lacks its numbers, a node twice, or a
+    second codec in the same text; OSError when a path cannot be read.
     """
     return _Parser(read_text(path_or_text, WHAT, ("Codec:",))).parse()
 
@@ -107,7 +110,8 @@ class _Parser:
         self.gpio: dict[str, int] | None = None
 
     def parse(self) -> CodecDump:
-        for self.number, line in self.text.lines():
+        for number, line in self.text.lines():
+            self.number = number
             if line.strip():
                 self._line(line)
         self._connections_done()
@@ -181,7 +185,8 @@ class _Parser:
             raise self._error("expected a hexadecimal number 0x…", text)
         return int(match[1], 16)
 
-    # --- function groups ------------------------------------------------------------------------------------------------
+    # --- function groups
+    # ------------------------------------------------------------------------------------------------
 
     def _function_id(self, key: str, value: str) -> None:
         kind = self._hex(value)
@@ -219,7 +224,8 @@ class _Parser:
             if match[place] == "1":
                 self.gpio[name] |= bit
 
-    # --- widgets --------------------------------------------------------------------------------------------------------
+    # --- widgets
+    # --------------------------------------------------------------------------------------------------------
 
     def _new_node(self, nid: int, kind: str, caps: int) -> None:
         if not 0 < nid < 256 or caps >= 1 << 32:
@@ -328,7 +334,8 @@ class _Parser:
         """A 32-bit value that is set byte by byte with four consecutive verbs."""
         node.initial.extend((first_verb + i) << 8 | value >> 8 * i & 0xFF for i in range(4))
 
-    # --- connections ----------------------------------------------------------------------------------------------------
+    # --- connections
+    # ----------------------------------------------------------------------------------------------------
 
     def _connection_list(self, line: str) -> None:
         assert self.wanted_connections is not None
@@ -351,7 +358,8 @@ class _Parser:
             if count > 127:
                 raise self.text.error(f"expected at most 127 connections, found {count}", start)
 
-    # --- the whole ------------------------------------------------------------------------------------------------------
+    # --- the whole
+    # ------------------------------------------------------------------------------------------------------
 
     def _finish(self) -> CodecDump:
         groups = list(self.groups.values())
@@ -402,6 +410,6 @@ class _Parser:
 
 # First words of lines that repeat what a number already said, or speak of ALSA rather than of the codec.
 KNOWN_AND_UNUSED = frozenset(
-    {"Control", "ControlAmp", "Device", "Devices", "Dev", "PCM", "Vref", "Delay", "IEC", "Conn", "DefAssociation", "Misc",
-     "Coefficient", "Processing", "Power-Map"}
+    {"Control", "ControlAmp", "Device", "Devices", "Dev", "PCM", "Vref", "Delay", "IEC", "Conn", "DefAssociation",
+     "Misc", "Coefficient", "Processing", "Power-Map"}
 )  # fmt: skip

@@ -20,9 +20,14 @@ RESULTS = pytest.StashKey[list[tuple[str, Any]]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the plugin, all prefixed."""
     group = parser.getgroup("storsim")
-    group.addoption("--storsim-seed", type=int, default=0, metavar="N", help="seed of the storsim_machine fixture (default: 0)")
     group.addoption(
-        "--storsim-level", choices=("release", "verifier", "strict"), default="verifier", help="level of the storsim_machine fixture"
+        "--storsim-seed", type=int, default=0, metavar="N", help="seed of the storsim_machine fixture (default: 0)"
+    )
+    group.addoption(
+        "--storsim-level",
+        choices=("release", "verifier", "strict"),
+        default="verifier",
+        help="level of the storsim_machine fixture",
     )
     group.addoption(
         "--storsim-sweep",

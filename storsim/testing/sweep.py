@@ -1,8 +1,9 @@
 """The sweep: run a driver once, then again and again with each of its allocations failed in turn.
 
-Every run is in a fresh machine. The first one counts the fault points; each later one fails one of them, so that every error path
-of the driver is walked once. A leak, a violation, a bugcheck, an exception that shows the driver stumbled, a crash or a hang is a
-finding; findings with one cause are told once, with the shortest run that shows them.
+Every run is in a fresh machine. The first one counts the fault points; each later one fails one of them, so that
+every error path
+of the driver is walked once. A leak, a violation, a bugcheck, an exception that shows the driver stumbled, a crash
+or a hang is a finding; findings with one cause are told once, with the shortest run that shows them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from storsim.testing.targets import TargetError
 
 @dataclass
 class SweepResult:
-    """target: as given. points: fault points of the undisturbed run. sites: distinct call sites among them. runs: how many runs there were.
+    """target: as given. points: fault points of the undisturbed run. sites: distinct call sites among them. runs:
+    how many runs there were.
 
-    findings: dicts as in the JSON report, in a fixed order: name, kind, message, sites, fault (the injected failure that leads there, None
-    for the undisturbed run), faults (all of them, with pairs), times (runs that showed it); code and parameters where a bugcheck ended it.
+    findings: dicts as in the JSON report, in a fixed order: name, kind, message, sites, fault (the injected failure
+    that leads there, None
+    for the undisturbed run), faults (all of them, with pairs), times (runs that showed it); code and parameters
+    where a bugcheck ended it.
     """
 
     target: str
@@ -65,14 +69,17 @@ class _Worker:
         """Gives it a plan."""
         if self.process is None or self.process.poll() is not None:
             command = [sys.executable, "-X", "faulthandler", "-m", "storsim.testing.sweep_worker"]
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
             self._write(self.request)
         self.order = order
         self.deadline = time.monotonic() + self.timeout
         self._write(json.dumps(order))
 
     def _write(self, line: str) -> None:
-        assert self.process is not None and self.process.stdin is not None
+        assert self.process is not None
+        assert self.process.stdin is not None
         try:
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
@@ -82,7 +89,8 @@ class _Worker:
     @property
     def answers(self) -> IO[str]:
         """Where its answers come from."""
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         return self.process.stdout
 
     def collect(self) -> dict[str, Any]:
@@ -95,7 +103,8 @@ class _Worker:
 
     def ended(self, how: str) -> dict[str, Any]:
         """The finding for a process that died or hung; the process is gone afterwards."""
-        assert self.process is not None and self.order is not None
+        assert self.process is not None
+        assert self.order is not None
         if how == "hang":
             self.process.kill()
         _, errors = self.process.communicate()
@@ -103,12 +112,19 @@ class _Worker:
         self.process = None
         tail = " ".join((errors or "").split()[-60:])
         if how == "hang":
-            text = f"the target did not end within {self.timeout:g} s: it waits for something that will not come, or loops."
+            text = f"the target did not end within {self.timeout:g} s: it waits for what will not come, or loops."
         else:
             text = f"the process that ran the target ended with code {code}: {tail}"
         finding = {"name": f"TARGET_{how.upper()}", "kind": how, "message": text, "sites": []}
         plan = self.order["plan"]
-        return {"plan": plan, "outcome": how, "count": 0, "points": [], "injected": [{"ordinal": n} for n in plan], "findings": [finding]}
+        return {
+            "plan": plan,
+            "outcome": how,
+            "count": 0,
+            "points": [],
+            "injected": [{"ordinal": n} for n in plan],
+            "findings": [finding],
+        }
 
     def stop(self) -> None:
         """Ends it."""
@@ -182,9 +198,12 @@ def sweep(
 ) -> SweepResult:
     """Sweeps a target and returns what was found.
 
-    target: see `storsim.testing.targets.resolve`. calls: fail each call, not only each call site once. pairs: also fail each later point
-    after each first one. jobs: processes (default: one per CPU). timeout: seconds per run. settings: keywords of the Machine of a function
-    target, plain values. progress: called with (runs done, runs planned). Raises TargetError for a target that cannot be found.
+    target: see `storsim.testing.targets.resolve`. calls: fail each call, not only each call site once. pairs: also
+    fail each later point
+    after each first one. jobs: processes (default: one per CPU). timeout: seconds per run. settings: keywords of the
+    Machine of a function
+    target, plain values. progress: called with (runs done, runs planned). Raises TargetError for a target that
+    cannot be found.
     """
     count = max(1, jobs or os.cpu_count() or 1)
     request = json.dumps({"target": target, "settings": dict(settings or {}), "path": [p for p in sys.path if p]})
@@ -224,5 +243,10 @@ def _sweep(
             if progress:
                 progress(len(answers), planned)
     answers.sort(key=lambda a: (len(a["plan"]), a["plan"]))
-    cases = [{"plan": a["plan"], "outcome": a["outcome"], "injected": a["injected"], "findings": len(a["findings"])} for a in answers]
-    return SweepResult(target, base["count"], len(_first_of_each_site(base["points"])), len(answers), _merge(answers), cases)
+    cases = [
+        {"plan": a["plan"], "outcome": a["outcome"], "injected": a["injected"], "findings": len(a["findings"])}
+        for a in answers
+    ]
+    return SweepResult(
+        target, base["count"], len(_first_of_each_site(base["points"])), len(answers), _merge(answers), cases
+    )

@@ -7,6 +7,7 @@ process dies or hangs, the parent knows which plan was running.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -22,10 +23,11 @@ from storsim.records import FaultPoint, Finding, Site
 from storsim.testing.targets import TargetError, resolve
 
 PACKAGE = os.path.dirname(os.path.abspath(storsim.__file__)) + os.sep
-#: Exceptions that mean the driver stumbled, not that it refused: a NULL used as a pointer, a missing result, a failed assertion.
+#: Exceptions that mean the driver stumbled, not that it refused: a NULL used as a pointer, a missing result, a
+#: failed assertion.
 STUMBLES = (
-    AssertionError, AttributeError, ArithmeticError, LookupError, NameError, RecursionError, TypeError, UnboundLocalError,
-    UnicodeError, BufferError,
+    AssertionError, AttributeError, ArithmeticError, LookupError, NameError, RecursionError, TypeError,
+    UnboundLocalError, UnicodeError, BufferError,
 )  # fmt: skip
 
 
@@ -42,7 +44,12 @@ def place(frame: FrameType | None) -> dict[str, Any]:
     if frame is None:
         return {"file": "", "line": 0, "function": "", "instruction": 0}
     code = frame.f_code
-    return {"file": code.co_filename, "line": frame.f_lineno, "function": code.co_qualname, "instruction": frame.f_lasti}
+    return {
+        "file": code.co_filename,
+        "line": frame.f_lineno,
+        "function": code.co_qualname,
+        "instruction": frame.f_lasti,
+    }
 
 
 class Observer:
@@ -97,13 +104,18 @@ def finding_data(finding: Finding) -> dict[str, Any]:
 
 
 def condense(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per cause of one run: the stop at the end of a leak goes to the leaks, rule events to the stop they led to."""
+    """One entry per cause of one run: the stop at the end of a leak goes to the leaks, rule events to the stop they
+    led to."""
     stops = [f for f in findings if f["kind"] == "bugcheck"]
     rest = [f for f in findings if f["kind"] != "bugcheck"]
     for stop in stops:
-        leaks = [f for f in rest if f["name"].endswith("_LEAK")] if stop["name"].endswith("_LEAK") or stop["code"] == 0xC4 else []
+        leaks = (
+            [f for f in rest if f["name"].endswith("_LEAK")]
+            if stop["name"].endswith("_LEAK") or stop["code"] == 0xC4
+            else []
+        )
         same = [f for f in rest if f["sites"] == stop["sites"] and f["sites"]]
-        if leaks and stop["parameters"][:1] in ([0x62], [0x07]) or leaks and stop["code"] == 0xE6:
+        if (leaks and stop["parameters"][:1] in ([0x62], [0x07])) or (leaks and stop["code"] == 0xE6):
             for leak in leaks:
                 leak |= {"code": stop["code"], "parameters": stop["parameters"]}
         else:
@@ -117,7 +129,9 @@ def stumble_data(error: BaseException) -> dict[str, Any]:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
     sites = [{"file": f.filename, "line": f.lineno or 0, "function": f.name, "role": "raised"} for f in frames[-1:]]
     kind = type(error).__name__
-    text = f"the driver raised {kind}: {error}. A failure that a routine documents must be handled where the call is made."
+    text = (
+        f"the driver raised {kind}: {error}. A failure that a routine documents must be handled where the call is made."
+    )
     return {"name": f"EXCEPTION_{kind}", "kind": "exception", "message": text, "sites": sites}
 
 
@@ -157,10 +171,8 @@ def run_once(run: Callable[[], None], plan: list[int], record: bool) -> dict[str
 def leftovers(pc: storsim.Machine) -> list[Finding]:
     """All findings of a machine; one that the target left open is closed as a with block would."""
     if not pc.closed:
-        try:
+        with contextlib.suppress(storsim.StorsimError):
             pc.__exit__(None, None, None)
-        except storsim.StorsimError:
-            pass
     return list(pc.findings)
 
 

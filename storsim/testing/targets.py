@@ -21,8 +21,8 @@ class TargetError(ValueError):
 def resolve(target: str, settings: Mapping[str, Any]) -> Callable[[], None]:
     """A callable that runs the target once. settings: keywords of the Machine that a function target gets.
 
-    ``module:function`` and ``file.py:function`` name a function whose only argument is a Machine; ``script.py`` is run as
-    ``__main__``; ``tests/test_x.py::test_y`` is a pytest node id. Raises TargetError.
+    ``module:function`` and ``file.py:function`` name a function whose only argument is a Machine; ``script.py`` is
+    run as ``__main__``; ``tests/test_x.py::test_y`` is a pytest node id. Raises TargetError.
     """
     if "::" in target:
         return _pytest_node(target)
