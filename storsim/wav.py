@@ -125,9 +125,9 @@ def _format(chunk: bytes, name: str) -> WavFormat:
 
 def _to_containers(data: bytes, form: WavFormat, name: str) -> bytes:
     frame = form.packed * form.channels
+    data = data[: len(data) - len(data) % frame]
     if not data:
         raise WavError(f"{name}: there are no samples in it")
-    data = data[: len(data) - len(data) % frame]
     if form.packed != 3:
         return data
     wide = bytearray(len(data) // 3 * 4)
