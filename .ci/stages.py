@@ -61,26 +61,40 @@ class Interpreter:
 
 
 def call(log: TextIO, command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> str:
-    """Runs a command, logs it and its output, and returns the output. Failed unless it exits with 0."""
+    """Runs a command with its output going to the log, and returns the output. Failed unless it exits with 0."""
     shown = " ".join(command)
     log.write(f"$ {shown}\n")
     log.flush()
+    start = Path(log.name).stat().st_size
     result = subprocess.run(
         command,
         cwd=cwd,
         env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
         timeout=LIMIT,
         check=False,
     )
-    log.write(result.stdout)
-    log.flush()
+    with open(log.name, "rb") as written:
+        written.seek(start)
+        output = written.read().decode(errors="replace")
+    log.seek(0, os.SEEK_END)
     if result.returncode != 0:
         raise Failed(f"exit code {result.returncode}: {shown}")
-    return result.stdout
+    return output
+
+
+def each(log: TextIO, *commands: tuple[Sequence[str], Path]) -> None:
+    """Runs all commands, each in its folder, even after one failed. Failed when any did."""
+    errors: list[str] = []
+    for command, cwd in commands:
+        try:
+            call(log, command, cwd=cwd)
+        except Failed as error:
+            errors.append(str(error))
+    if errors:
+        raise Failed("; ".join(errors))
 
 
 def interpreters() -> list[Interpreter]:
@@ -186,12 +200,15 @@ def run_suite(log: TextIO) -> int:
 def run_lint(log: TextIO) -> int:
     """ruff, mypy --strict, stubtest."""
     bin_folder = BUILD / "venv" / "main" / "bin"
-    call(log, [str(bin_folder / "ruff"), "check", "."])
-    call(log, [str(bin_folder / "mypy"), "--strict"])
     empty = BUILD / "empty"
     empty.mkdir(exist_ok=True)
-    config = ["--mypy-config-file", str(ROOT / "pyproject.toml")]
-    call(log, [str(bin_folder / "python"), "-m", "mypy.stubtest", "storsim._core", *config], cwd=empty)
+    stubtest = [str(bin_folder / "python"), "-m", "mypy.stubtest", "storsim._core"]
+    each(
+        log,
+        ([str(bin_folder / "ruff"), "check", "--output-format=concise", "."], ROOT),
+        ([str(bin_folder / "mypy"), "--strict"], ROOT),
+        ([*stubtest, "--mypy-config-file", str(ROOT / "pyproject.toml")], empty),
+    )
     return 0
 
 
@@ -294,7 +311,7 @@ def perform(stage: Stage, before: Sequence[Future[None]], stages: Mapping[str, S
     missing = [name for name in stage.needs if name in stages and stages[name].error]
     started = time.monotonic()
     path = BUILD / "logs" / f"{stage.name}.log"
-    with path.open("w", encoding="utf-8") as log:
+    with path.open("w", encoding="utf-8", errors="replace") as log:
         try:
             if missing:
                 raise Failed(f"needs {', '.join(missing)}")
@@ -306,7 +323,7 @@ def perform(stage: Stage, before: Sequence[Future[None]], stages: Mapping[str, S
     count = f"{stage.tests} tests" if stage.tests else ""
     print(f"{verdict:6}  {stage.name:18} {stage.what:42} {count:>11} {stage.seconds:7.1f}s", flush=True)
     if stage.error:
-        tail = path.read_text(encoding="utf-8").splitlines()[-TAIL:]
+        tail = path.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
         shown = [f"  {stage.error}", f"  the end of {path.relative_to(ROOT)}:", *(f"  | {line[:200]}" for line in tail)]
         print("\n".join(shown), flush=True)
 
