@@ -350,7 +350,7 @@ static void test_callbacks(void) {
         {STORSIM_CONTEXT_INTERRUPT, NULL, 5}, {STORSIM_CONTEXT_MSI, NULL, 5}, {STORSIM_CONTEXT_DPC, NULL, 2},
         {STORSIM_CONTEXT_TIMER, NULL, 2}, {STORSIM_CONTEXT_WORK_ITEM, NULL, 0}, {STORSIM_CONTEXT_ADAPTER_CONTROL, "ScsiStopAdapter", 5},
         {STORSIM_CONTEXT_ADAPTER_CONTROL, "ScsiRestartAdapter", 5}, {STORSIM_CONTEXT_ADAPTER_CONTROL, "ScsiAdapterPower", 0},
-        {STORSIM_CONTEXT_ADAPTER_CONTROL, NULL, 0}};
+        {STORSIM_CONTEXT_ADAPTER_CONTROL, NULL, 0}, {STORSIM_CONTEXT_RESET_BUS, NULL, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint32_t adapter;
         CHECK_EQ(storsim_callback_enter(b.m, b.adapter, rows[i].context, rows[i].control), STORSIM_OK);

@@ -215,6 +215,43 @@ static void test_ownership(void) {
     done(&b);
 }
 
+/* Strict raises what the device did wrong, after it was done; flushes and fences of what is gone are refused. */
+static void test_refusals(void) {
+    setup_t setup = defaults();
+    setup.nt.level = STORSIM_STRICT;
+    bench_t b = boot(&setup);
+    outcome_t out = dma(&b, 4096, 0, ALL, 0, CACHED, ANY);
+    EXPECT(CALL(&b, FreeDmaMemory, PARAM(out, 7), 4096, CACHED, 0), S(SUCCESS));
+    uint8_t value = 1;
+    CHECK_EQ(storsim_adapter_dma_write(b.m, b.adapter, PARAM(out, 8), &value, 1), STORSIM_VIOLATION);
+    CHECK_EQ(storsim_adapter_flush(b.m, 99, PARAM(out, 7), 1, true), STORSIM_STALE);
+    CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, ALL, 2, true), STORSIM_INVALID);
+    CHECK_EQ(CALL(&b, FreePool, 1).status, STORSIM_BUGCHECK);
+    CHECK_EQ(storsim_store_fence(b.m), STORSIM_STOPPED);
+    CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, PARAM(out, 7), 1, true), STORSIM_STOPPED);
+    CHECK_EQ(storsim_adapter_dma_read(b.m, b.adapter, PARAM(out, 8), &value, 1), STORSIM_STOPPED);
+    uint64_t srb;
+    CHECK_EQ(storsim_srb_create(b.m, b.adapter, &(storsim_srb_config_t){.length = 1}, &srb), STORSIM_STOPPED);
+    CHECK_EQ(storsim_callback_enter(b.m, b.adapter, STORSIM_CONTEXT_TIMER, NULL), STORSIM_STOPPED);
+    done(&b);
+}
+
+/* A window of logical addresses too small for the request: refused, and nothing stays behind. */
+static void test_no_logical_space(void) {
+    setup_t setup = defaults();
+    setup.adapter.dma_remapping = true;
+    bench_t b = boot(&setup);
+    uint64_t before, after;
+    outcome_t first = dma(&b, KIB(512), 0, MIB(1) - 1, 0, CACHED, ANY); /* the IOMMU has 0x11000 … 1 MiB - 1 there */
+    CHECK_EQ(first.result, S(SUCCESS));
+    CHECK_EQ(storsim_digest(b.m, &before), STORSIM_OK);
+    hmb_t hmb = hmb_take(&b, &(hmb_args_t){.preferred = KIB(512), .alignment = 0x40000, .high = MIB(1) - 1, .count = 4});
+    CHECK_EQ(hmb.result, S(INSUFFICIENT_RESOURCES));
+    CHECK_EQ(storsim_digest(b.m, &after), STORSIM_OK);
+    CHECK_EQ(before, after);
+    done(&b);
+}
+
 int main(void) {
     test_coherent();
     test_not_coherent();
@@ -225,5 +262,7 @@ int main(void) {
     test_remapped_limits();
     test_remapped_lists();
     test_ownership();
+    test_refusals();
+    test_no_logical_space();
     return CHECK_DONE();
 }

@@ -450,6 +450,53 @@ static void test_translation(void) {
     storsim_machine_destroy(b.m);
 }
 
+/* Two adapters: lists, requests and memory of the other one. */
+static void test_other_adapter(void) {
+    bench_t b = boot_level(STORSIM_RELEASE), other = b;
+    storsim_adapter_config_t config;
+    storsim_adapter_config_init(&config);
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &other.adapter), STORSIM_OK);
+    other.ext = storsim_adapter_extension(b.m, other.adapter);
+    parts_t parts = make_parts(&b);
+    storsim_machine_set_callback(b.m, hear, &(heard_t){.b = &b});
+    level(&b, 2);
+    EXPECT(build(&b, &parts, 0, 100, 400), S(SUCCESS));
+    EXPECT(CALL(&other, PutScatterGatherList, parts.buffer, 1), S(SUCCESS));
+    CHECK_EQ(found(&b, "WRONG_ADAPTER"), 1);
+    level(&b, 0);
+    storsim_srb_info_t info;
+    uint64_t srb = request(&b, &(storsim_srb_config_t){.length = 512}, &info);
+    EXPECT(CALL(&other, GetSystemAddress, srb), S(INVALID_PARAMETER));
+    EXPECT(CALL(&other, GetPhysicalAddress, 0, parts.data), storsim_physical(b.m, parts.data));
+    CHECK_EQ(found(&b, "WRONG_ADAPTER"), 3);
+    EXPECT(CALL(&b, GetPhysicalAddress, srb, info.data + 600), 0); /* behind the data, in its page */
+    CHECK_EQ(CALL(&b, FreeMdl, info.mdl).status, STORSIM_BUGCHECK);
+    CHECK_STOPPED2(&b, 0xC2, 0x42, info.mdl);
+    done(&b);
+}
+
+/* At release a list that was never put goes with its adapter. */
+static void test_removal_with_list(void) {
+    bench_t b;
+    heard_t heard;
+    setup_t setup = listening(&heard, &b, STORSIM_SG_DEFERRED);
+    setup.nt.level = STORSIM_RELEASE;
+    setup.nt.dpc_manual = true;
+    b = boot(&setup);
+    parts_t parts = make_parts(&b);
+    level(&b, 2);
+    EXPECT(build(&b, &parts, 0, 100, 400), S(SUCCESS));
+    level(&b, 0);
+    size_t first, count;
+    uint32_t ran;
+    CHECK_EQ(storsim_adapter_remove(b.m, b.adapter, &first, &count), STORSIM_OK);
+    CHECK_EQ(found(&b, "SG_LEAK"), 1);
+    CHECK_EQ(storsim_run_dpcs(b.m, &ran), STORSIM_OK);
+    CHECK_EQ(heard.calls, 0); /* its callback is not run for a dead adapter */
+    CHECK_EQ(free_bytes(&b), storsim_memory_total_pages(b.m, ANY) * 4096);
+    done(&b);
+}
+
 int main(void) {
     test_C57();
     test_build_and_put();
@@ -463,5 +510,7 @@ int main(void) {
     test_request_without_data();
     test_data_in();
     test_translation();
+    test_other_adapter();
+    test_removal_with_list();
     return CHECK_DONE();
 }
