@@ -32,6 +32,11 @@ class BugCheck(StorsimError):
         return self.record.code
 
     @property
+    def name(self) -> str:
+        """Symbolic name of the code, for example BAD_POOL_CALLER; the rule behind it is ``record.name``."""
+        return self.record.code_name
+
+    @property
     def parameters(self) -> tuple[int, int, int, int]:
         """The four parameters."""
         return self.record.parameters

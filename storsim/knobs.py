@@ -51,6 +51,13 @@ class MachineKnobs(TypedDict, total=False):
     irql_table: Mapping[str, int | tuple[int, int]]
     availability: Mapping[str, int]
     distances: Iterable[Iterable[int]] | None
+    special_pool_start: bool
+    special_pool_pages: int | None
+    explicit_low_memory: bool
+    low_resources_probability: int
+    low_resources_tags: Iterable[str | bytes | int]
+    low_resources_delay: int
+    systematic_what_if: bool
     trace_entries: int
     site_depth: int
     node: int
@@ -178,6 +185,23 @@ def _distances(name: str, value: Any) -> tuple[tuple[int, ...], ...] | None:
     if any(len(row) != len(rows) for row in rows):
         raise ValueError(f"{name}: pass one row per node, each with one distance (10 is local) per node")
     return rows
+
+
+def _tags(name: str, value: Any) -> tuple[int, ...]:
+    """Pool tags as numbers, at most 16; a single text is one tag (ruling R4)."""
+    tags: list[int] = []
+    for tag in [value] if isinstance(value, (str, bytes, int)) else list(value):
+        if isinstance(tag, int):
+            number = _whole(1, 2**32 - 1)(name, tag)
+        else:
+            raw = tag.encode("latin-1") if isinstance(tag, str) else bytes(tag)
+            if not 1 <= len(raw) <= 4:
+                raise ValueError(f"{name}: {tag!r} is no pool tag; pass 1 to 4 characters")
+            number = int.from_bytes(raw.ljust(4), "little")
+        tags.append(number)
+    if len(tags) > 16:
+        raise ValueError(f"{name}: at most 16 tags, not {len(tags)}")
+    return tuple(tags)
 
 
 def check_os(name: str, value: Any) -> WindowsVersion:
@@ -352,6 +376,69 @@ KNOBS: tuple[Knob, ...] = (
         "model choice",
         _distances,
         "NUMA distances, row = from",
+    ),
+    Knob(
+        "special_pool_start",
+        "machine",
+        False,
+        _BOOL,
+        "special-pool.md",
+        _flag,
+        "special pool puts blocks at the start of their page, to catch underruns",
+    ),
+    Knob(
+        "special_pool_pages",
+        "machine",
+        None,
+        "pages, None: no limit",
+        "storport-memory §6 V6",
+        _limit,
+        "pages special pool may hold; further requests go to plain pool",
+    ),
+    Knob(
+        "explicit_low_memory",
+        "machine",
+        False,
+        _BOOL,
+        "storport-memory §6 V15",
+        _flag,
+        "asking for contiguous memory below 4 GiB stops the machine",
+    ),
+    Knob(
+        "low_resources_probability",
+        "machine",
+        600,
+        "0 to 10000",
+        "low-resources-simulation.md",
+        _whole(0, 10_000),
+        "chances in 10 000 that a request fails under low resources simulation",
+    ),
+    Knob(
+        "low_resources_tags",
+        "machine",
+        (),
+        "pool tags, empty: every request",
+        "low-resources-simulation.md",
+        _tags,
+        "pool tags that low resources simulation fails; with tags, requests without one never fail",
+    ),
+    Knob(
+        "low_resources_delay",
+        "machine",
+        8 * 60 * 24_000_000,
+        "ticks",
+        "low-resources-simulation.md",
+        _whole(0),
+        "virtual time before low resources simulation begins; the default is 8 minutes",
+    ),
+    Knob(
+        "systematic_what_if",
+        "machine",
+        False,
+        _BOOL,
+        "systematic-low-resource-simulation.md",
+        _flag,
+        "systematic mode notes what it would fail, and fails nothing",
     ),
     Knob("trace_entries", "machine", 4096, "entries", "model choice", _whole(1, 1 << 24), "capacity of the trace ring"),
     Knob("site_depth", "machine", 1, "1 to 16", "model choice", _whole(1, 16), "callers that a call site remembers"),

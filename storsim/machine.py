@@ -614,5 +614,5 @@ def _kernel(values: Mapping[str, Any]) -> dict[str, Any]:
         "low_resources_probability": values["low_resources_probability"],
         "low_resources_delay": values["low_resources_delay"],
         "systematic_what_if": values["systematic_what_if"],
-        **{f"low_resources_tag{index}": tag for index, tag in enumerate(values["low_resources_tags"])},
+        **{f"low_resources_tag{i}": tag for i, tag in enumerate([*values["low_resources_tags"], *[0] * 16][:16])},
     }

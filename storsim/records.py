@@ -83,11 +83,11 @@ class Finding:
     kind: ``note``, ``violation`` or ``bugcheck``. name: the rule's name (``ZERO_LENGTH``). rule, fix: one sentence
     each. source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran.
     time: ticks. owner: name of the adapter, or None. context: the miniport callback the driver was in, or None. code,
-    parameters: of a bugcheck. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
+    code_name, parameters: of a bugcheck; the code's symbolic name, DRIVER_VERIFIER_DETECTED_VIOLATION for 0xC4. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
     """
 
     __slots__ = (
-        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "context", "cpu",
+        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "code_name", "context", "cpu",
         "expected", "fix", "got", "id", "irql", "kind", "name", "owner", "owner_number", "parameters", "routine",
         "rule", "source", "time",
     )  # fmt: skip
@@ -118,6 +118,7 @@ class Finding:
         freed_at: int,
         text: str,
         sites: Sites | dict[int, Site],
+        code_name: str = "",
     ) -> None:
         self.id = id
         self.kind = kind
@@ -143,6 +144,7 @@ class Finding:
         self._freed_at = freed_at
         self._text = text
         self._sites = sites
+        self.code_name = code_name
 
     def _resolve(self, site: int) -> Site | None:
         return self._sites.get(site) if isinstance(self._sites, dict) else self._sites.resolve(site)
@@ -183,14 +185,14 @@ class Finding:
         text = _SITE.sub(name, self._text)
         if self.owner is not None:
             text = text.replace(f"adapter {self.owner_number}", f"adapter {self.owner}")
-        return f"{self.routine}: {text}" if self.routine else text
+        return text
 
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         where = f" in {self.routine}" if self.routine else ""
-        code = f" 0x{self.code:X}" if self.kind == "bugcheck" else ""
+        code = f" 0x{self.code:X} {self.code_name}" if self.kind == "bugcheck" else ""
         return f"<{self.kind} {self.name}{code}{where}, tick {self.time}>"
 
     def __getstate__(self) -> tuple[Any, ...]:

@@ -78,6 +78,9 @@ typedef struct ss_rule {
 typedef struct ss_namer {
     const char *(*routine)(uint16_t routine);
     const char *(*parameter)(uint16_t routine, uint8_t index);
+    const char *(*code)(uint64_t code); /* symbolic name of a bugcheck code */
+    /* What `expected` and `got` of a finding say, in words; like snprintf. 0: nothing worth saying. */
+    size_t (*numbers)(const storsim_finding_t *finding, char *text, size_t capacity);
 } ss_namer_t;
 void ss_machine_set_namer(storsim_machine_t *machine, const ss_namer_t *namer);
 
@@ -111,6 +114,10 @@ storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *cal
 /* A fault point of a routine: true when the plan says this call shall fail. Counts one occasion. A failing predicate callback
  * sets *status to CALLBACK and answers false. */
 bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status);
+/* Asked at a fault point that the plan lets pass: the number of whatever else fails the call, 0 for nothing. Such a failure is
+ * recorded and traced like one of the plan. */
+typedef uint32_t (*ss_fault_fn)(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes);
+void ss_fault_behind(storsim_machine_t *machine, ss_fault_fn behind);
 /* A hardware occasion: true when a rule of this name (and device) is armed; consumes one. */
 bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device);
 

@@ -100,6 +100,10 @@ static uint32_t decide(storsim_machine_t *machine, uint16_t routine, uint32_t ta
     return winner;
 }
 
+void ss_fault_behind(storsim_machine_t *machine, ss_fault_fn behind) {
+    machine->fault_behind = behind;
+}
+
 bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status) {
     ss_faults_t *faults = &machine->hardware.faults;
     *status = STORSIM_OK;
@@ -107,7 +111,7 @@ bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64
         return false;
     }
     faults->points++;
-    if (faults->count == 0) {
+    if (faults->count == 0 && machine->fault_behind == NULL) {
         return false;
     }
     void *array = faults->injected; /* room for the record first: an injected failure is never unrecorded */
@@ -116,21 +120,28 @@ bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64
         return false;
     }
     faults->injected = array;
-    uint32_t winner = decide(machine, routine, tag, bytes, status);
-    if (winner == UINT32_MAX || winner >= faults->count) {
+    uint32_t winner = decide(machine, routine, tag, bytes, status), rule = 0;
+    uint64_t ordinal = 0;
+    if (winner != UINT32_MAX && winner < faults->count) {
+        rule = faults->rules[winner].id;
+        ordinal = faults->rules[winner].matched;
+    } else if (machine->fault_behind != NULL && *status == STORSIM_OK) {
+        rule = machine->fault_behind(machine, routine, tag, bytes);
+        ordinal = faults->points;
+    }
+    if (rule == 0) {
         return false;
     }
-    const ss_fault_entry_t *entry = &faults->rules[winner];
     uint32_t id = faults->injected_count + 1;
     faults->injected[faults->injected_count++] = (storsim_injected_t){.id = id,
-                                                                      .rule = entry->id,
+                                                                      .rule = rule,
                                                                       .routine = routine,
                                                                       .site = machine->where.site,
                                                                       .time = machine->hardware.clock.now,
                                                                       .bytes = bytes,
                                                                       .tag = tag,
-                                                                      .ordinal = entry->matched};
-    ss_trace(machine, STORSIM_TRACE_FAULT, id, entry->id, bytes, tag);
+                                                                      .ordinal = ordinal};
+    ss_trace(machine, STORSIM_TRACE_FAULT, id, rule, bytes, tag);
     return true;
 }
 

@@ -129,18 +129,30 @@ static void put_call(writer_t *writer, const ss_namer_t *namer, const storsim_fi
     put(writer, ")");
 }
 
+static void put_numbers(writer_t *writer, const ss_namer_t *namer, const storsim_finding_t *finding) {
+    char words[200];
+    if (namer != NULL && namer->numbers != NULL) {
+        if (namer->numbers(finding, words, sizeof words) != 0) {
+            put(writer, ": %s", words);
+        }
+    } else if (finding->expected != 0 || finding->got != 0) {
+        put(writer, ": expected 0x%" PRIx64 " (%" PRIu64 "), got 0x%" PRIx64 " (%" PRIu64 ")", finding->expected,
+            finding->expected, finding->got, finding->got);
+    }
+}
+
 size_t storsim_finding_text(const storsim_machine_t *machine, const storsim_finding_t *finding, char *text, size_t capacity) {
     writer_t writer = {text, capacity, 0};
     if (finding->kind == STORSIM_BUG_CHECK) {
-        put(&writer, "BugCheck 0x%" PRIX64 " (0x%" PRIX64 ", 0x%" PRIX64 ", 0x%" PRIX64 ", 0x%" PRIX64 ") ", finding->code,
-            finding->parameters[0], finding->parameters[1], finding->parameters[2], finding->parameters[3]);
+        const ss_namer_t *namer = machine->namer;
+        const char *code = namer != NULL && namer->code != NULL ? namer->code(finding->code) : "";
+        put(&writer, "BugCheck 0x%" PRIX64 "%s%s (0x%" PRIX64 ", 0x%" PRIX64 ", 0x%" PRIX64 ", 0x%" PRIX64 "): ", finding->code,
+            code[0] != '\0' ? " " : "", code, finding->parameters[0], finding->parameters[1], finding->parameters[2],
+            finding->parameters[3]);
     }
     put(&writer, "%s", finding->name);
     put_call(&writer, machine->namer, finding);
-    if (finding->expected != 0 || finding->got != 0) {
-        put(&writer, ": expected 0x%" PRIx64 " (%" PRIu64 "), got 0x%" PRIx64 " (%" PRIu64 ")", finding->expected,
-            finding->expected, finding->got, finding->got);
-    }
+    put_numbers(&writer, machine->namer, finding);
     put(&writer, ".\n  Rule: %s\n  Fix: %s\n  Source: %s\n  At: IRQL %u, CPU %" PRIu32 ", time %" PRIu64 " ticks", finding->rule,
         finding->fix, finding->source, (unsigned)finding->irql, finding->cpu, finding->time);
     if (finding->address != 0) {

@@ -74,7 +74,7 @@ uint64_t storsim_physical(const storsim_machine_t *machine, uint64_t address) {
     }
     const ss_block_t *span = block_at(nt, id);
     if (span->extents == 0) {
-        return span->pfn * PAGE + (address - span->va);
+        return span->pfn * PAGE + (address - nt_span_start(span));
     }
     const nt_extents_t *list = &nt->lists[span->extents - 1];
     uint64_t page = (address - span->va) / PAGE;
@@ -139,6 +139,12 @@ static storsim_status_t judge(ss_call_t *call, uint64_t va, bool write, const st
     storsim_machine_t *machine = call->machine;
     const ss_block_t *block = step->id != 0 ? block_at(nt_of(machine), step->id) : NULL;
     if (step->place == PLACE_NOWHERE) {
+        ss_block_id_t beside = nt_special_beside(nt_of(machine), va);
+        if (beside != 0) { /* V1, V3 */
+            const ss_block_t *special = block_at(nt_of(machine), beside);
+            const ss_detail_t detail = {.address = va, .allocated_at = special->site, .owner = special->owner};
+            return ss_bugcheck(call, SS_SPECIAL_POOL_OVERRUN, 0xD6, va, write ? 1 : 0, 0, 0, &detail);
+        }
         return nt_page_fault(call, va, write);
     }
     if (step->place == PLACE_FREED) {

@@ -234,6 +234,7 @@ void ss_block_free(storsim_machine_t *machine, ss_block_id_t id) {
         return;
     }
     block->freed_site = ss_machine_where(machine)->site;
+    nt->special_live -= (block->flags & BLOCK_SPECIAL) != 0;
     nt_account(nt, block, false);
     nt_live_remove(nt, id);
     forget_described(nt, block);
@@ -255,6 +256,7 @@ void ss_block_undo(storsim_machine_t *machine, ss_block_id_t id) {
     if (block == NULL || block->state != SS_STATE_LIVE || block->kind == KIND_POOL_PAGE) {
         return;
     }
+    nt->special_live -= (block->flags & BLOCK_SPECIAL) != 0;
     nt_account(nt, block, false);
     nt_live_remove(nt, id);
     forget_described(nt, block);

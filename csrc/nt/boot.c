@@ -18,7 +18,10 @@ void storsim_nt_config_init(storsim_nt_config_t *config) {
                                     .cpus = 1,
                                     .nonpaged_budget = UINT64_MAX,
                                     .contig_budget = UINT64_MAX,
-                                    .quarantine = UINT64_C(64) << 20};
+                                    .quarantine = UINT64_C(64) << 20,
+                                    .special_pool_pages = UINT64_MAX,
+                                    .low_resources_probability = 600,
+                                    .low_resources_delay = UINT64_C(8) * 60 * STORSIM_TICKS_PER_SECOND};
 }
 
 static bool resolve(storsim_nt_config_t *config) {
@@ -34,7 +37,8 @@ static bool resolve(storsim_nt_config_t *config) {
     }
     const uint32_t every_flag = STORSIM_V_SPECIAL_POOL | STORSIM_V_FORCE_IRQL | STORSIM_V_LOW_RESOURCES |
                                 STORSIM_V_POOL_TRACKING | STORSIM_V_DMA | STORSIM_V_SYSTEMATIC;
-    return known && config->cpus <= 64 && config->level <= STORSIM_STRICT && (config->verifier & ~every_flag) == 0;
+    return known && config->cpus <= 64 && config->level <= STORSIM_STRICT && (config->verifier & ~every_flag) == 0 &&
+           config->low_resources_probability <= 10000;
 }
 
 static uint64_t fingerprint(const storsim_nt_config_t *config) {
@@ -48,11 +52,17 @@ static uint64_t fingerprint(const storsim_nt_config_t *config) {
     bool *flags[] = {&copy.node_strict,        &copy.address_check_pfn, &copy.contig_pool_only,
                      &copy.zero_pool,          &copy.zero_contig,       &copy.zero_hmb,
                      &copy.bypass_irql_status, &copy.zero_tag_fail,     &copy.not_implemented_writes,
-                     &copy.dpc_manual};
+                     &copy.dpc_manual,         &copy.special_pool_start, &copy.explicit_low_memory,
+                     &copy.systematic_what_if};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         ss_codec_bool(&codec, flags[i]);
     }
-    uint64_t *numbers[] = {&copy.nonpaged_budget, &copy.contig_budget, &copy.quarantine, &copy.dpc_latency};
+    ss_codec_u32(&codec, &copy.low_resources_probability);
+    for (size_t i = 0; i < STORSIM_LOW_RESOURCES_TAGS; i++) {
+        ss_codec_u32(&codec, &copy.low_resources_tags[i]);
+    }
+    uint64_t *numbers[] = {&copy.nonpaged_budget, &copy.contig_budget,      &copy.quarantine,
+                           &copy.dpc_latency,     &copy.special_pool_pages, &copy.low_resources_delay};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         ss_codec_u64(&codec, numbers[i]);
     }
@@ -92,6 +102,7 @@ static ss_nt_t *create(storsim_machine_t *machine, const storsim_nt_config_t *co
     nt->fingerprint = fingerprint(config);
     nt->node_count = storsim_memory_nodes(machine);
     nt->cursor = nt->high_water = 1;
+    nt->scarce_rng.state = ss_mix(ss_machine_seed(machine), 0x5CA7CE);
     ss_pagemap_init(&nt->by_va, host);
     ss_pagemap_init(&nt->by_frame, host);
     nt->node_order = ss_alloc_zeroed(host, nt->node_count, nt->node_count);
@@ -138,7 +149,7 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
     ss_pagemap_destroy(&nt->by_frame);
     void *owned[] = {nt->node_order, nt->limits,       nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
                      nt->partial,    nt->partial_last, nt->owners, nt->connections, nt->dpcs,       nt->devices,
-                     nt->exports};
+                     nt->exports,    nt->paths};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         ss_release(nt->host, owned[i]);
     }
@@ -171,6 +182,10 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
     }
     ss_line_listen(machine, SS_ROOM_NT);
     ss_bus_set_guard(machine, nt_guard);
+    ss_machine_set_namer(machine, &nt_namer);
+    if ((resolved.verifier & (STORSIM_V_LOW_RESOURCES | STORSIM_V_SYSTEMATIC)) != 0) {
+        ss_fault_behind(machine, nt_scarce);
+    }
     nt_sync(machine);
     return STORSIM_OK;
 }

@@ -46,6 +46,10 @@ ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, c
     if (refused(call, args)) {
         return SS_CONTIG_REFUSED;
     }
+    if (nt_of(machine)->config.explicit_low_memory && args->highest < UINT64_C(0x100000000)) { /* V15 */
+        (void)ss_bugcheck(call, SS_EXPLICIT_LOW_MEMORY, 0xC4, 0x141, args->highest, args->bytes, 0, NULL);
+        return SS_CONTIG_REFUSED;
+    }
     storsim_status_t status;
     if (ss_fault(machine, call->routine != NULL ? call->routine->id : 0, 0, args->bytes, &status) ||
         status != STORSIM_OK) {
@@ -164,7 +168,7 @@ storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, ui
     if (block == NULL || !contig_kind(block) || block->state != SS_STATE_LIVE || block->va != va) {
         return stop_base(call, kind, va, block);
     }
-    if (!mismatches(call, kind, block, bytes, cache, pa)) {
+    if (!mismatches(call, kind, block, bytes, cache, pa) || nt_overrun_check_contig(call, block) != STORSIM_OK) {
         return call->status;
     }
     if (block->owner != call->owner && call->owner != 0) {

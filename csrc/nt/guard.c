@@ -136,6 +136,23 @@ static storsim_status_t judge(storsim_machine_t *machine, nt_device_t *device, u
     return report(machine, device->owner, SS_DEVICE_DMA_FOREIGN, &detail);
 }
 
+/* Memory of the port that no device has business with. */
+static bool private_kind(const ss_block_t *block) {
+    return block->kind == STORSIM_BLOCK_DEVICE_EXTENSION || block->kind == STORSIM_BLOCK_CONFIG ||
+           block->kind == STORSIM_BLOCK_MDL || block->kind == STORSIM_BLOCK_REGISTRY ||
+           block->kind == STORSIM_BLOCK_SG_LIST || block->kind == STORSIM_BLOCK_EVENT;
+}
+
+/* V20: a store that leaves its block for another, or that begins where the device has no memory, may have gone over a
+ * block's end. */
+static void trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, const ss_block_t *into,
+                     uint64_t physical, uint64_t bytes) {
+    bool elsewhere = into == NULL || into->state != SS_STATE_LIVE || from != NULL || private_kind(into);
+    if (elsewhere && (from == NULL || from->state == SS_STATE_LIVE)) {
+        nt_overrun_trespass(machine, owner, from, physical, bytes);
+    }
+}
+
 storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
                           size_t bytes, bool write, ss_bus_result_t result) {
     ss_nt_t *nt = nt_of(machine);
@@ -156,6 +173,10 @@ storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64
     for (uint64_t done = 0; done < bytes;) {
         uint64_t step;
         const ss_block_t *block = holder(nt, physical + done, &step);
+        step = step < bytes - done ? step : bytes - done;
+        if (write && known->owner != 0 && (!told || block != last) && ss_verifying(machine, STORSIM_V_DMA)) {
+            trespass(machine, known->owner, told ? last : NULL, block, physical + done, step);
+        }
         if (!told || block != last) { /* one finding per block and access */
             storsim_status_t status = judge(machine, known, physical + done, device_address + done, block);
             if (status != STORSIM_OK) {

@@ -90,6 +90,7 @@ typedef struct ss_block {
     uint32_t freed_site, mdl_count; /* mdl_count: built MDLs that describe it */
     uint32_t next, previous; /* live: order of allocation; quarantined: order of freeing; free: next free record */
     uint32_t arena_next, arena_previous; /* neighbours in the arena; none of pool slots, which live in their page */
+    uint64_t trespass;                   /* V20: kernel address beside the block that its device wrote to, 0: none */
     uint32_t pool_page;                  /* pool slot: its page; else 0 */
     uint32_t link, link_generation;      /* MDL: the block it describes; HDA_REGISTERS: room */
     uint32_t exports;
@@ -258,6 +259,16 @@ storsim_status_t ss_callback_at(storsim_machine_t *machine, uint8_t irql, storsi
  * access is USE_AFTER_FREE. NO_SPACE, NO_MEMORY. */
 storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t room, uint64_t context, uint64_t bytes,
                                         uint32_t owner, ss_block_id_t *id);
+
+/* --- the verifier (nt/overrun.c, nt/scarce.c) ---------------------------------------------------------------------- */
+
+/* Looks at the guards of an owner's blocks before it goes: OVERRUN for each damaged one, recorded and never raised. */
+void ss_guards_record(ss_call_t *call, uint32_t owner);
+/* Stops with 0xE6/0x0F when a block has damaged guards and the DMA check is on; OK otherwise. Common buffers, which no
+ * driver frees, are looked at here. */
+storsim_status_t ss_guards_stop(ss_call_t *call, ss_block_id_t id);
+/* A user-mode address where a kernel one belongs (V17): true when the machine stopped. */
+bool ss_user_address(ss_call_t *call, uint64_t address, uint64_t bytes);
 
 /* --- memory access (nt/access.c) ---------------------------------------------------------------------------------- */
 

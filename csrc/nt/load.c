@@ -92,7 +92,8 @@ static bool address_valid(const ss_block_t *block) {
         return block->va == 0;
     }
     uint64_t page = (block->va - STORSIM_ARENA_BASE) / PAGE;
-    return block->va > STORSIM_ARENA_BASE && block->va % PAGE == 0 && nt_span_pages(block) < ARENA_PAGES - page;
+    bool placed = block->va % PAGE == 0 || ((block->flags & BLOCK_SPECIAL) != 0 && block->va % PAGE + block->size == PAGE);
+    return block->va > STORSIM_ARENA_BASE && placed && nt_span_pages(block) < ARENA_PAGES - page;
 }
 
 static bool span_valid(const ss_nt_t *nt, ss_block_id_t id, const ss_block_t *block) {
@@ -106,12 +107,14 @@ static bool span_valid(const ss_nt_t *nt, ss_block_id_t id, const ss_block_t *bl
         return block->flags == BLOCK_REGISTERS && block->link < SS_ROOM_COUNT && block->pages == 0 &&
                block->extents == 0 && block->size != 0 && block->size % PAGE == 0 && address_valid(block);
     }
-    return frames_valid(nt, block) && address_valid(block);
+    bool special = (block->flags & BLOCK_SPECIAL) == 0 ||
+                   (block->kind == STORSIM_BLOCK_POOL && block->pages == 1 && block->extents == 0 && block->size < PAGE);
+    return special && frames_valid(nt, block) && address_valid(block);
 }
 
 /* Ties a slot to its page; what it shares with the page is taken from there. */
 static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
-    if (!page_index_valid(nt, block->pool_page) || (block->flags & ~(BLOCK_COUNTED | BLOCK_POOL)) != 0 ||
+    if (!page_index_valid(nt, block->pool_page) || (block->flags & ~(BLOCK_COUNTED | BLOCK_POOL | BLOCK_TOLD)) != 0 ||
         block->extents != 0) {
         return false;
     }
@@ -149,9 +152,11 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
     bool sane =
         nt->cursor != 0 && nt->cursor <= ARENA_PAGES && nt->high_water >= nt->cursor && nt->high_water <= ARENA_PAGES;
     for (ss_block_id_t id = 1; id <= nt->block_count && sane; id++) {
-        const ss_block_t *block = block_at(nt, id);
+        ss_block_t *block = block_at(nt, id);
         if (block->state != SS_STATE_FREE && !is_slot(block)) {
             sane = block->kind != 0 && span_valid(nt, id, block);
+            block->store_offset = (block->flags & BLOCK_SPECIAL) != 0 ? (uint32_t)(block->va % PAGE) : 0;
+            nt->special_live += block->state == SS_STATE_LIVE && (block->flags & BLOCK_SPECIAL) != 0;
         }
         sane = sane && (block->kind != STORSIM_BLOCK_MDL || block->link <= nt->block_count) && block->generation != 0;
     }

@@ -31,7 +31,9 @@ enum {                      /* ss_block_t.flags */
        BLOCK_CONTIG = 2,    /* its pages count in the contiguous budget */
        BLOCK_REGISTERS = 4, /* addresses without RAM */
        BLOCK_NO_VA = 8,     /* RAM without addresses */
-       BLOCK_POOL = 16      /* came from the pool: a slot or whole pages */
+       BLOCK_POOL = 16,     /* came from the pool: a slot or whole pages */
+       BLOCK_SPECIAL = 32,  /* special pool: a page of its own, the block at one end */
+       BLOCK_TOLD = 64      /* its damaged guard was reported */
 };
 
 #define ARENA_UNDO 16u /* spans that can be taken back, newest first: more than one routine of any room makes */
@@ -142,6 +144,11 @@ typedef struct ss_nt {
     uint64_t pool_bytes, pool_blocks, pool_budget_used, contig_pages;
     nt_owner_t *owners; /* index owner - 1 */
     uint32_t owner_count, owner_capacity;
+
+    ss_rng_t scarce_rng;
+    uint64_t *paths; /* systematic mode: site << 16 | routine of every call path seen, sorted */
+    uint32_t path_count, path_capacity;
+    uint64_t special_live, special_fallbacks, low_resources_failed, systematic_failed;
 
     nt_connection_t *connections;
     uint32_t connection_count, connection_capacity;
@@ -255,6 +262,35 @@ storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t k
                               uint32_t owner, bool counted, ss_block_id_t *id);
 /* The 16 bytes before a slot as a number: sizes, index and type in the low half, the tag above. */
 uint64_t nt_pool_header(const ss_nt_t *nt, const ss_block_t *block, bool allocated);
+
+/* --- special.c: special pool (V1 … V6) --- */
+/* True when a request of the driver is served from special pool. */
+bool nt_special_wanted(const storsim_machine_t *machine, uint64_t bytes);
+/* NO_SPACE (exhausted), NO_MEMORY. */
+storsim_status_t nt_special_take(storsim_machine_t *machine, uint64_t bytes, uint32_t tag, uint32_t owner,
+                                 ss_block_id_t *id);
+/* The live special block whose inaccessible neighbour page holds va, 0 for none. */
+ss_block_id_t nt_special_beside(const ss_nt_t *nt, uint64_t va);
+/* Page address of a special block; the block's own address for every other one. */
+uint64_t nt_span_start(const ss_block_t *block);
+/* Stops when the pattern beside a special block is damaged. */
+storsim_status_t nt_special_check(ss_call_t *call, const ss_block_t *block);
+/* A free of an address that is no live block's start: stops with 0xC1 and answers true when special pool is concerned. */
+bool nt_special_bad_free(ss_call_t *call, uint64_t va, const ss_block_t *block, bool unknown);
+
+/* --- overrun.c: guards of pool (V9, V13) and of memory for devices (V20) --- */
+storsim_status_t nt_overrun_check_pool(ss_call_t *call, const ss_block_t *block);
+storsim_status_t nt_overrun_check_contig(ss_call_t *call, const ss_block_t *block);
+/* A device of `owner` wrote [physical, physical + bytes), which belongs to nobody or to another block: remembers it at
+ * the block beside, `from` being the block the access began in (NULL: none). */
+void nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, uint64_t physical,
+                         uint64_t bytes);
+
+/* --- scarce.c: low resources simulation and systematic mode --- */
+uint32_t nt_scarce(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes);
+
+/* --- words.c --- */
+extern const ss_namer_t nt_namer;
 
 /* --- access.c --- */
 storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,

@@ -399,8 +399,15 @@ storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t k
     if (counted && !nt_pool_allows(nt, bytes, owner)) {
         return STORSIM_NO_SPACE;
     }
-    storsim_status_t status;
-    if (bytes <= POOL_SLOT_MAX) {
+    storsim_status_t status = STORSIM_NO_SPACE;
+    bool special = kind == STORSIM_BLOCK_POOL && counted && nt_special_wanted(machine, bytes);
+    if (special) {
+        status = nt_special_take(machine, bytes, tag, owner, id);
+        nt->special_fallbacks += status == STORSIM_NO_SPACE;
+    }
+    if (special && status != STORSIM_NO_SPACE) {
+        /* done, or no host memory */
+    } else if (bytes <= POOL_SLOT_MAX) {
         status = take_slot(machine, kind, bytes, tag, owner, id);
     } else {
         ss_block_request_t request = {.kind = kind,

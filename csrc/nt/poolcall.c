@@ -47,12 +47,16 @@ static bool bad_tag(ss_call_t *call, uint64_t bytes, uint32_t tag) {
 }
 
 /* V11: reached only when bypass_irql_status let the call through. p1…: level, pool type, size or address. */
-static bool above_dispatch(ss_call_t *call, bool freeing, uint64_t value) {
+static bool above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t value) {
     uint8_t irql = storsim_irql(call->machine);
     if (irql <= DISPATCH_LEVEL) {
         return false;
     }
     uint32_t type = ss_pool_type(call->machine);
+    if (special) { /* V5 */
+        (void)ss_bugcheck(call, SS_POOL_ABOVE_DISPATCH, 0xC1, irql, type, value, freeing ? 0x31 : 0x30, NULL);
+        return true;
+    }
     bool verifier = ss_at_least(call->machine, STORSIM_VERIFIER);
     uint32_t action = verifier ? (freeing ? 0x12 : 0x02) : (freeing ? 0x09 : 0x08);
     (void)ss_bugcheck(call, SS_POOL_ABOVE_DISPATCH, verifier ? 0xC4 : 0xC2, action, irql, type, value, NULL);
@@ -61,7 +65,7 @@ static bool above_dispatch(ss_call_t *call, bool freeing, uint64_t value) {
 
 ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t tag, ss_block_id_t *id) {
     storsim_machine_t *machine = call->machine;
-    if (above_dispatch(call, false, bytes)) {
+    if (above_dispatch(call, false, nt_special_wanted(machine, bytes), bytes)) {
         return SS_CONTIG_REFUSED;
     }
     if (bytes == 0) {
@@ -212,15 +216,19 @@ static storsim_status_t check_mapped(ss_call_t *call, const ss_block_t *block) {
 
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va) {
     storsim_machine_t *machine = call->machine;
-    const ss_block_t *block;
-    if (above_dispatch(call, true, va)) {
+    const ss_block_t *block = ss_block(machine, ss_block_around(machine, va));
+    if (above_dispatch(call, true, block != NULL && (block->flags & BLOCK_SPECIAL) != 0, va)) {
         return call->status;
     }
     verdict_t verdict = kind == STORSIM_BLOCK_MDL ? judge_mdl(machine, va, &block) : judge_pool(machine, va, &block);
+    if (verdict != FREE_OK && kind == STORSIM_BLOCK_POOL &&
+        nt_special_bad_free(call, va, block, verdict == FREE_FOREIGN && block == NULL)) {
+        return call->status;
+    }
     if (verdict != FREE_OK) {
         return stop_free(call, kind, verdict, va, block);
     }
-    if (check_mapped(call, block) != STORSIM_OK) {
+    if (nt_overrun_check_pool(call, block) != STORSIM_OK || check_mapped(call, block) != STORSIM_OK) {
         return call->status;
     }
     ss_detail_t detail = {.address = va, .allocated_at = block->site};

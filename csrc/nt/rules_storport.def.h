@@ -180,6 +180,23 @@
       "Use nonpaged memory, or lower the IRQL.", "force-irql-checking.md, bug-check-0xd1")                             \
     X(IOMMU_FAULT, "A device behind an IOMMU reaches only memory mapped for it.",                                      \
       "Program the address the allocation routine returned.", "bug-check-0xe6 (0x26)")                                 \
+    X(SPECIAL_POOL_OVERRUN, "Special pool: nothing is touched beyond the end, or before the start, of a block.",       \
+      "Compare the size that was allocated with what is written; check indices and structure sizes.",                  \
+      "special-pool.md, bug-check-0xd6")                                                                               \
+    X(SPECIAL_POOL_PATTERN, "Special pool: the bytes around a block keep their pattern until it is freed.",            \
+      "Look for writes just before the block, or past its end, since it was allocated.",                               \
+      "special-pool.md, bug-check-0xc1 (0x23, 0x24, 0x32)")                                                            \
+    X(POOL_HEADER_DAMAGED, "The header before a pool block belongs to the pool.",                                      \
+      "Look for writes before this block, or past the end of the block that lies before it; special pool finds them "  \
+      "at once.",                                                                                                      \
+      "bug-check-0x19 (0x20), bug-check-0xc4 (0x54, 0x13F)")                                                           \
+    X(POOL_WHILE_UNLOADING, "A driver that is unloading allocates no pool.",                                           \
+      "Allocate what the teardown needs when the adapter is found.", "pool-tracking.md, bug-check-0xc4 (0x61)")        \
+    X(EXPLICIT_LOW_MEMORY, "Memory below 4 GiB is not asked for explicitly.",                                          \
+      "Pass the highest address the device can reach; most devices reach all of memory.", "bug-check-0xc4 (0x141)")    \
+    X(WOULD_FAIL, "Systematic low resources simulation in what-if mode would fail this call.",                         \
+      "Nothing; run without systematic_what_if to see what the driver does then.",                                     \
+      "systematic-low-resource-simulation.md")                                                                         \
     X(DPC_WATCHDOG, "Deferred routines end; they do not keep queueing themselves.", "Use a timer for periodic work.",  \
       "bug-check-0x133")
 

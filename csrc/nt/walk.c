@@ -109,6 +109,24 @@ static void walk_devices(ss_nt_t *nt, ss_codec_t *codec) {
     }
 }
 
+/* What the verifier remembers: no driver can see it. */
+static void walk_verifier(ss_nt_t *nt, ss_codec_t *codec) {
+    ss_codec_u64(codec, &nt->scarce_rng.state);
+    ss_codec_u64(codec, &nt->special_fallbacks);
+    ss_codec_u64(codec, &nt->low_resources_failed);
+    ss_codec_u64(codec, &nt->systematic_failed);
+    void *array = nt->paths;
+    uint32_t count = walk_array(nt, codec, &array, &nt->path_count, &nt->path_capacity, sizeof *nt->paths, 8);
+    nt->paths = array;
+    for (uint32_t i = 0; i < count; i++) {
+        ss_codec_u64(codec, &nt->paths[i]);
+        if (i != 0 && nt->paths[i] <= nt->paths[i - 1]) {
+            ss_codec_fail(codec, STORSIM_FORMAT);
+            return;
+        }
+    }
+}
+
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
 static void walk_extents(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
@@ -177,6 +195,7 @@ static void walk_record(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     ss_codec_u8(codec, &block->flags);
     ss_codec_u8(codec, &block->context);
     ss_codec_u8(codec, &block->device);
+    ss_codec_u64(codec, &block->trespass);
 }
 
 static void walk_records(ss_nt_t *nt, ss_codec_t *codec) {
@@ -281,6 +300,7 @@ void nt_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec) {
     }
     walk_owners(nt, codec);
     walk_devices(nt, codec);
+    walk_verifier(nt, codec);
     walk_records(nt, codec);
     walk_pool_pages(nt, codec);
     ss_codec_u64(codec, &nt->cursor);

@@ -209,6 +209,7 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
     X(_fault_clear, fault_clear, METH_NOARGS, "($self, /)", "Removes every rule.")                                     \
     X(_fault_pause, fault_pause, METH_O, "($self, pause, /)", "Pauses the plan or ends one pause.")                    \
     X(_fault_points, fault_points, METH_NOARGS, "($self, /)", "Fault points passed so far.")                           \
+    X(_verifier_counters, verifier_counters, METH_NOARGS, "($self, /)", "Counters of the verifier.")                   \
     X(_injected, injected, METH_NOARGS, "($self, /)", "Injected failures as tuples.")                                  \
     X(_trace, trace, METH_NOARGS, "($self, /)", "Entries of the trace ring as tuples, oldest first.")                  \
     X(_trace_total, trace_total, METH_NOARGS, "($self, /)", "Entries ever written to the trace.")                      \

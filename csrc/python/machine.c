@@ -42,6 +42,8 @@ static const ss_field_t machine_fields[] = {
     MACHINE_FIELD(seed, SS_U64),       MACHINE_FIELD(trace_entries, SS_U32), {NULL, SS_U8, 0}};
 
 #define NT_FIELD(name, type) {#name, type, offsetof(storsim_nt_config_t, name)}
+#define TAG_FIELD(i)                                                                                                   \
+    {"low_resources_tag" #i, SS_U32, offsetof(storsim_nt_config_t, low_resources_tags) + (i) * sizeof(uint32_t)}
 static const ss_field_t nt_fields[] = {NT_FIELD(os, SS_U32),
                                        NT_FIELD(level, SS_CHOICE),
                                        NT_FIELD(verifier, SS_U32),
@@ -60,6 +62,28 @@ static const ss_field_t nt_fields[] = {NT_FIELD(os, SS_U32),
                                        NT_FIELD(quarantine, SS_U64),
                                        NT_FIELD(dpc_latency, SS_U64),
                                        NT_FIELD(dpc_manual, SS_BOOL),
+                                       NT_FIELD(special_pool_start, SS_BOOL),
+                                       NT_FIELD(special_pool_pages, SS_U64),
+                                       NT_FIELD(explicit_low_memory, SS_BOOL),
+                                       NT_FIELD(low_resources_probability, SS_U32),
+                                       NT_FIELD(low_resources_delay, SS_U64),
+                                       NT_FIELD(systematic_what_if, SS_BOOL),
+                                       TAG_FIELD(0),
+                                       TAG_FIELD(1),
+                                       TAG_FIELD(2),
+                                       TAG_FIELD(3),
+                                       TAG_FIELD(4),
+                                       TAG_FIELD(5),
+                                       TAG_FIELD(6),
+                                       TAG_FIELD(7),
+                                       TAG_FIELD(8),
+                                       TAG_FIELD(9),
+                                       TAG_FIELD(10),
+                                       TAG_FIELD(11),
+                                       TAG_FIELD(12),
+                                       TAG_FIELD(13),
+                                       TAG_FIELD(14),
+                                       TAG_FIELD(15),
                                        {NULL, SS_U8, 0}};
 
 /* ((start, length, node), …) as an array of *count ranges. */

@@ -177,6 +177,19 @@ PyObject *ss_machine_fault_points(ss_machine_object_t *self, PyObject *Py_UNUSED
     return PyLong_FromUnsignedLongLong(points);
 }
 
+/* (special_pool_live, special_pool_fallbacks, low_resources_failed, systematic_paths, systematic_failed) */
+PyObject *ss_machine_verifier_counters(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
+    storsim_verifier_counters_t counters;
+    if (ss_enter(self) < 0) {
+        return NULL;
+    }
+    storsim_verifier_counters(self->core, &counters);
+    ss_leave(self);
+    return Py_BuildValue("(KKKKK)", (u64)counters.special_pool_live, (u64)counters.special_pool_fallbacks,
+                         (u64)counters.low_resources_failed, (u64)counters.systematic_paths,
+                         (u64)counters.systematic_failed);
+}
+
 /* (id, rule, routine name, site, time, bytes, tag, ordinal) */
 PyObject *ss_machine_injected(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *list = PyList_New(0);

@@ -18,7 +18,8 @@ PyObject *ss_machine_check(ss_machine_object_t *self, PyObject *Py_UNUSED(ignore
     }
     ss_here(self);
     size_t broken = storsim_check(self->core, text, sizeof text);
-    if (ss_finish(self, STORSIM_OK, NULL) < 0) {
+    storsim_status_t status = broken == 0 ? storsim_verify_guards(self->core) : STORSIM_OK;
+    if (ss_finish(self, status, NULL) < 0) {
         return NULL;
     }
     return broken ? PyUnicode_FromFormat("%zu broken, first: %s", broken, text) : PyUnicode_FromString("");

@@ -32,6 +32,9 @@ void ss_StorPortMarkDumpMemory(ss_sp_t *sp) {
         ss_reply(sp, SS_STOR(INVALID_PARAMETER));
         return;
     }
+    if (!mark.physical && ss_user_address(&sp->call, mark.address, mark.length)) {
+        return; /* V17 */
+    }
     void *marks = adapter->marks;
     if (!ss_grow(ss_machine_host(sp->machine), &marks, &adapter->mark_capacity, adapter->mark_count + 1, sizeof *adapter->marks)) {
         sp->call.status = STORSIM_NO_MEMORY;

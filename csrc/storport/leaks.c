@@ -112,11 +112,15 @@ storsim_status_t storsim_adapter_remove(storsim_machine_t *machine, uint32_t num
         return status;
     }
     leaks_t leaks = {0};
+    ss_guards_record(&call, number);
     size_t before = storsim_finding_count(machine);
     record(&call, adapter, &leaks);
     *first_leak = before;
     *count = storsim_finding_count(machine) - before;
     stop(&call, adapter, &leaks);
+    if (call.status == STORSIM_OK && adapter->uncached != 0) {
+        (void)ss_guards_stop(&call, adapter->uncached); /* V20: the port frees it, so this is the last look */
+    }
     if (call.status == STORSIM_OK) {
         release_all(machine, adapter);
     }

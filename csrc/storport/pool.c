@@ -2,6 +2,22 @@
  * pool itself are the kernel room's (ss_pool_request), and so is which free of which pointer stops the machine (ss_pool_return). */
 #include "storport/room.h"
 
+/* V8: HwStorFreeAdapterResources is the last a driver hears before it is unloaded. Without pool tracking nobody notices. */
+static bool unloading(ss_sp_t *sp) {
+    if (!ss_verifying(sp->machine, STORSIM_V_POOL_TRACKING)) {
+        return false;
+    }
+    uint64_t bytes = 0, blocks = 0;
+    for (ss_block_id_t id = ss_block_next(sp->machine, 0); id != 0; id = ss_block_next(sp->machine, id)) {
+        const ss_block_t *block = ss_block(sp->machine, id);
+        bool own = block->kind == STORSIM_BLOCK_POOL && block->owner == sp->adapter->number;
+        bytes += own ? block->size : 0;
+        blocks += own ? 1 : 0;
+    }
+    (void)ss_bugcheck(&sp->call, SS_POOL_WHILE_UNLOADING, 0xC4, 0x61, 0, bytes, blocks, NULL);
+    return true;
+}
+
 void ss_StorPortAllocatePool(ss_sp_t *sp) {
     uint64_t bytes = sp->a[1].value;
     uint32_t tag = (uint32_t)sp->a[2].value;
@@ -15,6 +31,9 @@ void ss_StorPortAllocatePool(ss_sp_t *sp) {
     if (held.id != 0 && held.va == pointer->value && held.kind == STORSIM_BLOCK_POOL) {
         const ss_detail_t detail = {.address = held.va, .allocated_at = held.site};
         ss_violate(&sp->call, SS_StorPortAllocatePool2, &detail);
+    }
+    if (ss_in_context(sp, STORSIM_CONTEXT_FREE_ADAPTER_RESOURCES) && unloading(sp)) {
+        return;
     }
     ss_block_id_t id;
     ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));

@@ -39,6 +39,11 @@ enum {
 };
 #define STORSIM_V_DEFAULT UINT32_C(0xFFFFFFFF) /* by level, ruling R10 */
 
+#define STORSIM_LOW_RESOURCES_TAGS 16
+/* Rules 0xFFFFFFFE and 0xFFFFFFFF of storsim_injected_t.rule stand for the verifier's two ways of failing a call. */
+#define STORSIM_RULE_SYSTEMATIC UINT32_C(0xFFFFFFFE)
+#define STORSIM_RULE_LOW_RESOURCES UINT32_C(0xFFFFFFFF)
+
 typedef struct storsim_nt_config {
     uint32_t os; /* NTDDI number; 0: WIN11_24H2 */
     storsim_level_t level;
@@ -57,6 +62,14 @@ typedef struct storsim_nt_config {
     uint64_t quarantine;         /* bytes of freed address space kept recognisable */
     uint64_t dpc_latency;        /* ticks */
     bool dpc_manual;
+    /* Settings of single checks of the verifier (spec §6). */
+    bool special_pool_start;            /* V3: blocks at the start of their page instead of the end */
+    uint64_t special_pool_pages;        /* V6: pages special pool may hold; UINT64_MAX: no limit */
+    bool explicit_low_memory;           /* V15 */
+    uint32_t low_resources_probability; /* chances in 10 000; default 600 */
+    uint64_t low_resources_delay;       /* ticks after boot before it begins; default 8 minutes */
+    uint32_t low_resources_tags[STORSIM_LOW_RESOURCES_TAGS]; /* 0: unused; all unused: every request */
+    bool systematic_what_if; /* systematic mode counts and notes what it would fail, and fails nothing */
 } storsim_nt_config_t;
 
 /* The documented defaults of every field. */
@@ -73,6 +86,19 @@ storsim_status_t storsim_override_first_os(storsim_machine_t *machine, uint16_t 
 /* "DRIVER_VERIFIER_DETECTED_VIOLATION" for 0xC4; "UNKNOWN" for a code no rule uses. Source: the bugcheck reference
  * pages. */
 const char *storsim_bugcheck_name(uint64_t code);
+
+/* Looks at every guard now instead of at the free: the slack and headers of pool, the patterns of special pool, slack and
+ * guards of contiguous, DMA and common-buffer memory. What is damaged stops the machine with the code of the free when
+ * the check that owns the guard is on (V2, V9, V20), and is otherwise the violation OVERRUN, once per block. Source:
+ * rulings R51, spec storport-memory §6. O(live blocks and their slack). */
+storsim_status_t storsim_verify_guards(storsim_machine_t *machine);
+
+typedef struct storsim_verifier_counters {
+    uint64_t special_pool_live, special_pool_fallbacks; /* blocks; requests that found special pool exhausted (V6) */
+    uint64_t low_resources_failed;
+    uint64_t systematic_paths, systematic_failed; /* call paths seen; calls failed, or noted in what-if mode */
+} storsim_verifier_counters_t;
+void storsim_verifier_counters(const storsim_machine_t *machine, storsim_verifier_counters_t *counters);
 
 /* --- IRQL, CPUs, DPCs --------------------------------------------------------------------------------------------- */
 

@@ -329,7 +329,7 @@ static void test_dump(void) {
     EXPECT(CALL(&b, MarkDumpMemory, 0x200000, 4096, 1), S(SUCCESS));
     CHECK_EQ(violations(&b), 0);
     EXPECT(CALL(&b, MarkDumpMemory, va, 100, 2), S(INVALID_PARAMETER));
-    EXPECT(CALL(&b, MarkDumpMemory, 0x1000, 100, 0), S(SUCCESS));
+    EXPECT(CALL(&b, MarkDumpMemory, UINT64_C(0xFFFFF00000001000), 100, 0), S(SUCCESS));
     CHECK_EQ(found(&b, "UNKNOWN_ADDRESS"), 1);
     storsim_dump_mark_t mark;
     CHECK(storsim_adapter_dump_mark(b.m, b.adapter, 0, &mark) && mark.address == va && mark.length == 30000 && !mark.physical);
