@@ -69,7 +69,15 @@ static storsim_status_t take_whole(storsim_machine_t *machine, const ss_block_re
     if (!describe(nt_of(machine), request, pages, request->size, place)) {
         return STORSIM_NO_SPACE;
     }
+    /* A node that was asked for comes first under every placement: an unpleasant place may be far only for who does not mind. */
+    uint32_t all = place->node_count;
+    bool named = all > 1 && request->node < all;
+    place->node_count = named ? 1 : all;
     storsim_status_t status = ss_pages_take(ss_machine_pages(machine), place, &frames->one.first_pfn);
+    place->node_count = all;
+    if (status == STORSIM_NO_SPACE && named) {
+        status = ss_pages_take(ss_machine_pages(machine), place, &frames->one.first_pfn);
+    }
     if (status == STORSIM_OK) {
         frames->one.pages = pages;
         frames->count = 1;
