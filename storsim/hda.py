@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from storsim import _core, knobs
+from storsim import knobs
 from storsim.enums import NtStatus
 from storsim.errors import NtStatusError
 from storsim.hdaudio import GUID, Interface
+from storsim.knobs_hda import TIMINGS, choice, split_settings
 
 if TYPE_CHECKING:
     from storsim.importers.codec import CodecDump
     from storsim.machine import Machine
     from storsim.records import Finding
-
-TIMINGS = ("controller", "ideal", "emulator")
-PERSONALITIES = ("ich", "generic")
-NEXT_FRAME, STUCK = 0xFFFFFFFE, 0xFFFFFFFF
-#: Fields of the chip beyond the ones add_hda names: keyword → (kind, lowest, highest).
-CHIP_NUMBERS = {
-    "sdi_lines": (0, 15),
-    "outpay": (1, 0xFFFF),
-    "inpay": (1, 0xFFFF),
-    "outstrmpay": (0, 0xFF),
-    "instrmpay": (0, 0xFF),
-    "fifo_render": (2, 1024),
-    "fifo_render_wide": (2, 1024),
-    "fifo_capture": (2, 1024),
-    "fifo_capture_wide": (2, 1024),
-    "corb_sizes": (1, 7),
-    "rirb_sizes": (1, 7),
-    "codec_frames": (0, 0xFFFF),
-    "keep_bytes": (0, 1 << 40),
-}
-CHIP_LATENCIES = ("crst_latency", "srst_latency", "stop_latency")
-CHIP_FLAGS = ("ok64", "bdl_prefetch", "corb_reset_quirk", "dma_remapping", "coherent")
-BUS_NUMBERS = {
-    "stripe_lines": (1, 4),
-    "events_per_engine": (0, 1024),
-    "callbacks_per_engine": (0, 1024),
-    "verb_timeout": (1500, 1 << 40),
-    "late_dpc": (0, 1 << 40),
-    "dirql": (3, 11),
-    "ctrl_revision": (0, 0xFF),
-    "ctrl_vendor_id": (0, 0xFFFF),
-    "ctrl_device_id": (0, 0xFFFF),
-}
-POLICIES = {name: tuple(choices.split("|")) for name, choices, _ in _core.HDAUDIO_POLICIES}
 
 
 class RegisterInfo(NamedTuple):
@@ -357,49 +324,6 @@ class Hda:
 # -----------------------------------------------------------------------------------------------------------
 
 
-def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], str]:
-    """Keywords of add_hda as (chip, bus driver, policies, profile). Raises TypeError or ValueError that names what
-    is allowed."""
-    chip: dict[str, Any] = {}
-    bus: dict[str, Any] = {}
-    policies: dict[str, str] = {}
-    profile = "doc"
-    for name, value in given.items():
-        if name in CHIP_NUMBERS:
-            chip[name] = knobs.check_whole(*CHIP_NUMBERS[name])(name, value)
-        elif name in CHIP_LATENCIES:
-            chip[name] = _latency(name, value)
-        elif name in CHIP_FLAGS:
-            chip[name] = bool(value)
-        elif name == "personality":
-            chip[name] = PERSONALITIES.index(_choice(name, value, PERSONALITIES))
-        elif name in BUS_NUMBERS:
-            bus[name] = knobs.check_whole(*BUS_NUMBERS[name])(name, value)
-        elif name in POLICIES:
-            text = str(value).lower() if isinstance(value, bool) else value
-            policies[name] = _choice(name, text, POLICIES[name])
-        elif name == "profile":
-            profile = _choice(name, value, ("doc", "skl"))
-        else:
-            known = sorted(
-                [*CHIP_NUMBERS, *CHIP_LATENCIES, *CHIP_FLAGS, "personality", *BUS_NUMBERS, *POLICIES, "profile"]
-            )
-            raise TypeError(f"add_hda has no keyword {name!r}; it takes {', '.join(known)}")
-    return chip, bus, policies, profile
-
-
-def _choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: choose among {', '.join(allowed)}")
-    return str(value)
-
-
-def _latency(name: str, value: Any) -> int:
-    if value in ("frame", "stuck"):
-        return NEXT_FRAME if value == "frame" else STUCK
-    return knobs.check_whole(0, STUCK)(name, value)
-
-
 def codec_places(codecs: Iterable[Any] | None) -> list[tuple[int, Any]]:
     """(address, what) of each codec: its position, unless ``(address, codec)`` places it elsewhere."""
     if codecs is None:
@@ -464,7 +388,7 @@ def make_hda(
         "capture": knobs.check_whole(0, 15)("capture", capture),
         "bidirectional": knobs.check_whole(0, 30)("bidirectional", bidirectional),
         "sdo_lines": knobs.check_whole(1, 4)("sdo_lines", sdo_lines),
-        "timing": TIMINGS.index(_choice("timing", timing, TIMINGS)),
+        "timing": TIMINGS.index(choice("timing", timing, TIMINGS)),
     }
     if chip.get("sdi_lines", 0) == 0:
         chip["sdi_lines"] = max([4, *(address + 1 for address, _ in places)])
