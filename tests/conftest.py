@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 TESTS = Path(__file__).resolve().parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))  # the test-suite's own packages: kit, model
 
 _RELAXED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+_NO_EXPLANATION = [phase for phase in Phase if phase is not Phase.explain]  # which costs minutes and says little
 settings.register_profile(
     "quick",
+    phases=_NO_EXPLANATION,
     max_examples=30,
     stateful_step_count=40,
     derandomize=True,

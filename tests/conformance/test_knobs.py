@@ -185,6 +185,20 @@ def test_adversarial_is_legal_and_unpleasant() -> None:
         assert pa >> 16 == (pa + 2 * PAGE - 1) >> 16
 
 
+@pytest.mark.parametrize("node", [0, 1])
+def test_adversarial_keeps_a_preferred_node_that_has_pages(node: int) -> None:
+    """Unpleasant but legal (§4.1 rule 5): "if pages are available on that node", the block lies there."""
+    world = World(memory=TWO_NODES, placement=Placement.ADVERSARIAL)
+    assert [world.record(world.contiguous(8192, node=node)).node for _ in range(4)] == [node] * 4
+
+
+def test_adversarial_takes_the_far_node_where_any_will_do() -> None:
+    world = World(memory=TWO_NODES, placement=Placement.ADVERSARIAL, cpus=2)
+    for cpu in (0, 1):
+        with world.pc.on_cpu(cpu):
+            assert world.record(world.contiguous(8192, node=sp.MM_ANY_NODE_OK)).node == 1 - cpu
+
+
 @pytest.mark.parametrize(("mode", "granted"), [("full", True), ("pool_only", False)])
 def test_contig_at_dispatch(mode: str, granted: bool) -> None:
     world = World(contig_at_dispatch=mode)
