@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from storsim.records import Allocation as Allocation
     from storsim.records import Finding as Finding
     from storsim.records import Site as Site
+    from storsim.timeline import Timeline as Timeline
+    from storsim.watch import Watch as Watch
 
 #: Public name → module that has it.
 _HOMES = {
@@ -76,13 +78,15 @@ _HOMES = {
     "StorStatus": "enums",
     "StorStatusError": "errors",
     "StorsimError": "errors",
+    "Timeline": "timeline",
     "Verifier": "enums",
     "Violation": "errors",
     "ViolationWarning": "errors",
+    "Watch": "watch",
     "WindowsVersion": "enums",
 }
 #: Modules reachable as attributes without an import of their own.
-_MODULES = ("_core", "enums", "errors", "importers", "knobs", "records", "storport")
+_MODULES = ("_core", "enums", "errors", "export", "importers", "knobs", "records", "storport", "viz")
 
 __all__ = [*_HOMES, "__version__"]
 

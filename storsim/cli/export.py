@@ -1,0 +1,138 @@
+"""Runs a driver and writes what its machine did, for the tool that the file's suffix names.
+
+  .json   Perfetto UI and chrome://tracing     .vcd    GTKWave and Surfer (needs storsim[vcd])
+  .jsonl  one event per line, for programs     .csv    one event per line, for spreadsheets
+  .wav    what the codec heard
+
+TARGET is module:function or file.py:function (a function whose only argument is a
+storsim.Machine) or a script that makes its own machines; the last one it made is written.
+
+example:
+  storsim export mydriver.py:bring_up --out run.json --by sequence
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from storsim.cli import EXIT_DONE, EXIT_FOUND, EXIT_INPUT, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from storsim.machine import Machine
+
+NAME = "export"
+HELP = "run a driver and write its trace for Perfetto, GTKWave, an audio editor, jq"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``storsim export``."""
+    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("--out", "-o", required=True, metavar="FILE", action="append", help="may be given repeatedly")
+    parser.add_argument("--by", choices=("time", "sequence"), default="time", help="x axis of .json (default: time)")
+    parser.add_argument("--which", type=int, metavar="N", help="the N-th machine, from 1 (default: the last)")
+    parser.add_argument("--memory", default="16GiB", help="of the machine a function gets (default: 16GiB)")
+    parser.add_argument("--level", choices=("release", "verifier", "strict"), default="verifier")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--entries", type=int, default=1 << 18, metavar="N", help="trace ring of that machine (default: 262144)"
+    )
+
+
+class _Collector:
+    """Sees every machine a target makes; `write` is called with the chosen one before it closes."""
+
+    def __init__(self, write: Callable[[Machine], None], which: int | None) -> None:
+        self.write = write
+        self.which = which
+        self.made = 0
+        self.written = 0
+        self.open: dict[int, Machine] = {}
+
+    def __call__(self, machine: Machine) -> None:
+        self.made += 1
+        number = self.made
+        self.open[number] = machine
+
+        def close() -> None:
+            if number in self.open:
+                del self.open[number]
+                self._done(number, machine)
+            type(machine).close(machine)
+
+        vars(machine)["close"] = close
+
+    def _done(self, number: int, machine: Machine) -> None:
+        if self.which in (None, number):
+            self.write(machine)
+            self.written = number
+
+    def finish(self) -> None:
+        """Writes machines that were left open, and closes them."""
+        for machine in list(self.open.values()):
+            machine.close()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs and writes. 0; 1 when the target raised or made no machine (what there was is written); 2 for a suffix
+    nobody knows; 3: the target cannot be found.
+    """
+    import storsim.machine
+    from storsim import export
+    from storsim.testing.targets import TargetError, resolve
+
+    for path in arguments.out:
+        if os.path.splitext(path)[1].lower() not in export.FORMATS:
+            print(f"storsim: error: {path}: the suffix is one of {', '.join(export.FORMATS)}", file=sys.stderr)
+            return EXIT_USAGE
+    settings = {name: getattr(arguments, name) for name in ("memory", "level", "seed")}
+    settings["trace_entries"] = arguments.entries
+    failed: list[str] = []
+    dropped: list[int] = []
+
+    def write(machine: Machine) -> None:
+        dropped[:] = [machine.trace.total - len(machine.trace)]
+        for path in arguments.out:
+            problem = _write(export, machine, path, arguments.by)
+            failed.extend([problem] if problem else [])
+
+    collector = _Collector(write, arguments.which)
+    storsim.machine.observers.append(collector)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", storsim.ViolationWarning)
+            resolve(arguments.target, settings)()
+    except TargetError as error:
+        print(f"storsim: error: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    except Exception as error:  # the driver's own failure is what the trace is about
+        text = " ".join(str(error).split("\n")[:1])
+        failed.append(f"{arguments.target} raised {type(error).__name__}: {text}")
+    finally:
+        storsim.machine.observers.remove(collector)
+        collector.finish()
+    if not collector.written:
+        failed.append(f"{arguments.target} made {collector.made} machines, so there is nothing to write")
+    for line in failed:
+        print(f"storsim: {line}", file=sys.stderr)
+    if dropped and dropped[0]:
+        print(f"storsim: the trace ring lost its {dropped[0]} oldest entries; raise trace_entries", file=sys.stderr)
+    return EXIT_FOUND if failed else EXIT_DONE
+
+
+def _write(export: Any, machine: Machine, path: str, by: str) -> str:
+    """Writes one file; returns what was wrong, or nothing."""
+    kind = export.FORMATS[os.path.splitext(path)[1].lower()]
+    more = {"by": by} if kind == "perfetto" else {}
+    try:
+        result = getattr(export, kind)(machine, path, **more)
+    except (ValueError, ImportError) as error:
+        return f"{path}: {error}"
+    what = f"{result.frames} frames, {result.format}" if kind == "wav" else f"{result} events"
+    print(f"{path}: {what}")
+    return ""
