@@ -13,19 +13,6 @@ from kit import ROUTINES, status_of
 from kit.outcome import observe
 from kit.scenarios import SCENARIOS
 
-#: StorPort statuses that no public input of the simulated machine can lead to; each with the reason.
-UNREACHABLE = {
-    (
-        "StorPortGetCurrentIrql",
-        "STOR_STATUS_UNSUCCESSFUL",
-    ): "the page has it for any other failure; reading a level cannot fail",
-    (
-        "StorPortGetNodeAffinity2",
-        "STOR_STATUS_UNSUCCESSFUL",
-    ): "the page has it for any other failure; reading the topology cannot fail",
-}
-
-
 def _table() -> list[Any]:
     return [row for row in storsim._core.ddi_table() if row["family"] == "storport"]
 
@@ -43,9 +30,6 @@ def test_the_table_has_every_routine() -> None:
     ("routine", "status"), sorted(_documented()), ids=lambda text: text.removeprefix("STOR_STATUS_")
 )
 def test_documented_status_is_reached(routine: str, status: str) -> None:
-    if (routine, status) in UNREACHABLE:
-        assert (routine, status) not in SCENARIOS
-        return
     scenario = SCENARIOS.get((routine, status))
     assert scenario is not None, f"no test makes {routine} return {status}"
     assert status_of(scenario()).name == status

@@ -230,6 +230,7 @@ def test_R18_pool_comes_first_and_the_message_lists_all() -> None:
     with pytest.raises(storsim.BugCheck) as stop:
         world.hba.remove()
     assert (stop.value.code, stop.value.parameters[0]) == (0xC4, 0x62)
+    assert stop.value.parameters[3] == 1, "blocks of pool, not all leaks"
     assert world.names.count("POOL_LEAK") == world.names.count("DMA_LEAK") == 1
     text = str(stop.value)
     assert ("POOL_LEAK" in text and "DMA_LEAK" in text) or ("pool" in text.lower() and "dma" in text.lower())
