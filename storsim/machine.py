@@ -464,7 +464,8 @@ class Machine(_core.Machine):
         try:
             return self._adapter_remove(number)
         except BugCheck as stop:
-            stop.leaks = tuple(finding for finding in self.findings[before:] if finding.name.endswith("_LEAK"))
+            found = [finding for finding in self.findings[before:] if finding.kind == "violation"]
+            stop.leaks = tuple(finding for finding in found if finding.name != "OVERRUN")
             raise
 
     def _remove_adapters(self) -> None:
