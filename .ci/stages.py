@@ -370,7 +370,7 @@ def main() -> int:
     passed = sum(stage.tests for stage in chosen)
     verdict = f"{passed} passed, {len(failed)} stages failed ({', '.join(failed)})" if failed else f"{passed} passed"
     print(f"===== {verdict} in {time.monotonic() - started:.1f}s, {len(chosen)} stages =====")
-    return 1 if failed or not passed else 0
+    return 1 if failed or not (passed or arguments.stages) else 0
 
 
 if __name__ == "__main__":
