@@ -118,6 +118,9 @@ bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64
  * recorded and traced like one of the plan. */
 typedef uint32_t (*ss_fault_fn)(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes);
 void ss_fault_behind(storsim_machine_t *machine, ss_fault_fn behind);
+/* The same for a routine that has a failing status but nothing that could run out: only rules that name the routine count and fire, so
+ * that a plan for "any allocation" does not see it. */
+bool ss_fault_named(storsim_machine_t *machine, uint16_t routine, storsim_status_t *status);
 /* A hardware occasion: true when a rule of this name (and device) is armed; consumes one. */
 bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device);
 

@@ -60,20 +60,21 @@ uint64_t storsim_fault_points(const storsim_machine_t *machine) {
     return machine->hardware.faults.points;
 }
 
-static bool matches(const storsim_machine_t *machine, const storsim_fault_rule_t *rule, uint16_t routine, uint32_t tag, uint64_t bytes) {
-    return (rule->routine == 0 || rule->routine == routine) && (!rule->match_tag || rule->tag == tag) &&
+static bool matches(const storsim_machine_t *machine, const storsim_fault_rule_t *rule, uint16_t routine, uint32_t tag, uint64_t bytes,
+                    bool named) {
+    return ((rule->routine == 0 && !named) || rule->routine == routine) && (!rule->match_tag || rule->tag == tag) &&
            bytes >= rule->minimum_bytes && (rule->maximum_bytes == 0 || bytes <= rule->maximum_bytes) &&
            machine->hardware.clock.now >= rule->not_before;
 }
 
 /* The index of the first rule that fails this occasion, or UINT32_MAX. Every matching rule counts the occasion. */
-static uint32_t decide(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status) {
+static uint32_t decide(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, bool named, storsim_status_t *status) {
     uint32_t winner = UINT32_MAX;
     uint32_t count = machine->hardware.faults.count;
     for (uint32_t i = 0; i < count && i < machine->hardware.faults.count; i++) {
         ss_fault_entry_t *entry = &machine->hardware.faults.rules[i];
         const storsim_fault_rule_t rule = entry->rule;
-        if (rule.kind == STORSIM_FAULT_HARDWARE || !matches(machine, &rule, routine, tag, bytes)) {
+        if (rule.kind == STORSIM_FAULT_HARDWARE || !matches(machine, &rule, routine, tag, bytes, named)) {
             continue;
         }
         uint64_t ordinal = ++entry->matched;
@@ -104,14 +105,14 @@ void ss_fault_behind(storsim_machine_t *machine, ss_fault_fn behind) {
     machine->fault_behind = behind;
 }
 
-bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status) {
+static bool inject(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, bool named, storsim_status_t *status) {
     ss_faults_t *faults = &machine->hardware.faults;
     *status = STORSIM_OK;
     if (faults->paused != 0) {
         return false;
     }
-    faults->points++;
-    if (faults->count == 0 && machine->fault_behind == NULL) {
+    faults->points += !named;
+    if (faults->count == 0 && (named || machine->fault_behind == NULL)) {
         return false;
     }
     void *array = faults->injected; /* room for the record first: an injected failure is never unrecorded */
@@ -120,12 +121,12 @@ bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64
         return false;
     }
     faults->injected = array;
-    uint32_t winner = decide(machine, routine, tag, bytes, status), rule = 0;
+    uint32_t winner = decide(machine, routine, tag, bytes, named, status), rule = 0;
     uint64_t ordinal = 0;
     if (winner != UINT32_MAX && winner < faults->count) {
         rule = faults->rules[winner].id;
         ordinal = faults->rules[winner].matched;
-    } else if (machine->fault_behind != NULL && *status == STORSIM_OK) {
+    } else if (!named && machine->fault_behind != NULL && *status == STORSIM_OK) {
         rule = machine->fault_behind(machine, routine, tag, bytes);
         ordinal = faults->points;
     }
@@ -143,6 +144,14 @@ bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64
                                                                       .ordinal = ordinal};
     ss_trace(machine, STORSIM_TRACE_FAULT, id, rule, bytes, tag);
     return true;
+}
+
+bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status) {
+    return inject(machine, routine, tag, bytes, false, status);
+}
+
+bool ss_fault_named(storsim_machine_t *machine, uint16_t routine, storsim_status_t *status) {
+    return inject(machine, routine, 0, 0, true, status);
 }
 
 bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device) {

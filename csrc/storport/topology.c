@@ -23,7 +23,19 @@ void ss_StorPortGetActiveNodeCount(ss_sp_t *sp) {
     answer(sp, &sp->a[1], storsim_memory_nodes(sp->machine));
 }
 
+/* The pages list UNSUCCESSFUL for any other failure. Nothing here can fail by itself: a fault plan that names the routine says when. */
+static bool fails_by_plan(ss_sp_t *sp) {
+    if (!ss_fault_named(sp->machine, sp->call.routine->id, &sp->call.status)) {
+        return sp->call.status != STORSIM_OK;
+    }
+    ss_reply(sp, SS_STOR(UNSUCCESSFUL));
+    return true;
+}
+
 void ss_StorPortGetCurrentIrql(ss_sp_t *sp) {
+    if (sp->a[1].present && fails_by_plan(sp)) {
+        return;
+    }
     answer(sp, &sp->a[1], storsim_irql(sp->machine));
 }
 
@@ -49,6 +61,9 @@ void ss_StorPortGetNodeAffinity2(ss_sp_t *sp) {
     }
     if (!null && count > array->count) { /* the routine would write past the caller's array */
         sp->call.status = STORSIM_INVALID;
+        return;
+    }
+    if (fails_by_plan(sp)) {
         return;
     }
     uint64_t mask = mask_of(sp->machine, node);

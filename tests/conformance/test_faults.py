@@ -193,14 +193,14 @@ def test_unknown_routine() -> None:
 
 def test_a_plan_for_any_call_does_not_see_routines_that_cannot_run_out() -> None:
     """GetCurrentIrql fails only when a rule names it, and is no fault point otherwise."""
-    with World() as world:
-        pc, hba = world.pc, world.hba
-        pc.faults.fail_nth(None, 1)
-        points = pc.faults.points
-        assert sp.StorPortGetCurrentIrql(hba).status == 0
-        assert pc.faults.points == points
-        rule = pc.faults.fail_range("StorPortGetCurrentIrql", 2, 2)
-        results = [int(sp.StorPortGetCurrentIrql(hba).status) for _ in range(3)]
-        assert results == [0, 0xC1000001, 0]
-        assert [(fault.rule, fault.routine) for fault in pc.faults.injected] == [(rule, "StorPortGetCurrentIrql")]
-        assert int(sp.StorPortAllocatePool(hba, 64, "Test").status) == 0xC1000003
+    world = World()
+    pc, hba = world.pc, world.hba
+    pc.faults.fail_nth(None, 1)
+    points = pc.faults.points
+    assert sp.StorPortGetCurrentIrql(hba).status == 0
+    assert pc.faults.points == points
+    rule = pc.faults.fail_range("StorPortGetCurrentIrql", 2, 2)
+    results = [int(sp.StorPortGetCurrentIrql(hba).status) for _ in range(3)]
+    assert results == [0, 0xC1000001, 0]
+    assert [(fault.rule, fault.routine) for fault in pc.faults.injected] == [(rule, "StorPortGetCurrentIrql")]
+    assert int(sp.StorPortAllocatePool(hba, 64, "Test").status) == 0xC1000003

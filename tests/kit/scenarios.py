@@ -171,3 +171,17 @@ def _copy_too_small() -> Any:
 def _copy_to_null() -> Any:
     world = _world()
     return world.pc.storport.StorPortSecureCopyMemory(0, 64, world.pool(64), 16)
+
+
+@covers("StorPortGetCurrentIrql", "UNSUCCESSFUL")
+def _irql_fails_by_plan() -> Any:
+    world = _world()
+    world.pc.faults.fail_nth("StorPortGetCurrentIrql", 1)
+    return sp.StorPortGetCurrentIrql(world.hba)
+
+
+@covers("StorPortGetNodeAffinity2", "UNSUCCESSFUL")
+def _affinity_fails_by_plan() -> Any:
+    world = _world()
+    world.pc.faults.fail_nth("StorPortGetNodeAffinity2", 1)
+    return sp.StorPortGetNodeAffinity2(world.hba, 0, GroupAffinitiesCount=1)
