@@ -42,7 +42,11 @@ def test_commands_exist() -> None:
     examples = re.findall(r"`storsim ([a-z]+[^`]*)`", README)
     assert examples
     for example in examples:
-        arguments = parser.parse_args(shlex.split(example))
+        command, *options = shlex.split(example)
+        assert command in cli.COMMANDS
+        if not options:
+            continue
+        arguments = parser.parse_args([command, *options])
         if arguments.command == "demo" and arguments.map:
             assert arguments.map in storsim.data.machines()
             assert arguments.nvme in storsim.data.drives()
