@@ -404,8 +404,11 @@ static int make_storage(frame_t *frame, int index) {
     if (plan->length >= 0 && plan->array == index) {
         count = frame->args[plan->length].value;
         if (plan->row->id == STORSIM_ID_StorPortAllocateHostMemoryBuffer) {
-            uint64_t most =
-                frame->args[2].value / STORSIM_PAGE_SIZE + 1; /* no range is smaller than a page of PreferredBytes */
+            /* No range is smaller than a page of PreferredBytes, nor are there more than pages of memory. */
+            uint64_t wanted = frame->args[2].value / STORSIM_PAGE_SIZE + 1;
+            bool open = frame->machine != NULL && frame->machine->core != NULL; /* else the call is refused further on */
+            uint64_t pages = open ? storsim_memory_total_pages(frame->machine->core, STORSIM_NODE_ANY) + 1 : 1;
+            uint64_t most = wanted < pages ? wanted : pages;
             count = count < most ? count : most;
         }
     }

@@ -91,7 +91,7 @@ void ss_StorPortGetDataInBufferScatterGatherList(ss_sp_t *sp) {
 void ss_StorPortGetPfns(ss_sp_t *sp) {
     storsim_arg_t *a = sp->a;
     uint64_t mdl = a[2].value;
-    ss_srb_t *srb = request_of(sp, a[1].value);
+    ss_srb_t *srb = a[1].value != 0 ? request_of(sp, a[1].value) : NULL; /* NULL is documented: the status alone */
     const ss_srb_buffer_t *buffer = NULL;
     if (srb != NULL && mdl != 0) {
         buffer = srb->data.mdl_va == mdl ? &srb->data : srb->data_in.mdl_va == mdl ? &srb->data_in : NULL;

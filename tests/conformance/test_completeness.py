@@ -13,6 +13,7 @@ from kit import ROUTINES, status_of
 from kit.outcome import observe
 from kit.scenarios import SCENARIOS
 
+
 def _table() -> list[Any]:
     return [row for row in storsim._core.ddi_table() if row["family"] == "storport"]
 
