@@ -291,6 +291,11 @@ class Adapter(_core.Adapter):
         """
         return self.machine._srb_create(self.number, length, write, fragments, offset, lu_extension, data_in)
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.adapter(self)
+
     def __repr__(self) -> str:
         return f"<Adapter {self.name} of {self.machine!r}>"
 

@@ -61,6 +61,11 @@ class Block(_core.Block):
             if kind is None:  # an exception already under way is never replaced
                 raise
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.block(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} va 0x{self.va:x} pa 0x{self.pa:x}, {self.size} bytes of {self.adapter.name}>"
 
@@ -119,3 +124,8 @@ class HostMemoryBuffer(Block):
 
     def _free(self) -> Any:
         return sp.StorPortFreeHostMemoryBuffer(self.adapter, self.ranges)
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.ranges(self)

@@ -212,6 +212,38 @@ class Codec:
         return f"<codec {self._address}: {name}>"
 
 
+class Engines(list[dict[str, Any]]):
+    """DMA engines, by descriptor; notebooks show them as a table."""
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.engines(self)
+
+
+class Stream:
+    """One stream descriptor; notebooks show where it stands in its buffer, and its descriptor list."""
+
+    __slots__ = ("_hda", "descriptor")
+
+    def __init__(self, hda: Hda, descriptor: int) -> None:
+        self._hda = hda
+        self.descriptor = descriptor
+
+    @property
+    def position(self) -> Position:
+        """What its engine has done since its reset."""
+        return self._hda.position(self.descriptor)
+
+    def __repr__(self) -> str:
+        return f"<stream {self.descriptor} of {self._hda!r}>"
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.stream(self._hda, self.descriptor)
+
+
 class Hda:
     """An HD Audio controller: the chip itself (``mmio``, ``regs``, ``codecs``) and the bus driver's interfaces
     (`query_interface`).
@@ -256,9 +288,9 @@ class Hda:
             raise NtStatusError(known, f"query_interface({guid!r})")
         return Interface(self.machine, guid, answered_size, answered_version, context)
 
-    def engines(self) -> list[dict[str, Any]]:
+    def engines(self) -> Engines:
         """Valid DMA engines, by descriptor: handle, state ("RD" …), format, buffer, … as the bus driver keeps them."""
-        return self.machine._hdaudio_engines(self.number)
+        return Engines(self.machine._hdaudio_engines(self.number))
 
     def bdl(self, handle: int) -> list[tuple[int, int, int]]:
         """An engine's descriptor list as it lies in memory: (address, length, ioc). Raises ValueError for an unknown
@@ -286,6 +318,11 @@ class Hda:
     def position(self, descriptor: int) -> Position:
         """What a stream descriptor's engine has done, exactly."""
         return Position(*self.machine._hda_position(self.number, descriptor))
+
+    def stream(self, descriptor: int) -> Stream:
+        """A stream descriptor, for looking at. Raises ValueError when the controller has none of that number."""
+        self.position(descriptor)
+        return Stream(self, descriptor)
 
     def stall(self, stalled: bool = True) -> None:
         """Stalls (resumes) all DMA of the controller: FIFOs drain or fill, the rings wait."""
@@ -315,6 +352,11 @@ class Hda:
             if not self.machine._dead:
                 self.machine._hda_remove(self.number)
         return [finding for finding in self.machine.findings[before:] if finding.kind == "violation"]
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.hda(self)
 
     def __repr__(self) -> str:
         return f"<HD Audio controller {self.number} of {self.machine!r}>"

@@ -275,6 +275,11 @@ class BufferDescriptorList(Sequence[HDAUDIO_BUFFER_DESCRIPTOR]):
             _field(name, value, bits)
         self._machine.write_va(self._place(index), struct.pack("<QII", address, length, ioc))
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.descriptor_list(self)
+
     def __repr__(self) -> str:
         return f"<PHDAUDIO_BUFFER_DESCRIPTOR at {self._address:#x}>"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from storsim import _core, knobs
 from storsim.enums import Placement, Verifier, WindowsVersion
 from storsim.errors import BugCheck, StorsimError
 from storsim.memory import Memory, to_ranges
-from storsim.records import Allocation, Finding
+from storsim.records import Allocation, Allocations, Finding, Findings
 from storsim.virtual_time import TICKS_PER_SECOND, exact, to_ticks
 
 if TYPE_CHECKING:
@@ -202,6 +203,10 @@ class Machine(_core.Machine):
             self._override_first_os(routine, first)
         for observer in observers:
             observer(self)
+        if "IPython" in sys.modules:
+            from storsim import html
+
+            html.register()
 
     @classmethod
     def from_map(cls, path_or_text: str | os.PathLike[str], **settings: Any) -> Self:
@@ -369,10 +374,10 @@ class Machine(_core.Machine):
 
         return Trace(self)
 
-    def allocations(self) -> list[Allocation]:
+    def allocations(self) -> Allocations:
         """Live allocations in order of allocation."""
         sites = self._sites
-        return [Allocation(fields, sites) for fields in self._allocations()]
+        return Allocations(Allocation(fields, sites) for fields in self._allocations())
 
     def allocation_at(self, address: int) -> Allocation | None:
         """The live allocation around a kernel address, or None."""
@@ -380,21 +385,21 @@ class Machine(_core.Machine):
         return None if fields is None else Allocation(fields, self._sites)
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> Findings:
         """Notes, violations and bugchecks in order. Stays readable after close()."""
         if not self.closed:
             self._known += self._findings(len(self._known))
-        return [*self._own_notes, *self._known]
+        return Findings([*self._own_notes, *self._known])
 
     @property
-    def violations(self) -> list[Finding]:
+    def violations(self) -> Findings:
         """Violations in order. Stays readable after close()."""
-        return [finding for finding in self.findings if finding.kind == "violation"]
+        return Findings(finding for finding in self.findings if finding.kind == "violation")
 
     @property
-    def notes(self) -> list[Finding]:
+    def notes(self) -> Findings:
         """Notes in order: worth knowing, breaks nothing."""
-        return [finding for finding in self.findings if finding.kind == "note"]
+        return Findings(finding for finding in self.findings if finding.kind == "note")
 
     def stats(self) -> dict[str, Any]:
         """Counters: time, free and total bytes, live allocations by kind, findings by kind, fault points, trace
@@ -526,6 +531,11 @@ class Machine(_core.Machine):
                 self._remove_adapters()
             except (StorsimError, RuntimeError, MemoryError):
                 return
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.machine(self)
 
     def __repr__(self) -> str:
         memory, settings = self._given

@@ -164,5 +164,10 @@ class Memory:
         chosen = machine.config.seed if seed is None else seed
         return machine._memory_fragment(share.numerator, share.denominator, run_pages, chosen & ALL_ONES)
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.memory(self)
+
     def __repr__(self) -> str:
         return f"<memory {self.total_bytes} bytes, {self.free_bytes()} free>"

@@ -190,6 +190,11 @@ class Finding:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.finding(self)
+
     def __repr__(self) -> str:
         where = f" in {self.routine}" if self.routine else ""
         code = f" 0x{self.code:X} {self.code_name}" if self.kind == "bugcheck" else ""
@@ -256,3 +261,21 @@ class Allocation:
         tag = f" tag {self.tag_text!r}" if self.tag else ""
         owner = f" of {self.owner}" if self.owner else ""
         return f"<{self.kind} va 0x{self.va:x} pa 0x{self.pa:x}, {self.size} bytes, node {self.node}{tag}{owner}>"
+
+
+class Findings(list[Finding]):
+    """Findings in order; notebooks show the fix of each and the rest to unfold."""
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.findings(self)
+
+
+class Allocations(list[Allocation]):
+    """Live allocations in order of allocation; notebooks show them as a table."""
+
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.allocations(self)

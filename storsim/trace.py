@@ -45,5 +45,10 @@ class Trace(Sequence[TraceEntry]):
     def __iter__(self) -> Iterator[TraceEntry]:
         return map(self._entry, self._machine._trace())
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.trace(self)
+
     def __repr__(self) -> str:
         return f"<trace: {len(self)} entries of {self.total}>"

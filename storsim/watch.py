@@ -41,8 +41,8 @@ class Watch:
     """``with storsim.Watch(hda) as watch:`` samples its streams while the body moves time.
 
     descriptors: which (None: all). every: ticks between samples, 1 or more (12 000: half a millisecond).
-    position_buffer: also read the controller's position buffer; where it lies costs one register load, which
-    the trace shows. What is simulated stays the same; time moves in steps of at most ``every``, so a long run costs more. One watch at a time
+    position_buffer: also read the position buffer; finding it costs one register load, which the trace shows. What is
+    simulated stays the same; time moves in steps of at most ``every``, so a long run costs more. One watch at a time
     per machine: a second one is a RuntimeError. Source: model choice.
     """
 
