@@ -1,6 +1,6 @@
-"""Byte-exactness: random patterns through every kind of buffer, both directions, all containers, unequal entries, pause and
-resume, a change of format. What the codec heard is what memory held, what memory holds is what the codec sent; nothing is left out,
-repeated, swapped or altered.
+"""Byte-exactness: random patterns through every kind of buffer, both directions, all containers, unequal
+entries, pause and resume, a change of format. What the codec heard is what memory held, what memory holds is
+what the codec sent; nothing is left out, repeated, swapped or altered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ WIDE = {
 
 
 def cut(dice: random.Random, size: int, block: int) -> list[tuple[int, int, int]]:
-    """Unequal fragments of a buffer of some size, with gaps: (offset, length, ioc). Their sum is a whole number of blocks."""
+    """Unequal fragments of a buffer of some size, with gaps: (offset, length, ioc). Their sum is a whole number
+    of blocks.
+    """
     entries, at = [], 0
     while at < size - 700 and len(entries) < 60:
         length = dice.randrange(1, 600)

@@ -190,7 +190,17 @@ def test_record_silence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert wav.data == bytes(11025 * 12)
 
 
-@pytest.mark.parametrize("arguments", [["--rate", "47999"], ["--rate", "0"], ["--rate", "-8000"], ["--seconds", "-1"], ["--seconds", "nan"], ["--seconds", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rate", "47999"],
+        ["--rate", "0"],
+        ["--rate", "-8000"],
+        ["--seconds", "-1"],
+        ["--seconds", "nan"],
+        ["--seconds", "0"],
+    ],
+)
 def test_record_of_what_cannot_be(capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str]) -> None:
     code, _, error = run(capsys, "record", tmp_path / "o.wav", *arguments)
     assert code in (EXIT_INPUT, EXIT_USAGE)

@@ -238,7 +238,9 @@ def test_state_of_the_small_dump() -> None:
     assert codec.command(0x2F0500) & 0xF == 3, "power setting"
     assert codec.command(0x6F0D00) & 0xFFFF == 0x0281, "S/PDIF enabled, generation level, category 2"
     assert codec.command(0x1F2000) == 0x9ABCDEF0, "subsystem id"
-    assert [codec.command(0x1F1500 + (v << 8)) for v in range(3)] == [0b001, 0b101, 0b001], "GPIO data, enable, direction"
+    assert [codec.command(0x1F1500 + (v << 8)) for v in range(3)] == [0b001, 0b101, 0b001], (
+        "GPIO data, enable, direction"
+    )
 
 
 def test_the_same_over_the_link() -> None:
@@ -297,7 +299,7 @@ def test_every_parameter_over_the_link(path: Path) -> None:
     assert rig.pc.violations == []
 
 
-# --- damage -----------------------------------------------------------------------------------------------------------------
+# --- damage ---------------------------------------------------------------------------------------
 
 
 def damaged(old: str, new: str) -> str:
@@ -393,7 +395,7 @@ def test_lines_from_other_dumps_shuffled() -> None:
             assert "\n" not in str(error)
 
 
-# --- codecs as the driver meets them ------------------------------------------------------------------------------------------
+# --- codecs as the driver meets them --------------------------------------------------------------
 
 
 def test_where_codecs_sit() -> None:
@@ -414,7 +416,9 @@ def test_where_codecs_sit() -> None:
 def test_modem_codecs_have_no_audio_group() -> None:
     from storsim.codec_driver import CodecDriver, CodecError
 
-    text = "Codec: Modem\nAddress: 1\nFunction Id: 0x2\nVendor Id: 0x11c11040\nSubsystem Id: 0x1\nRevision Id: 0x100200\n"
+    text = (
+        "Codec: Modem\nAddress: 1\nFunction Id: 0x2\nVendor Id: 0x11c11040\nSubsystem Id: 0x1\nRevision Id: 0x100200\n"
+    )
     rig = Rig(codecs=[text + "Modem Function Group: 0x1\n"])
     with pytest.raises(CodecError, match="no audio function group"):
         CodecDriver(rig.client.v1, 0)
@@ -425,5 +429,7 @@ def test_ideal_codec_takes_every_format() -> None:
     for rate in storsim._core.HDAUDIO_RATES:
         for bits in (8, 16, 20, 24, 32):
             for channels in (1, 2, 7, 16):
-                code = storsim.hdaudio.encode_format(StreamFormat(rate, bits, 8 if bits == 8 else 16 if bits == 16 else 32, channels))
+                code = storsim.hdaudio.encode_format(
+                    StreamFormat(rate, bits, 8 if bits == 8 else 16 if bits == 16 else 32, channels)
+                )
                 assert codec.takes(0x10, code), (rate, bits, channels)

@@ -1,12 +1,13 @@
 """The 51 conformance cases of the controller (specification hda-controller §16); the test is the bus driver.
 
-Common set-up: ISS = OSS = 4, 64OK, generic personality, F = 192 bytes, latencies one frame, stream 4 (the first output) with
-tag 1 and format 0x0011, GIE = 1.
+Common set-up: ISS = OSS = 4, 64OK, generic personality, F = 192 bytes, latencies one frame, stream 4 (the
+first output) with tag 1 and format 0x0011, GIE = 1.
 """
 
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 
@@ -138,7 +139,8 @@ def test_c06_wake_interrupt() -> None:
 WRITE_MASKS = [
     ("CORBLBASE", 0x40, 4, 0xFFFFFF80), ("CORBUBASE", 0x44, 4, 0xFFFFFFFF), ("RIRBLBASE", 0x50, 4, 0xFFFFFF80),
     ("RIRBUBASE", 0x54, 4, 0xFFFFFFFF), ("DPLBASE", 0x70, 4, 0xFFFFFF81), ("DPUBASE", 0x74, 4, 0xFFFFFFFF),
-    ("CORBWP", 0x48, 2, 0x00FF), ("RINTCNT", 0x5A, 2, 0x00FF), ("INTCTL", 0x20, 4, 0xC00000FF), ("WAKEEN", 0x0C, 2, 0x7FFF),
+    ("CORBWP", 0x48, 2, 0x00FF), ("RINTCNT", 0x5A, 2, 0x00FF), ("INTCTL", 0x20, 4, 0xC00000FF),
+    ("WAKEEN", 0x0C, 2, 0x7FFF),
     ("SSYNC", 0x38, 4, 0x000000FF), ("ICOI", 0x60, 4, 0xFFFFFFFF),
     *(
         (f"SD{n}{name}", 0x80 + 0x20 * n + offset, size, mask)
@@ -291,7 +293,7 @@ def test_c19_dma_never_waits_for_software(chip: Chip) -> None:
     for _ in range(50):
         chip.frames(48)
         places.append(chip.lpib())
-    assert any(b < a for a, b in zip(places, places[1:], strict=False)), "wrapped"
+    assert any(b < a for a, b in pairwise(places)), "wrapped"
     assert chip.hda.position(4).link_bytes == 50 * 192
     assert chip.sts() & BCIS
 

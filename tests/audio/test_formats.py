@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def fifo_words(form: Any) -> int:
 def test_the_table_is_complete_and_consistent() -> None:
     assert len(RATE_ROWS) == 38
     assert len(ALL) == 3040
-    assert RATES == tuple(RATE_ROWS)
+    assert tuple(RATE_ROWS) == RATES
     for rate, (mult, div, code) in RATE_ROWS.items():
         base = 44100 if code & 0x4000 else 48000
         assert Fraction(base * mult, div) == rate
@@ -238,8 +239,8 @@ def test_numbers_that_do_not_fit_the_members(form: Any) -> None:
     ],
 )  # fmt: skip
 def test_fifo_size(direction: str, bits: int, personality: str, size: int) -> None:
-    """§3: FIFO size by direction and bit depth. The bus driver reports the register + 1, as it was written for an ICH; where a chip's
-    register holds bytes it is one too many, and current Linux reads that chip right.
+    """§3: FIFO size by direction and bit depth. The bus driver reports the register + 1, as it was written for
+    an ICH; where a chip's register holds bytes it is one too many, and current Linux reads that chip right.
     """
     rig = Rig(personality=personality)
     form = StreamFormat(48000, bits, WIDTHS[bits][0], 2)
@@ -251,7 +252,7 @@ def test_fifo_size(direction: str, bits: int, personality: str, size: int) -> No
     assert fifo == register + 1
 
 
-# --- §7: sizes, pages, lists --------------------------------------------------------------------------------------------------------
+# --- §7: sizes, pages, lists ----------------------------------------------------------------------
 
 
 def allowed(block: int, count: int) -> range:
@@ -275,7 +276,7 @@ def cut(size: int, count: int, offset: int) -> list[tuple[int, int]]:
     if len(cuts) == 2:
         cuts.add(offset + size // 2 // 128 * 128)
     places = sorted(cuts)
-    return [(a, b - a) for a, b in zip(places, places[1:], strict=False)]
+    return [(a, b - a) for a, b in pairwise(places)]
 
 
 BLOCKS = [

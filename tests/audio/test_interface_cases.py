@@ -608,7 +608,7 @@ def test_case_69_engine_with_contiguous_buffer(rig: Rig, client: Client) -> None
 
 
 def test_case_70_isr(rig: Rig, client: Client) -> None:
-    handle = client.engine("XB", size=2048)
+    client.engine("XB", size=2048)
     rig.pc.advance(frames=520)
     assert [(irql, mask) for _, irql, mask in client.masks] == [(5, 4)]
 
@@ -739,7 +739,7 @@ def test_case_83_tables_of_vista() -> None:
     assert pc.digest() == before
 
 
-# --- the timing of a real controller: the same up to the FIFO's lead -----------------------------------------------------
+# --- the timing of a real controller: the same up to the FIFO's lead ------------------------------
 
 
 @pytest.mark.parametrize(("kind", "fragment"), [("N1", 1920), ("N", 1024)])

@@ -1,5 +1,6 @@
-"""The interface and the controller in lock-step with the naive model of `model.audio`: random calls of several clients through
-all tables, random time steps; after each step states, positions, completions, memory and the bytes on the link are compared.
+"""The interface and the controller in lock-step with the naive model of `model.audio`: random calls of several
+clients through all tables, random time steps; after each step states, positions, completions, memory and the
+bytes on the link are compared.
 
 Then: time run by events is time run frame by frame, for any split of an interval.
 """
@@ -7,6 +8,7 @@ Then: time run by events is time run frame by frame, for any split of an interva
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -42,7 +44,9 @@ class Lockstep(RuleBasedStateMachine):
     captures = True
 
     @initialize(
-        chosen=st.lists(st.tuples(formats(), st.booleans(), st.sampled_from("DNBNB"), st.integers(0, 5000)), min_size=1, max_size=4),
+        chosen=st.lists(
+            st.tuples(formats(), st.booleans(), st.sampled_from("DNBNB"), st.integers(0, 5000)), min_size=1, max_size=4
+        ),
         steps=st.lists(st.integers(0, 3), max_size=10),
     )
     def start(self, chosen: list[tuple[Format, bool, str, int]], steps: list[int]) -> None:
@@ -66,7 +70,7 @@ class Lockstep(RuleBasedStateMachine):
                 if number <= step:
                     self.further(number, kind, wanted, number + 1)
 
-    # --- helpers ------------------------------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------------------
 
     def boundaries(self) -> list[int]:
         """Frame boundaries that have passed since the last look."""
@@ -116,7 +120,7 @@ class Lockstep(RuleBasedStateMachine):
 
         return notify
 
-    # --- productive steps: what a driver does to get music ---------------------------------------------------------------
+    # --- productive steps: what a driver does to get music ----------------------------------------
 
     @rule(index=st.integers(0, 44), kind=st.sampled_from("DNBNB"), wanted=st.integers(0, 5000), cut=st.integers(1, 5))
     def further(self, index: int, kind: str, wanted: int, cut: int) -> None:
@@ -139,7 +143,7 @@ class Lockstep(RuleBasedStateMachine):
         elif engine.capture:
             self.feed(index, wanted)
 
-    # --- engines ------------------------------------------------------------------------------------------------------
+    # --- engines ----------------------------------------------------------------------------------
 
     @rule(form=formats(), client=st.integers(0, 1), stripe=st.booleans())
     def allocate_render(self, form: Format, client: int, stripe: bool) -> None:
@@ -169,7 +173,10 @@ class Lockstep(RuleBasedStateMachine):
     def change(self, index: int, form: Format, stray: int) -> None:
         handle, engine = self.pick(index)
         client, engine = self.owner(engine, stray)
-        assert client.v1.ChangeBandwidthAllocation(handle, stream_format(form))[0] == STATUS[self.model.change(engine, form)]
+        assert (
+            client.v1.ChangeBandwidthAllocation(handle, stream_format(form))[0]
+            == STATUS[self.model.change(engine, form)]
+        )
 
     @rule(index=st.integers(0, 50), stray=st.integers(0, 9))
     def free_engine(self, index: int, stray: int) -> None:
@@ -182,7 +189,7 @@ class Lockstep(RuleBasedStateMachine):
         if answer == "OK":
             del self.model.engines[handle]
 
-    # --- buffers ------------------------------------------------------------------------------------------------------
+    # --- buffers ----------------------------------------------------------------------------------
 
     @rule(index=st.integers(0, 50), wanted=st.integers(0, 9000), stray=st.integers(0, 9))
     def allocate_buffer(self, index: int, wanted: int, stray: int) -> None:
@@ -196,7 +203,12 @@ class Lockstep(RuleBasedStateMachine):
             assert result[2:4] == (engine.size, engine.stream_id)
             self.tuned(handle, engine)
 
-    @rule(index=st.integers(0, 50), wanted=st.integers(0, 9000), count=st.sampled_from((1, 2, 1, 2, 0, 3)), stray=st.integers(0, 9))
+    @rule(
+        index=st.integers(0, 50),
+        wanted=st.integers(0, 9000),
+        count=st.sampled_from((1, 2, 1, 2, 0, 3)),
+        stray=st.integers(0, 9),
+    )
     def allocate_with_notification(self, index: int, wanted: int, count: int, stray: int) -> None:
         handle, engine = self.pick(index)
         client, engine = self.owner(engine, stray)
@@ -223,13 +235,16 @@ class Lockstep(RuleBasedStateMachine):
         if answer == "OK" and engine is not None:
             client.buffers[handle] = result
             engine.size = 0
-            engine.events = wanted
+            engine.requested = wanted
 
-    @rule(index=st.integers(0, 50), lengths=st.lists(st.tuples(st.integers(1, 400), st.booleans()), min_size=1, max_size=9))
+    @rule(
+        index=st.integers(0, 50),
+        lengths=st.lists(st.tuples(st.integers(1, 400), st.booleans()), min_size=1, max_size=9),
+    )
     def setup(self, index: int, lengths: list[tuple[int, bool]]) -> None:
         handle, engine = self.pick(index)
         client, engine = self.owner(engine, 1)
-        requested = engine.events if engine is not None else 0
+        requested = engine.requested if engine is not None else 0
         block = engine.form.block if engine is not None else 4
         fragments, at = [], 0
         for length, ioc in lengths:
@@ -241,11 +256,12 @@ class Lockstep(RuleBasedStateMachine):
         last = fragments[-1]
         fragments[-1] = (last[0], last[1] + -total % block, last[2])
         size = total + -total % block
-        if engine is not None and engine.state in ("RC", "RB"):
-            if fragments[-1][0] + fragments[-1][1] > requested:
-                return
-            client.entries(handle, [(place, length, int(ioc)) for place, length, ioc in fragments])
+        inside = fragments[-1][0] + fragments[-1][1] <= requested
+        if engine is not None and engine.state in ("RC", "RB") and not inside:
+            return
         answer = self.model.setup(engine, requested, [(length, ioc) for _, length, ioc in fragments])
+        if answer == "OK":
+            client.entries(handle, [(place, length, int(ioc)) for place, length, ioc in fragments])
         self.log.setdefault(handle, [])
         result = client.bdl.SetupDmaEngineWithBdl(
             handle, size, len(fragments) - 1, lambda context, mask: self.log[context].append(self.rig.pc.now), handle
@@ -278,7 +294,7 @@ class Lockstep(RuleBasedStateMachine):
         if answer == "OK" and engine is not None and had != "C":
             self.untuned(engine)
 
-    # --- states and time ----------------------------------------------------------------------------------------------
+    # --- states and time --------------------------------------------------------------------------
 
     @rule(
         indices=st.lists(st.integers(0, 50), max_size=4),
@@ -294,7 +310,9 @@ class Lockstep(RuleBasedStateMachine):
     @rule(state=st.sampled_from((PauseState, RunState, ResetState)), client=st.integers(0, 1))
     def set_all(self, state: int, client: int) -> None:
         """Every engine of a client that may."""
-        mine = [(h, e) for h, e in self.model.engines.items() if e.client == client and self.model.may([e], state) == "OK"]
+        mine = [
+            (h, e) for h, e in self.model.engines.items() if e.client == client and self.model.may([e], state) == "OK"
+        ]
         self.change_state(client, [handle for handle, _ in mine], [engine for _, engine in mine], state)
 
     def change_state(self, number: int, handles: list[int], engines: list[Any], state: int) -> None:
@@ -345,13 +363,13 @@ class Lockstep(RuleBasedStateMachine):
     @precondition(lambda self: self.captures)
     @rule(index=st.integers(0, 50), count=st.integers(1, 3000))
     def feed(self, index: int, count: int) -> None:
-        handle, engine = self.pick(index)
+        _, engine = self.pick(index)
         if engine is not None and engine.capture and engine.size and not engine.fed:
             data = self.dice.randbytes(count // engine.form.block * engine.form.block)
             engine.fed += data
             self.rig.hda.codecs[engine.codec].feed(engine.stream_id, data)
 
-    # --- what always holds --------------------------------------------------------------------------------------------
+    # --- what always holds ------------------------------------------------------------------------
 
     @invariant()
     def the_same(self) -> None:
@@ -410,7 +428,7 @@ TestIdealTiming = Lockstep.TestCase
 TestControllerTiming = ControllerTiming.TestCase
 
 
-# --- any split of an interval ----------------------------------------------------------------------------------------------
+# --- any split of an interval ---------------------------------------------------------------------
 
 
 def concert(timing: str, seed: int) -> tuple[Rig, list[Any]]:
@@ -438,7 +456,9 @@ def concert(timing: str, seed: int) -> tuple[Rig, list[Any]]:
             place = size // 3 // block * block
             client.entries(handle, [(0, place, 1), (2 * size, size - place - (size % block), 1)])
             total = size - size % block
-            answer = client.bdl.SetupDmaEngineWithBdl(handle, total, 1, lambda c, m: log.append((c, m, rig.pc.now)), number)
+            answer = client.bdl.SetupDmaEngineWithBdl(
+                handle, total, 1, lambda c, m: log.append((c, m, rig.pc.now)), number
+            )
             assert answer[0] == OK
         else:
             client.buffer(handle, kind, size)
@@ -477,7 +497,7 @@ def test_any_split_is_the_same_time(seed: int, timing: str, cuts: list[int], loo
     whole = outcome(rig, log)
     other, notes = concert(timing, seed)
     places = [0, *sorted(cuts), total]
-    for a, b in zip(places, places[1:], strict=False):
+    for a, b in pairwise(places):
         other.pc.advance(ticks=b - a)
         if looks:
             for engine in other.hda.engines():

@@ -1,4 +1,6 @@
-"""Every routine of the HD Audio interface: its level, its pointers, its documented statuses, its table; and how a table is got."""
+"""Every routine of the HD Audio interface: its level, its pointers, its documented statuses, its table; and how
+a table is got.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from kit.audio import Unchanged
 from storsim.hdaudio import *
 from storsim.hdaudio import GUID
 
-# --- §1: members, GUIDs, sizes --------------------------------------------------------------------------------------------
+# --- §1: members, GUIDs, sizes --------------------------------------------------------------------
 
 BASE = (
     "TransferCodecVerbs AllocateCaptureDmaEngine AllocateRenderDmaEngine ChangeBandwidthAllocation AllocateDmaBuffer "
@@ -24,7 +26,8 @@ BASE = (
 V2 = (
     BASE
     + (
-        "AllocateDmaBufferWithNotification FreeDmaBufferWithNotification RegisterNotificationEvent UnregisterNotificationEvent"
+        "AllocateDmaBufferWithNotification FreeDmaBufferWithNotification RegisterNotificationEvent "
+        "UnregisterNotificationEvent"
     ).split()
 )
 V3 = [*V2, "RegisterNotificationCallback", "UnregisterNotificationCallback"]
@@ -156,10 +159,10 @@ def test_dropping_the_object_never_dereferences() -> None:
     assert rig.state(handle) == "R0"
 
 
-# --- every routine at every IRQL ----------------------------------------------------------------------------------------------
+# --- every routine at every IRQL ------------------------------------------------------------------
 
 #: Highest IRQL of each routine, and whether it returns a status. Source: §5.
-LIMITS: dict[str, tuple[int, bool]] = {name: (0, True) for name in EVERY} | {
+LIMITS: dict[str, tuple[int, bool]] = dict.fromkeys(EVERY, (0, True)) | {
     "TransferCodecVerbs": (0, True),
     "FreeDmaEngine": (2, True),
     "SetDmaEngineState": (2, True),
@@ -262,7 +265,9 @@ def test_query_above_passive(irql: int) -> None:
 
 @pytest.mark.parametrize("irql", range(16))
 def test_reference_routines(irql: int) -> None:
-    """Their level is not documented; a client must be able to drop its last reference from a DPC (model: ≤ DISPATCH)."""
+    """Their level is not documented; a client must be able to drop its last reference from a DPC (model: ≤
+    DISPATCH).
+    """
     rig = Rig()
     with rig.pc.at_irql(irql):
         rig.client.v1.InterfaceReference()
@@ -271,7 +276,7 @@ def test_reference_routines(irql: int) -> None:
     assert rig.client.v1.AllocateRenderDmaEngine(DVD)[0] == OK
 
 
-# --- NULL for every pointer -----------------------------------------------------------------------------------------------------
+# --- NULL for every pointer -----------------------------------------------------------------------
 
 #: routine, positional argument that is the pointer (None: an out-parameter by name), its name.
 POINTERS = [
@@ -325,7 +330,9 @@ def test_null(name: str, place: int | None, parameter: str) -> None:
 
 @pytest.mark.parametrize("parameter", [None, 0])
 def test_null_of_void_routines(parameter: int | None) -> None:
-    """A NULL out-pointer cannot be reported by a routine without status; the other outputs are as ever, nothing stops."""
+    """A NULL out-pointer cannot be reported by a routine without status; the other outputs are as ever, nothing
+    stops.
+    """
     rig = Rig()
     with Unchanged(rig):
         rig.client.v1.GetWallClockRegister(Wallclock=parameter)
@@ -339,7 +346,7 @@ def test_isr_may_be_null_without_interrupts() -> None:
     assert rig.client.bdl.SetupDmaEngineWithBdl(handle, 8192, 1, None, None)[0] == OK
 
 
-# --- every documented status ------------------------------------------------------------------------------------------------------
+# --- every documented status ----------------------------------------------------------------------
 
 SCENARIOS: dict[tuple[str, str], Callable[[], Any]] = {}
 

@@ -1,8 +1,11 @@
-"""Playing and recording through the DMA engine: identical samples with every interface, timing, rate, width and channel count."""
+"""Playing and recording through the DMA engine: identical samples with every interface, timing, rate, width and
+channel count.
+"""
 
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -128,7 +131,7 @@ def test_the_default_link_carries_ordinary_formats() -> None:
         assert hda.engines() == []
 
 
-# --- late -------------------------------------------------------------------------------------------------------------------
+# --- late -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("interface", ["v2", "v3", "bdl"])
@@ -177,9 +180,9 @@ def test_progress() -> None:
         report = play(hda, sound(STEREO, 24000), progress=beats.append)
     assert beats == report.beats
     assert [beat.number for beat in beats] == list(range(1, len(beats) + 1))
-    assert all(a.time < b.time for a, b in zip(beats, beats[1:], strict=False))
+    assert all(a.time < b.time for a, b in pairwise(beats))
     assert all(0 <= beat.position < report.ring_bytes for beat in beats)
-    gaps = {round((b.interrupt - a.interrupt) / 24000) for a, b in zip(beats, beats[1:], strict=False)}
+    gaps = {round((b.interrupt - a.interrupt) / 24000) for a, b in pairwise(beats)}
     assert gaps == {20}, "two halves of 20 ms"
 
 
@@ -197,7 +200,7 @@ def test_an_exception_of_progress_surfaces_and_the_machine_goes_on() -> None:
     assert play(hda, wav, interface="v1").data == wav.data
 
 
-# --- refusals ------------------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 STEREO_ONLY = """Codec: Two Channels
 Address: 0
@@ -280,7 +283,7 @@ def test_a_route_through_mixers_and_selectors() -> None:
         assert hda.codecs[0].command(0x3F0100) == 1, "the pin was switched to the mixer"
 
 
-# --- recording --------------------------------------------------------------------------------------------------------------------
+# --- recording ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("interface", INTERFACES)
@@ -311,7 +314,7 @@ def test_late_recording_loses_samples() -> None:
         assert report.data != wav.data
 
 
-# --- the driver inside -----------------------------------------------------------------------------------------------------------------
+# --- the driver inside ----------------------------------------------------------------------------
 
 
 def test_the_driver_reads_the_codec_by_verbs_only() -> None:

@@ -1,5 +1,5 @@
-"""The total state table (specification hdaudio-dma §4.2) cell by cell, several handles at once (§4.4), the order of checks
-(§5.0), and every policy switch (§12).
+"""The total state table (specification hdaudio-dma §4.2) cell by cell, several handles at once (§4.4), the order
+of checks (§5.0), and every policy switch (§12).
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def test_an_extra_reference_keeps_the_context() -> None:
     assert rig.client.v1.AllocateRenderDmaEngine(DVD)[0] == NSD
 
 
-# --- §4.3 effects ---------------------------------------------------------------------------------------------------------
+# --- §4.3 effects ---------------------------------------------------------------------------------
 
 
 def test_paused_engine_freed_without_reset_names_the_pause() -> None:
@@ -340,7 +340,7 @@ def test_buffer_access_after_free_is_noticed() -> None:
     assert rig.names()[-1] == "USE_AFTER_FREE"
 
 
-# --- §4.4 several handles ---------------------------------------------------------------------------------------------------
+# --- §4.4 several handles -------------------------------------------------------------------------
 
 
 def test_mixed_states_each_permit_the_edge() -> None:
@@ -409,7 +409,7 @@ def test_order_of_checks_of_set_state() -> None:
     assert rig.client.state(empty, 12345, to=RunState) == IH, "a bad handle before a bad state"
 
 
-# --- §5.0 order of checks -------------------------------------------------------------------------------------------------------
+# --- §5.0 order of checks -------------------------------------------------------------------------
 
 
 def test_order_irql_device_handle_parameter_state_resource() -> None:
@@ -444,7 +444,7 @@ def test_fifo_before_link_and_engine_before_both() -> None:
     assert client.v1.AllocateRenderDmaEngine(huge)[0] == IR, "no engine comes first"
 
 
-# --- §12 policies ----------------------------------------------------------------------------------------------------------------
+# --- §12 policies ---------------------------------------------------------------------------------
 
 
 def test_policy_direct_transition() -> None:

@@ -1,7 +1,7 @@
 """A controller, its bus interfaces and engines in any state: what the HD Audio tests share.
 
-Written from the specification. Nothing here looks into the bus driver but through `Hda.engines`, `Hda.bdl` and `Hda.bandwidth`,
-which exist for looking.
+Written from the specification. Nothing here looks into the bus driver but through `Hda.engines`, `Hda.bdl`
+and `Hda.bandwidth`, which exist for looking.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ class Client:
 
 
 class Rig:
-    """A machine with one controller, ideal timing unless said otherwise (the cases of hdaudio-dma §10 hold exactly there)."""
+    """A machine with one controller, ideal timing unless said otherwise (the cases of hdaudio-dma §10 hold
+    exactly there).
+    """
 
     def __init__(
         self, *, timing: str = "ideal", memory: str = "256MiB", machine: dict[str, Any] | None = None, **settings: Any

@@ -1,4 +1,6 @@
-"""A controller driven by its registers alone: the caller is the bus driver (specification hda-controller §16, common set-up)."""
+"""A controller driven by its registers alone: the caller is the bus driver (specification hda-controller §16,
+common set-up).
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ class Chip:
         if up:
             self.up()
 
-    # --- access ---------------------------------------------------------------------------------------------------------
+    # --- access -----------------------------------------------------------------------------------
 
     def read(self, offset: int, size: int = 4) -> int:
         return self.hda.mmio.read(offset, size)
@@ -61,7 +63,7 @@ class Chip:
     def notes(self) -> list[str]:
         return [note.name for note in self.pc.notes]
 
-    # --- what a bus driver does -------------------------------------------------------------------------------------------
+    # --- what a bus driver does -------------------------------------------------------------------
 
     def up(self) -> None:
         """Out of reset, codecs there, GIE set; at a frame boundary."""
@@ -108,7 +110,9 @@ class Chip:
         cbl: int | None = None,
         gap: int = 0,
     ) -> bytes:
-        """Writes buffers and list, programs the descriptor; ioc: entries with IOC (None: all). Returns the data in list order."""
+        """Writes buffers and list, programs the descriptor; ioc: entries with IOC (None: all). Returns the data
+        in list order.
+        """
         at = self.place(n) if base is None else base
         content = pattern(sum(lengths), n + 1) if data is None else data
         table, done = b"", 0

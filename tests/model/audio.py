@@ -1,8 +1,10 @@
-"""HD Audio engines, naive: one link frame at a time, one byte string per frame, every rule as the specification has it.
+"""HD Audio engines, naive: one link frame at a time, one byte string per frame, every rule as the specification
+has it.
 
-Covers the engine state machine, bandwidth and FIFO rules, buffer sizes, the cadence of every rate, positions, completions, and
-the bytes themselves. A render engine with a FIFO of F bytes has fetched L + F bytes after each frame, L being what the link took;
-F = 0 is ideal timing. Sources: hdaudio-dma §3, §4, §6, §7, §8; hda-controller §6.5, §9.3.
+Covers the engine state machine, bandwidth and FIFO rules, buffer sizes, the cadence of every rate, positions,
+completions, and the bytes themselves. A render engine with a FIFO of F bytes has fetched L + F bytes after
+each frame, L being what the link took; F = 0 is ideal timing. Sources: hdaudio-dma §3, §4, §6, §7, §8; hda-
+controller §6.5, §9.3.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 FRAME = 500
 PAGE = 4096
@@ -88,7 +91,9 @@ def buffer_size(block: int, notifications: int, wanted: int) -> int:
 
 @dataclass
 class Engine:
-    """A DMA engine. total: bytes on the link since the reset; fetched: bytes taken from memory (render) or put there."""
+    """A DMA engine. total: bytes on the link since the reset; fetched: bytes taken from memory (render) or put
+    there.
+    """
 
     descriptor: int
     stream_id: int
@@ -109,7 +114,7 @@ class Engine:
     heard: bytearray = field(default_factory=bytearray)
     fed: bytearray = field(default_factory=bytearray)
     completions: list[int] = field(default_factory=list)
-    events: int = 0
+    requested: int = 0
 
     @property
     def state(self) -> str:
@@ -165,7 +170,9 @@ class Engine:
 
 
 class Audio:
-    """A controller and its bus driver, as far as the model goes. Statuses are their short names in the specification."""
+    """A controller and its bus driver, as far as the model goes. Statuses are their short names in the
+    specification.
+    """
 
     def __init__(
         self, *, render: int, capture: int, bidirectional: int, sdo_lines: int, sdi_lines: int, fifo: dict[int, int]
@@ -174,7 +181,7 @@ class Audio:
         self.sdo_lines, self.sdi_lines, self.fifo = sdo_lines, sdi_lines, fifo
         self.engines: dict[int, Engine] = {}
 
-    # --- engines ------------------------------------------------------------------------------------------------------
+    # --- engines ----------------------------------------------------------------------------------
 
     def _free_descriptor(self, capture: bool) -> tuple[int, int] | None:
         """(descriptor, stream id): lowest free of the own kind, then lowest free bidirectional."""
@@ -228,7 +235,7 @@ class Audio:
             return IH
         return OK if engine.state == "R0" else IDR
 
-    # --- buffers ------------------------------------------------------------------------------------------------------
+    # --- buffers ----------------------------------------------------------------------------------
 
     def attach(self, engine: Engine | None, kind: str, wanted: int, count: int = 0) -> str:
         """AllocateDmaBuffer (D), AllocateDmaBufferWithNotification (N), AllocateContiguousDmaBuffer (C)."""
@@ -254,7 +261,7 @@ class Audio:
             cuts.add(size // 2 // 128 * 128)
         places = sorted(cuts)
         signals = {size} if count == 1 else {size, size // 2} if count == 2 else set()
-        return size, [(b - a, b in signals) for a, b in zip(places, places[1:], strict=False)]
+        return size, [(b - a, b in signals) for a, b in pairwise(places)]
 
     @staticmethod
     def _program(engine: Engine, size: int, entries: list[tuple[int, bool]]) -> None:
@@ -286,7 +293,7 @@ class Audio:
         engine.kind, engine.size = "0", 0
         return OK
 
-    # --- states -------------------------------------------------------------------------------------------------------
+    # --- states -----------------------------------------------------------------------------------
 
     def may(self, engines: list[Engine | None], state: int) -> str:
         """What SetDmaEngineState answers; nothing moves yet."""
