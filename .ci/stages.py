@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build-ci"
-LIMIT = 900
+LIMIT = 1800
 LANES = 2
 TAIL = 40
 JOBS = max(1, (os.cpu_count() or 2) // LANES)
