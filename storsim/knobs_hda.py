@@ -41,6 +41,12 @@ def _personality(name: str, value: Any) -> int:
     return PERSONALITIES.index(choice(name, value, PERSONALITIES))
 
 
+def _stripe(name: str, value: Any) -> int:
+    if value not in (2, 4):
+        raise ValueError(f"{name}={value!r}: a stream is striped over 2 or 4 SDO lines")
+    return int(value)
+
+
 def _number(name: str, scope: str, default: Any, low: int, high: int, source: str, meaning: str) -> Knob:
     return Knob(name, scope, default, f"{low} … {high}", source, check_whole(low, high), meaning)
 
@@ -98,7 +104,7 @@ HDA_KNOBS: tuple[Knob, ...] = (
         "DESIGN §7 played",
         "tail of what a codec heard that is kept per stream",
     ),
-    _number("stripe_lines", "bus", 2, 1, 4, "hdaudio-dma §6.3", "SDO lines a striped stream uses"),
+    Knob("stripe_lines", "bus", 2, "2, 4", "hdaudio-dma §6.3", _stripe, "SDO lines a striped stream uses"),
     _number("events_per_engine", "bus", 16, 0, 1024, "hdaudio-dma §5.12", "notification events an engine holds"),
     _number("callbacks_per_engine", "bus", 16, 0, 1024, "hdaudio-dma §5.12", "notification callbacks an engine holds"),
     _number(
