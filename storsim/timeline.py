@@ -173,11 +173,17 @@ class Timeline:
         self._sizes: dict[int, tuple[str, int]] = {}
         self._totals: dict[str, int] = {}
         self._open: dict[int, Interrupt] = {}
+        self._current: dict[int, Level] = {}
         self._unclaimed: list[Interrupt] = []
-        irql: dict[int, int] = {}
+        self._base: dict[int, int] = {}
         for entry in self.entries:
-            self._level(entry, irql)
+            if entry.kind == "irql":
+                self._base.setdefault(entry.cpu, entry.values[0])
+        for entry in self.entries:
+            self._level(entry)
             getattr(self, f"_{entry.kind}", _nothing)(entry)
+        for cpu, level in list(self._current.items()):
+            self._fall(cpu, level)
 
     @property
     def start(self) -> int:
@@ -189,16 +195,30 @@ class Timeline:
         """Stream descriptors that appear, by controller and descriptor."""
         return [self._streams[key] for key in sorted(self._streams) if self._streams[key].events]
 
-    def _level(self, entry: TraceEntry, irql: dict[int, int]) -> None:
+    def _level(self, entry: TraceEntry) -> None:
+        """The ring notes when a driver changes the level, not when a service routine or deferred call begins or ends:
+        those show by the level of what they do, and take no virtual time.
+        """
+        cpu, now = entry.cpu, entry.irql
+        before = self._current.get(cpu)
+        if before is not None and before.irql != self._base.get(cpu, 0) and entry.time > before.time:
+            before = self._fall(cpu, before)
         if entry.kind == "irql":
-            if entry.cpu not in irql:
-                self.levels.append(Level(entry.time, entry.values[0], entry.cpu, entry.sequence))
-            now = entry.values[1]
+            self._base[cpu] = now = entry.values[1]
+        if before is None or before.irql != now:
+            self._put(Level(entry.time, now, cpu, entry.sequence))
         else:
-            now = entry.irql
-        if irql.get(entry.cpu) != now:
-            irql[entry.cpu] = now
-            self.levels.append(Level(entry.time, now, entry.cpu, entry.sequence))
+            self._current[cpu] = before._replace(time=entry.time, sequence=entry.sequence)
+
+    def _fall(self, cpu: int, level: Level) -> Level:
+        """Back to the driver's own level at the time of the last entry."""
+        base = self._base.get(cpu, 0)
+        return level if level.irql == base else self._put(level._replace(irql=base))
+
+    def _put(self, level: Level) -> Level:
+        self.levels.append(level)
+        self._current[level.cpu] = level
+        return level
 
     def _call(self, entry: TraceEntry) -> None:
         self.calls.append(entry)

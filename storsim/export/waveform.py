@@ -123,8 +123,9 @@ def _spread(raw: list[tuple[int, int, str, Any]]) -> list[tuple[int, int, str, A
     """Changes of one tick, 1 ps apart by trace entry; never past the tick's end."""
     found: list[tuple[int, int, str, Any]] = []
     tick = sequence = step = -1
+    last = ""
     for time, order, name, value in raw:
-        step = 0 if time != tick else min(step + (order != sequence), 41_665)
-        tick, sequence = time, order
+        step = 0 if time != tick else min(step + (order != sequence or name == last), 41_665)
+        tick, sequence, last = time, order, name
         found.append((picoseconds(time) + step, order, name, value))
     return found
