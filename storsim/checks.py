@@ -73,8 +73,8 @@ CHECKS: tuple[VerifierCheck, ...] = (
     VerifierCheck(
         "V6",
         _SPECIAL,
-        "pool of PAGE_SIZE and more is not covered; when special pool is exhausted (`special_pool_pages`, no free page) "
-        "plain pool serves",
+        "pool of PAGE_SIZE and more is not covered; when special pool is exhausted (`special_pool_pages`, or no free "
+        "page) plain pool serves",
         'counters `special_pool_live` and `special_pool_fallbacks` in `pc.stats()["verifier"]`',
         (),
         "special-pool.md",
@@ -225,8 +225,7 @@ CHECKS: tuple[VerifierCheck, ...] = (
         "V24",
         "level",
         "an MDL built over memory that is not resident or is pageable; freed while mapped",
-        "0x1A(0x1240, MDL, PTE address, 0) at every level; 0xC4(0x140, IRQL, MDL, address); "
-        "0xC4(0xB8, MDL, flags, 0)",
+        "0x1A(0x1240, MDL, PTE address, 0) at every level; 0xC4(0x140, IRQL, MDL, address); 0xC4(0xB8, MDL, flags, 0)",
         ("MDL_NOT_RESIDENT", "MDL_PAGEABLE", "MDL_FREED_MAPPED"),
         "bug-check-0x1a, bug-check-0xc4",
     ),

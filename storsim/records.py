@@ -83,13 +83,14 @@ class Finding:
     kind: ``note``, ``violation`` or ``bugcheck``. name: the rule's name (``ZERO_LENGTH``). rule, fix: one sentence
     each. source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran.
     time: ticks. owner: name of the adapter, or None. context: the miniport callback the driver was in, or None. code,
-    code_name, parameters: of a bugcheck; the code's symbolic name, DRIVER_VERIFIER_DETECTED_VIOLATION for 0xC4. expected, got: by name (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
+    code_name, parameters: of a bugcheck (0xC4, DRIVER_VERIFIER_DETECTED_VIOLATION). expected, got: by name
+    (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
     """
 
     __slots__ = (
-        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "code_name", "context", "cpu",
-        "expected", "fix", "got", "id", "irql", "kind", "name", "owner", "owner_number", "parameters", "routine",
-        "rule", "source", "time",
+        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "code_name",
+        "context", "cpu", "expected", "fix", "got", "id", "irql", "kind", "name", "owner", "owner_number",
+        "parameters", "routine", "rule", "source", "time",
     )  # fmt: skip
 
     def __init__(

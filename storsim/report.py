@@ -50,10 +50,12 @@ class PoolTable(list[PoolTag]):
 
 
 class Cause(NamedTuple):
-    """Findings with one cause. first: the earliest of them. places: how often each call site showed it."""
+    """Findings with one cause. first: the earliest of them. times: how many there are. places: how often each call
+    site showed it.
+    """
 
     first: Finding
-    count: int
+    times: int
     places: tuple[tuple[Site | None, int], ...]
 
 
@@ -91,7 +93,7 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
 
 def _headline(cause: Cause) -> str:
     """What to fix, and how often it showed."""
-    first, times = cause.first, "" if cause.count == 1 else f" ({cause.count} times)"
+    first, times = cause.first, "" if cause.times == 1 else f" ({cause.times} times)"
     name = first.name if first.kind != "bugcheck" else f"0x{first.code:X} {first.code_name}, {first.name}"
     return f"{first.fix or first.rule} [{name}]{times}"
 
@@ -166,7 +168,7 @@ def _record(cause: Cause) -> dict[str, Any]:
         "fix": first.fix,
         "rule": first.rule,
         "source": first.source,
-        "count": cause.count,
+        "count": cause.times,
         "routine": first.routine,
         "arguments": first.arguments,
         "irql": first.irql,
@@ -203,9 +205,7 @@ def _json(machine: Machine, found: list[Cause]) -> str:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in rows
-    )
+    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
 
 

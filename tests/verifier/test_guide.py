@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-
 import test_audio_checks
 import test_checks
+
 from storsim.checks import CHECKS
 from storsim.guide.__main__ import PAGES
 

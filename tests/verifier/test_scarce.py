@@ -127,9 +127,7 @@ def test_low_fragmented_and_exhausted_memory_compose_with_the_checks() -> None:
     for run_ in [run for run in world.pc.memory.runs() if run.node == 1]:
         world.pc.memory.reserve(run_.start, run_.length)
     world.pc.memory.fragment(fraction=0.5, run_pages=2, seed=3)
-    status, _va = sp.StorPortAllocateContiguousMemorySpecifyCacheNode(
-        world.hba, PAGE, 0, 2**64 - 1, 0, sp.MmCached, 1
-    )
+    status, _va = sp.StorPortAllocateContiguousMemorySpecifyCacheNode(world.hba, PAGE, 0, 2**64 - 1, 0, sp.MmCached, 1)
     assert status == sp.STOR_STATUS_INSUFFICIENT_RESOURCES
     blocks = []
     while True:

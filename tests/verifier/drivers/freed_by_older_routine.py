@@ -1,0 +1,25 @@
+"""The teardown still has the routine from before the port to DMA memory."""
+
+from __future__ import annotations
+
+import storsim
+from storsim.storport import *
+
+FINDING = "WRONG_FREE_ROUTINE"
+FOUND_BY = "run"
+
+
+def buggy(pc: storsim.Machine) -> None:
+    hba = pc.add_adapter("nvme0")
+    status, va, _pa = StorPortAllocateDmaMemory(hba, 8192, 0, -1, 0, MmCached, MM_ANY_NODE_OK)  # site
+    if status:
+        return
+    StorPortFreeContiguousMemorySpecifyCache(hba, va, 8192, MmCached)  # site
+
+
+def fixed(pc: storsim.Machine) -> None:
+    hba = pc.add_adapter("nvme0")
+    status, va, pa = StorPortAllocateDmaMemory(hba, 8192, 0, -1, 0, MmCached, MM_ANY_NODE_OK)
+    if status:
+        return
+    StorPortFreeDmaMemory(hba, va, 8192, MmCached, pa)

@@ -1,0 +1,28 @@
+"""Ranges too small for the device are freed alone."""
+
+from __future__ import annotations
+
+import storsim
+from storsim.storport import *
+
+FINDING = "HMB_PARTIAL"
+FOUND_BY = "run"
+
+
+def buggy(pc: storsim.Machine) -> None:
+    pc.memory.fragment(fraction=0.9, run_pages=1, seed=5)
+    hba = pc.add_adapter("nvme0")
+    status, ranges = StorPortAllocateHostMemoryBuffer(hba, 0, 8 << 20, 0, 0, 0, -1, 0, 8)
+    if status:
+        return
+    StorPortFreeHostMemoryBuffer(hba, ranges[:1])  # site
+    StorPortFreeHostMemoryBuffer(hba, ranges)
+
+
+def fixed(pc: storsim.Machine) -> None:
+    pc.memory.fragment(fraction=0.9, run_pages=1, seed=5)
+    hba = pc.add_adapter("nvme0")
+    status, ranges = StorPortAllocateHostMemoryBuffer(hba, 0, 8 << 20, 0, 0, 0, -1, 0, 8)
+    if status:
+        return
+    StorPortFreeHostMemoryBuffer(hba, ranges)
