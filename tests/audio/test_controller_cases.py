@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+import storsim
 from kit.chip import *
 from kit.chip import Chip, pattern
 
@@ -756,23 +757,12 @@ def test_c49_above_4_gib(ok64: bool) -> None:
 
 
 def test_c49_buffer_across_4_gib() -> None:
-    chip = Chip()
-    chip.hda.remove()
-    del chip
-    # RAM on both sides of 4 GiB.
-    from storsim import Machine, MemoryRange
-
-    edge = 1 << 32
-    wide = Chip.__new__(Chip)
-    wide.pc = Machine([MemoryRange(BASE, 32 << 20), MemoryRange(edge - 0x10000, 0x20000)], level="release")
-    wide.hda = wide.pc.add_hda(personality="generic")
-    wide.regs = wide.hda.regs
-    wide.up()
-    data = wide.program(4, (1024, 1024), base=edge - 512)
-    wide.listen()
-    wide.ctl(4, RUN)
-    wide.frames(600)
-    heard = wide.heard()
+    chip = Chip(ranges=[storsim.MemoryRange(BASE, 32 << 20), storsim.MemoryRange(HIGH - 0x10000, 0x20000)])
+    data = chip.program(4, (1024, 1024), base=HIGH - 512)
+    chip.listen()
+    chip.ctl(4, RUN)
+    chip.frames(600)
+    heard = chip.heard()
     assert len(heard) > 2048
     assert heard == (data * 2)[: len(heard)]
 

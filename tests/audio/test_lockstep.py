@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kit.audio import *
 from kit.audio import Client
 from model.audio import ACTIVE, CONTAINERS, Audio, Engine, Format
-from storsim.hdaudio import RATES, PauseState, ResetState, RunState, StreamFormat
+from storsim.hdaudio import HDAUDIO_CODEC_TRANSFER, RATES, PauseState, ResetState, RunState, StreamFormat
 
 STATUS = {"OK": OK, "IH": IH, "IP": IP, "IDR": IDR, "BTS": BTS, "IR": IR}
 FIFO = {8: 192, 16: 192, 32: 192, 20: 256, 24: 256}
@@ -431,8 +431,10 @@ TestControllerTiming = ControllerTiming.TestCase
 # --- any split of an interval ---------------------------------------------------------------------
 
 
-def concert(timing: str, seed: int) -> tuple[Rig, list[Any]]:
-    """Several engines of several clients running, of every kind, in formats drawn by the seed."""
+def concert(timing: str, seed: int, *, verbs: bool = False) -> tuple[Rig, list[Any]]:
+    """Several engines of several clients running, of every kind, in formats drawn by the seed; verbs: commands of both
+    clients under way, and codecs that speak unasked.
+    """
     dice = random.Random(seed)
     rig = Rig(timing=timing, codecs=[None, None], capture=3, render=5)
     clients, log = [rig.client, rig.another()], []
@@ -474,6 +476,15 @@ def concert(timing: str, seed: int) -> tuple[Rig, list[Any]]:
         client.state(handle, to=PauseState)
         client.state(handle, to=RunState)
         rig.pc.advance(ticks=dice.randrange(3000))
+    for number in range(30 if verbs else 0):
+        client, address = clients[number % 2], dice.randrange(4)
+        commands = [HDAUDIO_CODEC_TRANSFER(address << 28 | 0xF0000 | 2 * i) for i in range(dice.randrange(1, 4))]
+        status = client.v1.TransferCodecVerbs(
+            len(commands), commands, lambda t, c: log.append((c, int(t.Input), rig.pc.now)), number
+        )
+        assert status == OK
+        tag = client.v1.RegisterEventCallback(lambda r, c: log.append((c, int(r), rig.pc.now)), -number)[1]
+        rig.hda.codecs[number % 2].unsolicited(tag, number)
     return rig, log
 
 
@@ -492,10 +503,11 @@ def outcome(rig: Rig, log: list[Any]) -> tuple[Any, ...]:
 )
 def test_any_split_is_the_same_time(seed: int, timing: str, cuts: list[int], looks: bool) -> None:
     total = 1_200_000
-    rig, log = concert(timing, seed)
+    rig, log = concert(timing, seed, verbs=True)
     rig.pc.advance(ticks=total)
     whole = outcome(rig, log)
-    other, notes = concert(timing, seed)
+    assert len(log) >= 40
+    other, notes = concert(timing, seed, verbs=True)
     places = [0, *sorted(cuts), total]
     for a, b in pairwise(places):
         other.pc.advance(ticks=b - a)

@@ -28,7 +28,9 @@ def pattern(count: int, seed: int = 1) -> bytes:
 class Chip:
     """ISS = OSS = 4, 64OK, generic personality, F = 192 bytes, latencies one frame."""
 
-    def __init__(self, *, up: bool = True, codecs: list[Any] | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, up: bool = True, codecs: list[Any] | None = None, ranges: list[Any] | None = None, **settings: Any
+    ) -> None:
         options = {
             "personality": "generic",
             "fifo_render": 192,
@@ -36,8 +38,8 @@ class Chip:
             "fifo_capture": 192,
             "fifo_capture_wide": 192,
         }
-        ranges = [storsim.MemoryRange(BASE, 32 << 20), storsim.MemoryRange(HIGH, 16 << 20)]
-        self.pc = storsim.Machine(ranges, level="release")
+        usual = [storsim.MemoryRange(BASE, 32 << 20), storsim.MemoryRange(HIGH, 16 << 20)]
+        self.pc = storsim.Machine(ranges or usual, level="release")
         if codecs is not None:
             settings["codecs"] = codecs
         self.hda = self.pc.add_hda(**{**options, **settings})
