@@ -76,6 +76,8 @@ class Registers:
     def _name(self, name: str) -> str:
         if name.upper() not in self._rows:
             raise AttributeError(f"this controller has no register {name}; dir(hda.regs) lists them")
+        if self._hda._removed:
+            raise ValueError("the controller was removed: its registers are gone")
         return name.upper()
 
     def __getattr__(self, name: str) -> int:

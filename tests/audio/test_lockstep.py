@@ -57,6 +57,7 @@ class Lockstep(RuleBasedStateMachine):
         self.model = Audio(sdi_lines=4, fifo=fifo, **counts)
         self.handles: list[int] = [0x7777, 0]
         self.log: dict[int, list[int]] = {}
+        self.converters: dict[tuple[int, int], tuple[int, int]] = {}
         self.dice = random.Random(5)
         self.seen = self.rig.pc.now
         self.phase = (self.rig.pc.now - self.rig.hda.regs.WALCLK) % FRAME
@@ -105,14 +106,19 @@ class Lockstep(RuleBasedStateMachine):
         converter = self.rig.info(handle)["converter_format"]  # type: ignore[index]
         codec.command(nid << 20 | 0x20000 | converter)
         codec.command(nid << 20 | 0x70600 | engine.stream_id << 4)
-        engine.frame = 0
+        place, now = (codec.address, nid), (converter, engine.stream_id)
+        if self.converters.get(place) != now:  # writing what is there already starts nothing anew
+            engine.frame = 0
+        self.converters[place] = now
         if not engine.capture:  # tags of the two directions are separate name spaces
             codec.clear(engine.stream_id)
             engine.heard.clear()
 
     def untuned(self, engine: Engine) -> None:
         codec = self.rig.hda.codecs[engine.codec if engine.capture else 0]
-        codec.command(((0x20 if engine.capture else 0x10) + engine.stream_id) << 20 | 0x70600)
+        nid = (0x20 if engine.capture else 0x10) + engine.stream_id
+        codec.command(nid << 20 | 0x70600)
+        del self.converters[codec.address, nid]
 
     def note(self, handle: int) -> Any:
         def notify(context: object, counter: int) -> None:

@@ -499,3 +499,80 @@ def test_memory_behind_an_iommu() -> None:
     rig.pc.advance(frames=size // 4 + 2)
     assert rig.hda.codecs[0].played(stream)[:size] == data
     assert rig.pc.violations == []
+
+
+# --- after the end ----------------------------------------------------------------------------------------------------
+
+
+def test_a_removed_controller_says_so() -> None:
+    rig = Rig()
+    handle = rig.client.render()
+    codec = rig.hda.codecs[0]
+    rig.hda.remove()
+    for use in (
+        rig.hda.remove,
+        lambda: rig.hda.regs.GCTL,
+        lambda: setattr(rig.hda.regs, "GCTL", 1),
+        lambda: rig.hda.mmio.read(8),
+        lambda: rig.hda.mmio.write(8, 4, 1),
+    ):
+        with pytest.raises(ValueError, match="removed"):
+            use()
+    assert rig.client.v1.FreeDmaEngine(handle) == NSD
+    assert rig.hda.engines() == []
+    assert rig.hda.interrupt_line is False
+    assert codec.present is False
+    rig.pc.advance(milliseconds=10)
+    assert rig.pc.add_hda().query_interface(HDAUDIO_BUS_INTERFACE).AllocateRenderDmaEngine(DVD)[0] == OK
+
+
+def test_a_pulled_controller_reads_ones() -> None:
+    rig = Rig()
+    handle = rig.client.engine("XD")
+    assert rig.hda.inject("removed")
+    assert rig.hda.mmio.read(8) == 0xFFFFFFFF
+    assert rig.client.v1.SetDmaEngineState(PauseState, [handle]) == NSD
+    assert rig.client.v1.GetWallClockRegister() is None
+    rig.pc.advance(milliseconds=10)
+    rig.hda.remove()
+
+
+@pytest.mark.parametrize(
+    ("offset", "size"), [(1, 2), (2, 4), (0, 3), (0, 8), (0x4000, 4), (0x3FFE, 4), (2**64 - 4, 4), (0, 0)]
+)
+def test_accesses_the_bus_cannot_make(offset: int, size: int) -> None:
+    chip = Chip()
+    before = chip.pc.digest()
+    assert chip.read(offset, size) == (1 << 8 * size) - 1
+    chip.write(offset, size, 0)
+    assert chip.pc.digest() == before
+    assert set(chip.notes()) == {"BAD_ACCESS"}
+
+
+# --- hardware that does not answer ------------------------------------------------------------------------------------
+
+
+def test_a_controller_that_never_leaves_reset() -> None:
+    hda = storsim.Machine("64MiB").add_hda(crst_latency="stuck")
+    with pytest.raises(storsim.NtStatusError) as refused:
+        hda.query_interface(HDAUDIO_BUS_INTERFACE)
+    assert refused.value.status == NSD
+
+
+@pytest.mark.parametrize("latency", [0, 100, "frame", 500, 1500])
+def test_stream_reset_within_the_patience_of_real_drivers(latency: int | str) -> None:
+    """Drivers poll for about 0.9 ms; a link frame satisfies all of them."""
+    rig = Rig(srst_latency=latency)
+    handle = rig.client.engine("XD")
+    assert rig.client.state(handle, to=PauseState) == OK
+    assert rig.client.state(handle, to=ResetState) == OK
+    assert not rig.info(handle)["suspect"]
+
+
+def test_stream_reset_that_never_ends_is_not_ready() -> None:
+    rig = Rig(srst_latency="stuck")
+    handle = rig.client.render()
+    assert rig.client.v1.AllocateDmaBuffer(handle, 4096)[0] == DNR
+    assert rig.state(handle) == "R0"
+    assert rig.info(handle)["suspect"]
+    assert rig.client.v1.FreeDmaEngine(handle) == OK
