@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,3 +327,43 @@ def test_the_driver_reads_the_codec_by_verbs_only() -> None:
     with pytest.raises(CodecError, match="does not answer"):
         CodecDriver(hda.query_interface(storsim.hdaudio.HDAUDIO_BUS_INTERFACE), 7)
     assert pc.violations == []
+
+
+# --- codecs of real machines ------------------------------------------------------------------------------------------
+
+DUMPS = sorted((Path(__file__).resolve().parents[3] / "shared" / "data" / "hda-codecs").glob("*.txt"))
+GRID = [
+    WavFormat(48000, 16, 2, 2),
+    WavFormat(44100, 24, 2, 3),
+    WavFormat(96000, 20, 2, 4),
+    WavFormat(192000, 32, 8, 4),
+    WavFormat(48000, 16, 6, 2),
+    WavFormat(8000, 8, 1, 1),
+]
+
+
+@pytest.mark.parametrize("path", DUMPS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("capture", [False, True])
+def test_codecs_of_real_machines(path: Path, capture: bool) -> None:
+    """Identical samples, or a sentence; and the sentence is true."""
+    for form in GRID:
+        pc, hda = machine(codecs=[path])
+        wav = sound(form, form.rate // 50)
+        with pc:
+            try:
+                got = record(hda, form, wav.frames, source=wav.data).data if capture else play(hda, wav).data
+            except CodecError as error:
+                text = str(error)
+                assert "\n" not in text
+                assert hda.engines() == []
+                if "cannot take" in text:
+                    code = storsim.hdaudio.encode_format(player.stream_format(form))
+                    kind = "Audio Input" if capture else "Audio Output"
+                    nodes = hda.codecs[0].description.converters
+                    assert not any(hda.codecs[0].takes(node.nid, code) for node in nodes if node.kind == kind)
+                    assert "it can: " in text
+                else:
+                    assert "converter" in text or "audio function group" in text
+            else:
+                assert got == wav.data
+        assert pc.violations == []
