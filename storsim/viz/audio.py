@@ -172,15 +172,7 @@ def positions(
         )
     pairs = [(one.time, one.total) for one in watch.refills] if written is None else list(written)
     if pairs:
-        ax.plot(
-            [style.milliseconds(time) for time, _ in pairs],
-            [total % lap / factor for _, total in pairs],
-            linestyle="none",
-            marker="^",
-            markersize=8,
-            color=style.GREEN,
-            label="driver has refilled up to here",
-        )
+        _refilled(ax, pairs, lap, factor)
     style.time_axis(ax, start, end)
     ax.set_ylabel(f"position in the ring ({name})")
     ax.set_ylim(-0.04 * lap / factor, 1.06 * lap / factor)
@@ -188,6 +180,20 @@ def positions(
     style.plain(ax)
     style.legend_below(ax, ax.get_legend_handles_labels()[0], 4)
     return ax
+
+
+def _refilled(ax: Any, pairs: Sequence[tuple[int, int]], lap: int, factor: int) -> None:
+    """Each refill as a bar over the bytes of the ring that it wrote."""
+    before = lap if pairs[0][1] > lap else 0
+    label: str | None = "refilled by the driver"
+    for time, total in pairs:
+        at = max(before, total - lap)
+        while at < total:
+            stop = min(total, (at // lap + 1) * lap)
+            low, high = at % lap / factor, (stop - 1) % lap / factor
+            ax.plot([style.milliseconds(time)] * 2, [low, high], color=style.GREEN, linewidth=3, alpha=0.8, label=label)
+            at, label = stop, None
+        before = total
 
 
 def _lap(watch: Watch, controller: int, descriptor: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from storsim import player
 from storsim.hda import Hda
 from storsim.wav import Wav, WavFormat
 
+#: Where the optional packages are not installed these tests are not collected; continuous integration installs them.
+collect_ignore = [
+    name
+    for name, needs in {"test_export.py": "vcd", "test_viz.py": "matplotlib"}.items()
+    if importlib.util.find_spec(needs) is None
+]
 FORMAT = WavFormat(48000, 16, 2, 2)
 
 
