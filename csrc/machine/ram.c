@@ -255,16 +255,33 @@ storsim_status_t ss_store_set(ss_ram_t *ram, ss_store_t id, uint64_t offset, uin
     return status;
 }
 
+/* How many bytes from the start on equal `value`. */
+static uint64_t same_bytes(const uint8_t *data, uint8_t value, uint64_t bytes) {
+    uint64_t at = 0;
+    if (bytes != 0 && data[0] == value && memcmp(data, data + 1, (size_t)bytes - 1) == 0) {
+        return bytes; /* each byte equals the one before it */
+    }
+    while (at < bytes && data[at] == value) {
+        at++;
+    }
+    return at;
+}
+
 uint64_t ss_store_compare(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value, uint64_t bytes) {
     const store_t *store = ss_store_at(ram, id);
     if (store == NULL || store->data == NULL || !inside(store, offset, bytes)) {
         return bytes; /* never written: nothing can differ from what was never set */
     }
-    for (uint64_t i = 0; i < bytes; i++) {
-        uint64_t at = offset + i;
-        if (store->state[at / STORSIM_PAGE_SIZE] == PAGE_DIRTY && store->data[at] != value) {
-            return i;
+    for (uint64_t done = 0; done < bytes;) { /* a page at a time: only what was written can differ */
+        uint64_t at = offset + done, rest = STORSIM_PAGE_SIZE - at % STORSIM_PAGE_SIZE;
+        uint64_t step = rest < bytes - done ? rest : bytes - done;
+        if (store->state[at / STORSIM_PAGE_SIZE] == PAGE_DIRTY) {
+            uint64_t same = same_bytes(store->data + at, value, step);
+            if (same != step) {
+                return done + same;
+            }
         }
+        done += step;
     }
     return bytes;
 }
