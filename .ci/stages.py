@@ -28,6 +28,7 @@ BUILD = ROOT / "build-ci"
 LIMIT = 1800
 LANES = 2
 TAIL = 40
+SUITE = ("test", "notebooks")
 JOBS = max(1, (os.cpu_count() or 2) // LANES)
 
 
@@ -185,7 +186,7 @@ def run_sdist(log: TextIO) -> int:
 
 def run_build(log: TextIO) -> int:
     """An ordinary build, and the tools that look at it."""
-    bin_folder = environment(log, "main", sys.executable, "test", "typing", "lint")
+    bin_folder = environment(log, "main", sys.executable, *SUITE, "typing", "lint")
     install(log, bin_folder, {"STORSIM_WERROR": "1", "CC": os.environ.get("CC", "gcc")})
     return 0
 
@@ -214,7 +215,7 @@ def run_lint(log: TextIO) -> int:
 
 def run_sanitized(log: TextIO) -> int:
     """The Python suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    bin_folder = environment(log, "sanitized", sys.executable, "test")
+    bin_folder = environment(log, "sanitized", sys.executable, *SUITE)
     install(log, bin_folder, {"STORSIM_SANITIZE": "1", "CC": "gcc"})
     runtimes = [call(log, ["gcc", f"-print-file-name={name}"]).strip() for name in ("libasan.so", "libubsan.so")]
     env = {
@@ -229,7 +230,7 @@ def run_sanitized(log: TextIO) -> int:
 
 def run_clang_build(log: TextIO) -> int:
     """The Python suite on a clang build."""
-    bin_folder = environment(log, "clang", sys.executable, "test")
+    bin_folder = environment(log, "clang", sys.executable, *SUITE)
     install(log, bin_folder, {"STORSIM_WERROR": "1", "CC": "clang", "LDSHARED": "clang -shared"})
     digests(log, bin_folder, "clang")
     return pytest(log, bin_folder)
@@ -239,7 +240,7 @@ def run_interpreter(interpreter: Interpreter) -> Callable[[TextIO], int]:
     """The Python suite on another CPython."""
 
     def run(log: TextIO) -> int:
-        bin_folder = environment(log, interpreter.name, interpreter.path, "test")
+        bin_folder = environment(log, interpreter.name, interpreter.path, *SUITE)
         install(log, bin_folder, {"CC": os.environ.get("CC", "gcc")})
         digests(log, bin_folder, interpreter.name)
         return pytest(log, bin_folder)
