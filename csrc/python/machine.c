@@ -109,8 +109,9 @@ static storsim_range_t *read_map(PyObject *map, Py_ssize_t *count) {
 static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, const storsim_nt_config_t *nt) {
     const storsim_host_t host = {host_allocate, host_zeroed, host_resize, host_release, self};
     storsim_machine_t *core = NULL;
-    config->host = &host;
+    config->host = &host; /* copied by the machine: the pointer does not outlive this frame */
     storsim_status_t status = storsim_machine_create(config, &core);
+    config->host = NULL;
     if (status == STORSIM_INVALID) {
         PyErr_SetString(
             PyExc_ValueError,

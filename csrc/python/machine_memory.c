@@ -171,8 +171,8 @@ PyObject *ss_machine_memory_largest(ss_machine_object_t *self, PyObject *args) {
 }
 
 static int append_run(PyObject *list, const storsim_memory_run_t *run) {
-    PyObject *item = Py_BuildValue("(KKI)", (unsigned long long)(run->first_pfn << STORSIM_PAGE_SHIFT),
-                                   (unsigned long long)(run->pages << STORSIM_PAGE_SHIFT), run->node);
+    PyObject *item = Py_BuildValue("(KKI)", (unsigned long long)run->first_pfn << STORSIM_PAGE_SHIFT,
+                                   (unsigned long long)run->pages << STORSIM_PAGE_SHIFT, run->node);
     int failed = item == NULL || PyList_Append(list, item) < 0;
     Py_XDECREF(item);
     return failed ? -1 : 0;
