@@ -21,12 +21,17 @@ types of line may come without it.
 
 Every line is an object with ``type``:
 
-``header``      first line. schema, machine (how it was made), seed, ticks_per_second, now, total and dropped
-                (entries of the ring), core_version
-``entry``       sequence, time (ticks), kind, routine, irql, cpu, site, values (four numbers by kind), text (in words)
-``finding``     kind, name, routine, time, irql, cpu, owner, address, code, parameters, site, text
-``allocation``  live at the end: kind, va, pa, size, pages, node, cache, tag, owner, time, site
-``sample``      of a Watch: time, controller, descriptor, link, dma, position_buffer, running
+header
+    first line. schema, machine (how it was made), seed, ticks_per_second, now, total and dropped (entries of the ring),
+    core_version
+entry
+    sequence, time (ticks), kind, routine, irql, cpu, site, values (four numbers by kind), text (in words)
+finding
+    kind, name, routine, time, irql, cpu, owner, address, code, parameters, site, text
+allocation
+    live at the end: kind, va, pa, size, pages, node, cache, tag, owner, time, site
+sample
+    of a Watch: time, controller, descriptor, link, dma, position_buffer, running
 """
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "entry": (

@@ -21,7 +21,7 @@ class MapFile:
     """A memory map as a machine can use it.
 
     ranges: usable RAM in address order: pieces of one node that touch are joined, rounded inward to whole 4096-byte
-        pages, page 0 left out.
+    pages, page 0 left out.
     nodes: number of NUMA nodes with memory; they are numbered 0 … nodes - 1.
     kind: ``iomem``, ``e820``, ``srat`` or ``early`` (Early memory node ranges).
     source: the file name, or ``<text>``.
