@@ -77,6 +77,11 @@ TRACE_KINDS = (
 )  # fmt: skip
 
 
+def _owner(name: str | None, number: int) -> str | None:
+    """Name of an owner: an adapter's own, "hda1" for the first HD Audio controller, None for the system."""
+    return f"hda{number & 0xFFFF}" if name is None and number >> 16 == 0x4844 else name
+
+
 class Finding:
     """A note, a violation or a bugcheck.
 
@@ -131,7 +136,7 @@ class Finding:
         self.irql = irql
         self.cpu = cpu
         self.time = time
-        self.owner = owner
+        self.owner = _owner(owner, owner_number)
         self.owner_number = owner_number
         self.context = context
         self._arguments = arguments
@@ -245,6 +250,7 @@ class Allocation:
             self.kind, self.va, self.pa, self.device_address, self.size, self.pages, self.node, self.cache, self.tag,
             self.owner, self.owner_number, self._site, self.time, self.irql,
         ) = fields  # fmt: skip
+        self.owner = _owner(self.owner, self.owner_number)
         self._sites = sites
 
     @property

@@ -90,7 +90,7 @@
     X(UNKNOWN_ADDRESS, "The address lies in memory this routine knows.",                                               \
       "Pass an address of the kind the routine's page names.", "spec storport-memory §3.7")                            \
     X(BAD_IRQL, "The routine is called at an IRQL its page allows.",                                                   \
-      "Move the call to a callback that runs at that level.", "spec storport-memory §3")                               \
+      "Move the call to a callback that runs at that level.", "the IRQL row of the routine's page")                               \
     X(BAD_CONTEXT, "The routine is called only from the callbacks its page names.",                                    \
       "Move the call to HwStorFindAdapter or the callback named.", "dv-storport-verification.md")                      \
     X(SRB_EXTENSION_UNSET, "SrbExtensionSize is set before the uncached extension is requested.",                      \
