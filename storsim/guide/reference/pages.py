@@ -217,9 +217,8 @@ def index(headers: list[str], guide: list[str]) -> str:
         [
             "# storsim",
             "A simulated PC for people who write Windows storage and audio drivers. "
-            f"{len(_core.ddi_table())} routines, {len(KNOBS)} knobs of machines and adapters; every routine with its statuses, "
-            "its tests and its source is "
-            "in the [DDI map](ddi-map.md).",
+            f"{len(_core.ddi_table())} routines, {len(KNOBS)} knobs of machines and adapters. "
+            "Every routine with its statuses, its tests and its source is in the [DDI map](ddi-map.md).",
             tree("Routines", ["ddi-map"]),
             tree("Guide", guide),
             tree("Python", [f"python/{slug(title)}" for title in MODULES]),
