@@ -114,6 +114,25 @@ def test_capture_cadence_starts_where_the_converter_got_its_tag(delay: int) -> N
     assert moved == [cadence[(first + i) % 160] for i in range(170)]
 
 
+def test_writing_what_the_converter_has_starts_nothing_anew() -> None:
+    """Model choice: the phase belongs to the tag and format the converter got, not to the last write of the same."""
+    moved = []
+    for again in (False, True):
+        rig = Rig()
+        handle = rig.client.bring(rig.client.capture(CD), "SD")
+        codec = rig.hda.codecs[0]
+        codec.command(0x21 << 20 | 0x24011)
+        codec.command(0x21 << 20 | 0x70610)
+        rig.pc.advance(frames=5)
+        if again:
+            codec.command(0x21 << 20 | 0x24011)
+            codec.command(0x21 << 20 | 0x70610)
+        rig.client.state(handle, to=RunState)
+        position = rig.client.position(handle)
+        moved.append([rig.pc.advance(frames=1) or int(position) for _ in range(100)])
+    assert moved[0] == moved[1]
+
+
 def test_capture_without_a_sender_stands_still() -> None:
     rig = Rig()
     handle = rig.client.bring(rig.client.capture(), "XD")
