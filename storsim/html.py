@@ -54,6 +54,11 @@ def size(count: int) -> str:
     return f"{amount:.10g} {units[0]}" if amount == int(amount) else f"{amount:.1f} {units[0]}"
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def ticks(time: int) -> str:
     """A time in milliseconds, and the exact ticks."""
     return f"{time / 24000:.4f} ms (tick {time})" if time else "0"
@@ -77,7 +82,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "",
 def _cell(value: Any) -> str:
     side = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
     text = value if isinstance(value, Raw) else escape("" if value is None else str(value))
-    return f"<td style='{_CELL}{side};background:transparent;color:inherit'>{text}</td>"
+    wrap = "normal" if not isinstance(value, Raw) and len(text) > 60 else "nowrap"
+    return f"<td style='{_CELL}{side};white-space:{wrap};background:transparent;color:inherit'>{text}</td>"
 
 
 class Raw(str):
@@ -186,7 +192,7 @@ def allocations(made: Sequence[Allocation]) -> str:
         for one in made
     ]
     total = size(sum(one.size for one in made))
-    return table(head, rows, f"{len(made)} live allocations, {total}")
+    return table(head, rows, f"{many(len(made), 'live allocation')}, {total}")
 
 
 def _site(site: Any) -> str:
@@ -206,7 +212,9 @@ def access_ranges(items: Sequence[_core.ACCESS_RANGE], caption: str = "Ranges") 
         bar = strip(total, [Part(0, item.RangeLength, colour("hmb"), size(item.RangeLength))], width=160, height=10)
         last = item.RangeStart + item.RangeLength - 1
         rows.append([number, address(item.RangeStart), address(last), size(item.RangeLength), Raw(bar)])
-    return table(("#", "First", "Last", "Size", "Share"), rows, f"{caption}: {size(total)} in {len(items)} ranges")
+    return table(
+        ("#", "First", "Last", "Size", "Share"), rows, f"{caption}: {size(total)} in {many(len(items), 'range')}"
+    )
 
 
 def block(made: Block) -> str:
@@ -249,7 +257,7 @@ def scatter_gather(pointer: _core.STOR_SCATTER_GATHER_LIST) -> str:
         rows.append(
             [number, address(item.PhysicalAddress), item.Length, f"{offset} bytes into its page" if offset else ""]
         )
-    title = f"Scatter/gather list at {pointer.address:#x}: {len(elements)} elements, {size(at)}"
+    title = f"Scatter/gather list at {pointer.address:#x}: {many(len(elements), 'element')}, {size(at)}"
     head = ("#", "Address", "Bytes", "")
     return box(heading(title), strip(at, parts, label="elements in order"), table(head, rows))
 
@@ -293,7 +301,10 @@ def machine(pc: Machine) -> str:
     rows: list[list[Any]] = [
         ["virtual time", ticks(pc.now)],
         ["state", state],
-        ["memory", f"{size(pc.memory.free_bytes())} free of {size(pc.memory.total_bytes)}, {pc.config.nodes} nodes"],
+        [
+            "memory",
+            f"{size(pc.memory.free_bytes())} free of {size(pc.memory.total_bytes)}, {many(pc.config.nodes, 'node')}",
+        ],
         ["findings", f"{bad} violations or bugchecks, {len(pc.findings) - bad} notes"],
         *([f"live {kind}", f"{n} with {size(total)}"] for kind, (n, total) in sorted(kinds.items())),
     ]
@@ -353,7 +364,7 @@ def engines(items: Sequence[dict[str, Any]]) -> str:
                 item["interrupts"],
             ]
         )
-    return table(head, rows, f"{len(rows)} DMA engines")
+    return table(head, rows, many(len(rows), "DMA engine"))
 
 
 def stream(controller: Hda, descriptor: int) -> str:

@@ -131,8 +131,8 @@ def _write(export: Any, machine: Machine, path: str, by: str) -> str:
     more = {"by": by} if kind == "perfetto" else {}
     try:
         result = getattr(export, kind)(machine, path, **more)
-    except (ValueError, ImportError) as error:
-        return f"{path}: {error}"
+    except (ValueError, ImportError, OSError) as error:
+        return f"{path}: {error.strerror if isinstance(error, OSError) else error}"
     what = f"{result.frames} frames, {result.format}" if kind == "wav" else f"{result} events"
     print(f"{path}: {what}")
     return ""

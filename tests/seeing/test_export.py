@@ -18,6 +18,8 @@ from seeing.conftest import Concert
 from storsim import export
 from storsim.cli import main
 from storsim.export.waveform import picoseconds
+from storsim.hdaudio import HDAUDIO_BUS_INTERFACE_V2
+from storsim.wav import Wav
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
@@ -210,6 +212,19 @@ def test_watching_changes_nothing(concert: Concert) -> None:
         assert watch.samples == []
 
 
+def test_a_watch_sees_the_position_buffer(concert: Concert) -> None:
+    from storsim import player
+
+    with storsim.Machine("1GiB", level="strict", trace_entries=1 << 16) as pc:
+        hda = pc.add_hda(profile="skl")
+        hda.query_interface(HDAUDIO_BUS_INTERFACE_V2).InterfaceDereference()
+        with storsim.Watch(hda, every=500, position_buffer=True) as watch:
+            player.play(hda, Wav(concert.sound.format, concert.sound.data[:15360]), interface="v3", ring_ms=40)
+        slots = {sample.position_buffer for sample in watch.samples if sample.running}
+        assert len(slots) > 5
+        assert max(slot for slot in slots if slot is not None) <= 7680
+
+
 DRIVER = """
 import storsim
 from storsim.storport import *
@@ -217,6 +232,8 @@ def bring_up(pc):
     hba = pc.add_adapter("a")
     status, va = StorPortAllocatePool(hba, 64, "Demo")
     StorPortFreePool(hba, va)
+def leaks(pc):
+    StorPortAllocatePool(pc.add_adapter("a"), 64, "Leak")
 def falls(pc):
     bring_up(pc)
     raise KeyError("broken")
@@ -248,6 +265,11 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["export", f"{script}:falls", "-o", out]) == 1
     assert "raised KeyError" in capsys.readouterr().err
     assert any(event["name"] == "StorPortAllocatePool" for event in _events(tmp_path / "x.json"))
+    assert main(["export", f"{script}:leaks", "-o", out]) == 1
+    assert "raised BugCheck" in capsys.readouterr().err
+    assert any(event["name"] == "violation: POOL_LEAK" for event in _events(tmp_path / "x.json"))
+    assert main(["export", str(script), "-o", str(tmp_path / "none" / "x.json")]) == 1
+    assert "No such file" in capsys.readouterr().err
     assert main(["export", str(script), "-o", out, "--which", "5"]) == 1
     assert "made 1 machines" in capsys.readouterr().err
     assert main(["export", str(script), "-o", str(tmp_path / "x.wav")]) == 1

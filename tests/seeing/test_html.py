@@ -58,7 +58,7 @@ def test_findings(storage: storsim.Machine) -> None:
 def test_blocks_and_host_memory(storage: storsim.Machine) -> None:
     hba = storage.add_adapter("other")
     buffer = hba.hmb(preferred=4 << 20, max_ranges=4)
-    assert f"4 MiB in {len(buffer.ranges)} ranges" in _text(buffer)
+    assert f"4 MiB in {html.many(len(buffer.ranges), 'range')}" in _text(buffer)
     block = hba.dma(8192)
     assert f"{block.pa:#x}" in _text(block)
     block.free()
@@ -76,7 +76,7 @@ def test_pointers_of_the_core(storage: storsim.Machine) -> None:
         with hba.callback("HwStorBuildIo"):
             sg = storsim.storport.StorPortGetScatterGatherList(hba, srb)
         shown = html.scatter_gather(sg)
-        assert f"{len(sg.elements)} elements, " in shown
+        assert f"{html.many(len(sg.elements), 'element')}, " in shown
         assert _parse(shown).findall(".//rect")[1:] != []
     assert html.access_ranges([storsim._core.ACCESS_RANGE(4096, 8192)]).count("<tr>") == 2
 
