@@ -370,17 +370,16 @@ def engines(items: Sequence[dict[str, Any]]) -> str:
 def stream(controller: Hda, descriptor: int) -> str:
     """One stream descriptor: where it stands in its buffer, and its descriptor list."""
     position = controller.position(descriptor)
-    engine = next((one for one in controller.engines() if one["descriptor"] == descriptor), None)
-    lap = engine["buffer_bytes"] if engine else 0
+    lap, entries = _fragments(controller, descriptor)
     state = "running" if position.running else "standing"
     parts: list[Part] = []
     rows: list[list[Any]] = []
-    if engine and lap:
-        at, tones = 0, (colour("pool"), colour("hmb"))
-        for number, (start, length, ioc) in enumerate(controller.bdl(engine["handle"])):
-            parts.append(Part(at, length, tones[number % 2], f"entry {number}"))
-            rows.append([number, address(start), length, "interrupt" if ioc & 1 else ""])
-            at += length
+    at, tones = 0, (colour("pool"), colour("hmb"))
+    for number, (start, length, ioc) in enumerate(entries):
+        parts.append(Part(at, length, tones[number % 2], f"entry {number}"))
+        rows.append([number, address(start), length, "interrupt" if ioc & 1 else ""])
+        at += length
+    if lap:
         here = position.link_bytes % lap
         parts.append(Part(here, max(1, lap // 200), colour("uncached"), f"link position {here}"))
         state += f", link position {here} of {lap} bytes"
@@ -389,6 +388,24 @@ def stream(controller: Hda, descriptor: int) -> str:
         strip(lap, parts, label=state) if lap else "",
         table(("#", "Address", "Bytes", "On completion"), rows, "Descriptor list") if rows else "",
     )
+
+
+def _fragments(controller: Hda, descriptor: int) -> tuple[int, list[tuple[int, int, int]]]:
+    """Length of the buffer and the descriptor list: the bus driver's, or what the trace shows."""
+    for engine in controller.engines():
+        if engine["descriptor"] == descriptor:
+            entries = controller.bdl(engine["handle"]) if engine["buffer_bytes"] else []
+            return engine["buffer_bytes"], entries
+    from storsim.timeline import Timeline
+
+    seen = Timeline(controller.machine).stream(controller.number, descriptor)
+    if seen is None or not seen.list_address or not seen.buffer_bytes:
+        return 0, []
+    try:
+        raw = controller.machine.memory.read(seen.list_address, 16 * (seen.last_index + 1))
+    except ValueError:  # the list was programmed to lie where there is no RAM
+        return seen.buffer_bytes, []
+    return seen.buffer_bytes, list(struct.iter_unpack("<QII", raw))
 
 
 def descriptor_list(bdl: BufferDescriptorList) -> str:

@@ -107,8 +107,8 @@ class Reading(NamedTuple):
 
 @dataclass
 class Stream:
-    """One stream descriptor of one controller. buffer_bytes, format, last_index, tag: CBL, SDnFMT, LVI and
-    the stream tag as last written, 0 before. readings: loads of the link position.
+    """One stream descriptor of one controller. buffer_bytes, format, last_index, tag, list_address: CBL,
+    SDnFMT, LVI, the stream tag and BDPL/BDPU as last written, 0 before. readings: loads of the link position.
     """
 
     controller: int
@@ -117,6 +117,7 @@ class Stream:
     format: int = 0
     last_index: int = 0
     tag: int = 0
+    list_address: int = 0
     events: list[StreamEvent] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
@@ -189,6 +190,10 @@ class Timeline:
     def start(self) -> int:
         """Ticks at the oldest entry; now for an empty trace."""
         return self.entries[0].time if self.entries else self.now
+
+    def stream(self, controller: int, descriptor: int) -> Stream | None:
+        """One stream descriptor, as soon as one of its registers appears; None before."""
+        return self._streams.get((controller, descriptor))
 
     @property
     def streams(self) -> list[Stream]:
@@ -299,6 +304,7 @@ class Timeline:
         stream.buffer_bytes = _word(shadow, 0x08, 4) or stream.buffer_bytes
         stream.format = _word(shadow, 0x12, 2) or stream.format
         stream.last_index = _word(shadow, 0x0C, 2)
+        stream.list_address = _word(shadow, 0x18, 8) & ~0x7F
         stream.tag = shadow.get(2, 0) >> 4 or stream.tag
         if before & _RUN and not shadow.get(0, 0) & _RUN and stream.events:
             moved = stream.events[-1].dma_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -113,6 +114,20 @@ def test_audio(concert: Concert) -> None:
         hda.remove()
         assert "removed" in _text(hda)
     assert "closed" in _text(pc)
+
+
+def test_a_stream_that_somebody_else_drives() -> None:
+    with storsim.Machine("1GiB", level="release") as pc:
+        hda = pc.add_hda()
+        hda.regs.GCTL = 1
+        pc.advance(frames=30)
+        pc.memory.write(0x200000, struct.pack("<QIIQII", 0x300000, 960, 0, 0x301000, 1920, 1))
+        hda.regs.SD4CBL, hda.regs.SD4LVI, hda.regs.SD4BDPL = 2880, 1, 0x200000
+        shown = _text(hda.stream(4))
+        assert "link position 0 of 2880" in shown
+        assert "0x301000" in shown
+        hda.regs.SD4BDPU = 0x7000
+        assert "0x301000" not in _text(hda.stream(4))
 
 
 @pytest.mark.parametrize(
