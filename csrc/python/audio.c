@@ -127,6 +127,9 @@ static int remember(frame_t *frame, int index) {
     PyObject *items = PySequence_Tuple(frame->given[index]);
     PyObject *key = items ? PyLong_FromUnsignedLongLong(frame->args[index].value) : NULL;
     int result = key ? PyDict_SetItem(frame->machine->transfers, key, items) : -1;
+    if (result == 0 && frame->args[index].value > frame->machine->last_transfer) {
+        frame->machine->last_transfer = frame->args[index].value;
+    }
     Py_XDECREF(key);
     Py_XDECREF(items);
     return result;
@@ -196,7 +199,8 @@ PyObject *ss_transfer_done(ss_machine_object_t *machine, const storsim_callback_
     PyObject *element = NULL;
     if (set_responses(machine->state, items, callback->data, done) == 0) {
         element = count > 0 ? Py_NewRef(PyTuple_GET_ITEM(items, named)) : Py_NewRef(Py_None);
-        if (callback->values[3] != 0 && PyDict_DelItem(machine->transfers, key) < 0) {
+        bool last = callback->values[3] != 0 && callback->values[0] > machine->kept_transfer;
+        if (last && PyDict_DelItem(machine->transfers, key) < 0) {
             PyErr_Clear();
         }
     }

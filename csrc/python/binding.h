@@ -91,6 +91,7 @@ typedef struct ss_machine_object {
     PyObject *transfers; /* dict: record of an asynchronous transfer → its list */
     uint64_t next_token; /* last token given out */
     uint64_t kept_token; /* tokens up to here may come back by a restore: not released */
+    uint64_t last_transfer, kept_transfer; /* the same for the records of `transfers` */
     uint64_t origin;
     /* sites and findings */
     PyObject *sites;    /* Sites */

@@ -42,6 +42,7 @@ PyObject *ss_machine_snapshot(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
             snapshot->length = length;
             snapshot->origin = self->origin;
             snapshot->tokens = self->kept_token = self->next_token;
+            self->kept_transfer = self->last_transfer;
         } else {
             status = STORSIM_NO_MEMORY;
         }

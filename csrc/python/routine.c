@@ -489,6 +489,9 @@ static PyObject *build(frame_t *frame, uint64_t result) {
             PyStructSequence_SET_ITEM(sequence, i, item);
         }
     }
+    if (sequence != NULL && !PyObject_GC_IsTracked(sequence)) {
+        PyObject_GC_Track(sequence); /* it may hold an object that knows the machine: a cycle must be seen */
+    }
     return sequence;
 }
 
