@@ -141,6 +141,12 @@ static void put_numbers(writer_t *writer, const ss_namer_t *namer, const storsim
     }
 }
 
+static void put_when(writer_t *writer, bool known, uint8_t irql, uint64_t time) {
+    if (known) {
+        put(writer, ", IRQL %u, time %" PRIu64 " ticks", (unsigned)irql, time);
+    }
+}
+
 size_t storsim_finding_text(const storsim_machine_t *machine, const storsim_finding_t *finding, char *text, size_t capacity) {
     writer_t writer = {text, capacity, 0};
     if (finding->kind == STORSIM_BUG_CHECK) {
@@ -166,9 +172,11 @@ size_t storsim_finding_text(const storsim_machine_t *machine, const storsim_find
     }
     if (finding->allocated_at != 0) {
         put(&writer, "\n  Allocated at: site %" PRIu32, finding->allocated_at);
+        put_when(&writer, finding->allocated_known, finding->allocated_irql, finding->allocated_time);
     }
     if (finding->freed_at != 0) {
         put(&writer, "\n  First freed at: site %" PRIu32, finding->freed_at);
+        put_when(&writer, finding->freed_known, finding->freed_irql, finding->freed_time);
     }
     return writer.length;
 }
@@ -239,6 +247,12 @@ static void walk_finding(storsim_machine_t *machine, storsim_finding_t *finding,
     ss_codec_u64(codec, &finding->expected);
     ss_codec_u64(codec, &finding->got);
     ss_codec_u64(codec, &finding->address);
+    ss_codec_u64(codec, &finding->allocated_time);
+    ss_codec_u64(codec, &finding->freed_time);
+    ss_codec_u8(codec, &finding->allocated_irql);
+    ss_codec_u8(codec, &finding->freed_irql);
+    ss_codec_bool(codec, &finding->allocated_known);
+    ss_codec_bool(codec, &finding->freed_known);
 }
 
 void ss_findings_walk(storsim_machine_t *machine, ss_findings_t *findings, ss_codec_t *codec) {

@@ -234,6 +234,8 @@ void ss_block_free(storsim_machine_t *machine, ss_block_id_t id) {
         return;
     }
     block->freed_site = ss_machine_where(machine)->site;
+    block->freed_time = storsim_now(machine);
+    block->freed_irql = storsim_irql(machine);
     nt->special_live -= (block->flags & BLOCK_SPECIAL) != 0;
     nt_account(nt, block, false);
     nt_live_remove(nt, id);

@@ -90,13 +90,14 @@ typedef struct ss_block {
     uint32_t freed_site, mdl_count; /* mdl_count: built MDLs that describe it */
     uint32_t next, previous; /* live: order of allocation; quarantined: order of freeing; free: next free record */
     uint32_t arena_next, arena_previous; /* neighbours in the arena; none of pool slots, which live in their page */
+    uint64_t freed_time;                 /* ticks, of freed_site */
     uint64_t trespass;                   /* V20: kernel address beside the block that its device wrote to, 0: none */
     uint32_t pool_page;                  /* pool slot: its page; else 0 */
     uint32_t link, link_generation;      /* MDL: the block it describes; HDA_REGISTERS: room */
     uint32_t exports;
     uint8_t kind, state, irql, node; /* state: free record, live, quarantined */
     int8_t cache;
-    uint8_t flags, context, device;
+    uint8_t flags, context, device, freed_irql;
 } ss_block_t;
 
 enum { SS_STATE_FREE = 0, SS_STATE_LIVE = 1, SS_STATE_QUARANTINED = 2 };

@@ -45,6 +45,24 @@ bool ss_verifying(const storsim_machine_t *machine, uint32_t flag) {
     return (nt_of(machine)->config.verifier & flag) != 0; /* STORSIM_V_DEFAULT was resolved at boot (ruling R10) */
 }
 
+/* When and at which level the block concerned was allocated and freed, where its record is still there. */
+static void add_history(storsim_machine_t *machine, storsim_finding_t *draft) {
+    const ss_block_t *block = ss_block(machine, ss_block_around(machine, draft->address));
+    if (block == NULL) { /* damage just before a block is reported by its address */
+        block = ss_block(machine, ss_block_around(machine, draft->address + POOL_HEADER));
+    }
+    if (block != NULL && draft->allocated_at != 0 && block->site == draft->allocated_at) {
+        draft->allocated_known = true;
+        draft->allocated_time = block->time;
+        draft->allocated_irql = block->irql;
+    }
+    if (block != NULL && draft->freed_at != 0 && block->freed_site == draft->freed_at) {
+        draft->freed_known = true;
+        draft->freed_time = block->freed_time;
+        draft->freed_irql = block->freed_irql;
+    }
+}
+
 static storsim_finding_t draft_of(ss_call_t *call, storsim_class_t kind, const ss_detail_t *detail) {
     storsim_finding_t draft = {.kind = kind};
     if (detail != NULL) {
@@ -54,6 +72,7 @@ static storsim_finding_t draft_of(ss_call_t *call, storsim_class_t kind, const s
         draft.allocated_at = detail->allocated_at;
         draft.freed_at = detail->freed_at;
         draft.owner = detail->owner;
+        add_history(call->machine, &draft);
     }
     nt_sync(call->machine);
     ss_machine_where(call->machine)->owner = call->owner;

@@ -196,6 +196,8 @@ static void walk_record(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     ss_codec_u8(codec, &block->context);
     ss_codec_u8(codec, &block->device);
     ss_codec_u64(codec, &block->trespass);
+    ss_codec_u64(codec, &block->freed_time);
+    ss_codec_u8(codec, &block->freed_irql);
 }
 
 static void walk_records(ss_nt_t *nt, ss_codec_t *codec) {

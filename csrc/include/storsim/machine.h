@@ -186,6 +186,9 @@ typedef struct storsim_finding {
     uint64_t code, parameters[4];        /* bugcheck */
     uint64_t expected, got;              /* by name; e.g. SIZE_MISMATCH: bytes */
     uint64_t address;                    /* the block or address concerned, or 0 */
+    uint64_t allocated_time, freed_time; /* ticks; of allocated_at and freed_at, where known */
+    uint8_t allocated_irql, freed_irql;
+    bool allocated_known, freed_known;   /* whether time and level stand */
 } storsim_finding_t;
 
 size_t storsim_finding_count(const storsim_machine_t *machine);

@@ -278,6 +278,17 @@ static void texts(void) {
     va = va_of(&w, contig_get(&w, STORSIM_BLOCK_CONTIGUOUS, CONTIG(8192), STORSIM_OK));
     contig_put(&w, STORSIM_BLOCK_DMA, va, 8192, 1, 0, STORSIM_OK);
     CHECK(says(&w, "contiguous memory freed as dma memory"));
+    uint8_t old;
+    storsim_set_site(w.machine, 7);
+    CHECK_EQ(storsim_advance(w.machine, 500), STORSIM_OK);
+    va = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
+    CHECK_EQ(storsim_advance(w.machine, 250), STORSIM_OK);
+    CHECK_EQ(storsim_set_irql(w.machine, 2, &old), STORSIM_OK);
+    storsim_set_site(w.machine, 8);
+    pool_put(&w, va, STORSIM_OK);
+    CHECK_EQ(load(&w, va), STORSIM_OK);
+    CHECK(says(&w, "Allocated at: site 7, IRQL 0, time 500 ticks"));
+    CHECK(says(&w, "First freed at: site 8, IRQL 2, time 750 ticks"));
     va = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
     pool_put(&w, va + 16, STORSIM_BUGCHECK);
     CHECK(says(&w, "BugCheck 0xC4 DRIVER_VERIFIER_DETECTED_VIOLATION (0x10, "));
