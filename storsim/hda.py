@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,7 +52,7 @@ class Mmio:
         self._hda = hda
 
     def read(self, offset: int, size: int = 4) -> int:
-        """A load. Misaligned or outside the window: all ones and a note, as the bus would."""
+        """A load. Misaligned, of another size or outside the window: all ones and a note, as the bus would."""
         return self._hda.machine._hda_mmio_read(self._hda.number, offset, size)
 
     def write(self, offset: int, size: int, value: int) -> None:
@@ -86,7 +87,10 @@ class Registers:
         return self._hda.machine._hda_register_read(self._hda.number, self._name(name))
 
     def __setattr__(self, name: str, value: int) -> None:
-        self._hda.machine._hda_register_write(self._hda.number, self._name(name), value)
+        row, number = self._rows[self._name(name)], operator.index(value)
+        if number >> (8 * row.size):
+            raise OverflowError(f"{row.name} has {row.size} bytes: {number:#x} does not fit")
+        self._hda.machine._hda_register_write(self._hda.number, row.name, number)
 
     def __getitem__(self, name: str) -> RegisterInfo:
         try:
@@ -135,8 +139,10 @@ class Codec:
         return int(self._call("command", command))
 
     def parameter(self, nid: int, parameter: int) -> int:
-        """GET_PARAMETER of a node, at once."""
-        return self.command((nid & 0xFF) << 20 | 0xF0000 | parameter & 0xFF)
+        """GET_PARAMETER of a node, at once. nid, parameter: 0 … 255."""
+        if not 0 <= nid <= 0xFF or not 0 <= parameter <= 0xFF:
+            raise OverflowError(f"a node id and a parameter id have 8 bits: {nid}, {parameter}")
+        return self.command(nid << 20 | 0xF0000 | parameter)
 
     def takes(self, nid: int, converter_format: int) -> bool:
         """Whether a converter can take an HDAUDIO_CONVERTER_FORMAT."""
@@ -169,8 +175,10 @@ class Codec:
             self._call("feed", stream_id, data)
             return
 
-        def source(address: int, tag: int, buffer: memoryview) -> int:
-            chunk = data(len(buffer))
+        def source(address: int, tag: int, buffer: bytearray) -> int:
+            chunk = memoryview(data(len(buffer))).cast("B")
+            if len(chunk) > len(buffer):
+                raise ValueError(f"the source returned {len(chunk)} bytes where {len(buffer)} were asked for")
             buffer[: len(chunk)] = chunk
             return len(chunk)
 
@@ -187,6 +195,8 @@ class Codec:
             self._call("record", stream_id, None)
             return
         write = getattr(sink, "write", sink)
+        if not callable(write):
+            raise TypeError(f"a sink is a callable or has a method write, not {type(sink).__name__}")
         self._call("record", stream_id, lambda address, tag, data: write(data) and None)
 
     def unsolicited(self, tag: int, payload: int) -> None:
@@ -260,7 +270,6 @@ class Hda:
         self.codecs: list[Codec] = []
         self.mmio = Mmio(self)
         self.regs = Registers(self)
-        self._removed = False
 
     # --- the bus driver
     # -------------------------------------------------------------------------------------------------
@@ -308,6 +317,11 @@ class Hda:
     # -------------------------------------------------------------------------------------------------------
 
     @property
+    def _removed(self) -> bool:
+        """Whether it was taken out; restoring a snapshot brings it back."""
+        return not self.machine.closed and not self.machine._hda_state(self.number)[0]
+
+    @property
     def interrupt_line(self) -> bool:
         """The level of its interrupt line."""
         return self.machine._hda_state(self.number)[5]
@@ -346,7 +360,6 @@ class Hda:
         at strict."""
         if self._removed:
             raise ValueError("the controller was removed before")
-        self._removed = True
         before = len(self.machine.findings)
         try:
             self.machine._hdaudio_remove(self.number)

@@ -71,8 +71,10 @@ uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object) {
 /* --- callbacks --------------------------------------------------------------------------------------------------- */
 
 /* What the callable receives, one letter per argument, and what its result means.
- *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data   w
- * writable bytes x element of a finished codec transfer   y codec response result: n nothing, u number, t truth */
+ *   v number   t object behind a token   s scatter/gather list   r name of a DDI routine   b the bytes at data
+ *   w a bytearray of as many bytes, taken back afterwards: it may be kept   x element of a finished codec transfer
+ *   y codec response
+ * result: n nothing, u number, t truth */
 typedef struct callback_form {
     const char *arguments;
     char result;
@@ -113,7 +115,7 @@ static PyObject *argument_of(ss_machine_object_t *machine, const storsim_callbac
     case 'b':
         return PyBytes_FromStringAndSize(callback->data, (Py_ssize_t)callback->data_bytes);
     case 'w':
-        return PyMemoryView_FromMemory(callback->data, (Py_ssize_t)callback->data_bytes, PyBUF_WRITE);
+        return PyByteArray_FromStringAndSize(callback->data, (Py_ssize_t)callback->data_bytes);
     case 'x':
         return ss_transfer_done(machine, callback);
     case 'y': {
@@ -140,6 +142,14 @@ static int take_result(storsim_callback_t *callback, char kind, PyObject *result
     return ss_number(result, UINT64_MAX, "what the callback returns", "number", &callback->result);
 }
 
+/* What the callable put into its bytearray, which it may have kept or given another length. */
+static void take_bytes(storsim_callback_t *callback, PyObject *array) {
+    size_t count = (size_t)PyByteArray_GET_SIZE(array);
+    count = count < callback->data_bytes ? count : callback->data_bytes;
+    memcpy(callback->data, PyByteArray_AS_STRING(array), count);
+    callback->result = callback->result < count ? callback->result : count;
+}
+
 static int run(ss_machine_object_t *machine, storsim_callback_t *callback, const callback_form_t *form) {
     PyObject *arguments[8] = {NULL}, *result = NULL;
     PyObject *callable = ss_token_object(machine, callback->routine);
@@ -154,16 +164,8 @@ static int run(ss_machine_object_t *machine, storsim_callback_t *callback, const
     }
     int failed = result == NULL || take_result(callback, form->result, result) < 0;
     for (size_t i = 0; i < count; i++) {
-        if (arguments[i] && form->arguments[i] == 'w') { /* the memory behind it ends with the callback */
-            PyObject *type, *value, *traceback;
-            PyErr_Fetch(&type, &value, &traceback);
-            PyObject *released = PyObject_CallMethod(arguments[i], "release", NULL);
-            failed = failed || released == NULL;
-            if (type != NULL) {
-                PyErr_Clear();
-                PyErr_Restore(type, value, traceback);
-            }
-            Py_XDECREF(released);
+        if (!failed && form->arguments[i] == 'w') {
+            take_bytes(callback, arguments[i]);
         }
         Py_XDECREF(arguments[i]);
     }

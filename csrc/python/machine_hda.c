@@ -90,11 +90,11 @@ PyObject *ss_machine_hda_state(ss_machine_object_t *self, PyObject *args) {
 
 PyObject *ss_machine_hda_mmio_read(ss_machine_object_t *self, PyObject *args) {
     unsigned int controller;
-    unsigned long size;
-    PyObject *object;
-    uint64_t offset, value = 0;
-    if (!PyArg_ParseTuple(args, "IOk", &controller, &object, &size) ||
-        ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 || ss_enter(self) < 0) {
+    PyObject *object, *width;
+    uint64_t offset, size, value = 0;
+    if (!PyArg_ParseTuple(args, "IOO", &controller, &object, &width) ||
+        ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 ||
+        ss_number(width, UINT32_MAX, "size", "number of bytes", &size) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
     ss_here(self);
@@ -104,11 +104,11 @@ PyObject *ss_machine_hda_mmio_read(ss_machine_object_t *self, PyObject *args) {
 
 PyObject *ss_machine_hda_mmio_write(ss_machine_object_t *self, PyObject *args) {
     unsigned int controller;
-    unsigned long size;
-    PyObject *object, *number;
-    uint64_t offset, value;
-    if (!PyArg_ParseTuple(args, "IOkO", &controller, &object, &size, &number) ||
+    PyObject *object, *width, *number;
+    uint64_t offset, size, value;
+    if (!PyArg_ParseTuple(args, "IOOO", &controller, &object, &width, &number) ||
         ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 ||
+        ss_number(width, UINT32_MAX, "size", "number of bytes", &size) < 0 ||
         ss_number(number, UINT64_MAX, "value", "register value", &value) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
@@ -189,12 +189,15 @@ PyObject *ss_machine_hda_stall(ss_machine_object_t *self, PyObject *args) {
 
 /* (link_bytes, dma_bytes, fifo_bytes, block_bytes, running, linked) */
 PyObject *ss_machine_hda_position(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller, descriptor;
+    unsigned int controller;
+    PyObject *object;
+    uint64_t descriptor;
     storsim_hda_position_t position;
-    if (!PyArg_ParseTuple(args, "II", &controller, &descriptor) || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IO", &controller, &object) ||
+        ss_number(object, UINT32_MAX, "descriptor", "stream descriptor", &descriptor) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
-    storsim_status_t status = storsim_hda_position(self->core, controller, descriptor, &position);
+    storsim_status_t status = storsim_hda_position(self->core, controller, (uint32_t)descriptor, &position);
     PyObject *result = status != STORSIM_OK ? NULL
                                             : Py_BuildValue("(KKIINN)", (unsigned long long)position.link_bytes,
                                                             (unsigned long long)position.dma_bytes, position.fifo_bytes,
@@ -372,12 +375,15 @@ PyObject *ss_machine_codec_present(ss_machine_object_t *self, PyObject *args) {
 }
 
 PyObject *ss_machine_codec_set(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller, address, frames;
+    unsigned int controller, address;
+    PyObject *object;
+    uint64_t frames;
     int silent;
-    if (!PyArg_ParseTuple(args, "IIpI", &controller, &address, &silent, &frames) || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IIpO", &controller, &address, &silent, &object) ||
+        ss_number(object, UINT32_MAX, "response_frames", "number of frames", &frames) < 0 || ss_enter(self) < 0) {
         return NULL;
     }
-    return finish(self, storsim_codec_set(self->core, controller, address, silent != 0, frames), no_codec,
+    return finish(self, storsim_codec_set(self->core, controller, address, silent != 0, (uint32_t)frames), no_codec,
                   Py_NewRef(Py_None));
 }
 
@@ -398,12 +404,15 @@ PyObject *ss_machine_codec_command(ss_machine_object_t *self, PyObject *args) {
 PyObject *ss_machine_codec_takes(ss_machine_object_t *self, PyObject *args) {
     unsigned int controller, address;
     unsigned char nid;
-    unsigned short format;
+    PyObject *object;
+    uint64_t format;
     bool takes = false;
-    if (!PyArg_ParseTuple(args, "IIbH", &controller, &address, &nid, &format) || ss_enter(self) < 0) {
+    if (!PyArg_ParseTuple(args, "IIbO", &controller, &address, &nid, &object) ||
+        ss_number(object, UINT16_MAX, "converter_format", "HDAUDIO_CONVERTER_FORMAT", &format) < 0 ||
+        ss_enter(self) < 0) {
         return NULL;
     }
-    storsim_status_t status = storsim_codec_takes(self->core, controller, address, nid, format, &takes);
+    storsim_status_t status = storsim_codec_takes(self->core, controller, address, nid, (uint16_t)format, &takes);
     return finish(self, status, "there is no such converter", status == STORSIM_OK ? PyBool_FromLong(takes) : NULL);
 }
 

@@ -102,13 +102,18 @@ PyObject *ss_machine_hdaudio_surprise_remove(ss_machine_object_t *self, PyObject
 
 /* (controller, guid, size, version, client) → (ntstatus, name of the table or None, size, version, context) */
 PyObject *ss_machine_hdaudio_query(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller, client;
+    unsigned int controller;
     const char *guid;
     Py_ssize_t guid_bytes;
-    unsigned short size, version;
+    PyObject *size_object, *version_object, *client_object;
+    uint64_t size, version, client;
     uint32_t status = 0;
     storsim_hdaudio_interface_t made = {.table = NULL};
-    if (!PyArg_ParseTuple(args, "Iy#HHI", &controller, &guid, &guid_bytes, &size, &version, &client)) {
+    if (!PyArg_ParseTuple(args, "Iy#OOO", &controller, &guid, &guid_bytes, &size_object, &version_object,
+                          &client_object) ||
+        ss_number(size_object, UINT16_MAX, "size", "USHORT", &size) < 0 ||
+        ss_number(version_object, UINT16_MAX, "version", "USHORT", &version) < 0 ||
+        ss_number(client_object, UINT32_MAX, "client", "number of a client", &client) < 0) {
         return NULL;
     }
     if (guid_bytes != 16) {
@@ -120,7 +125,8 @@ PyObject *ss_machine_hdaudio_query(ss_machine_object_t *self, PyObject *args) {
     }
     ss_here(self);
     storsim_status_t answer =
-        storsim_hdaudio_query(self->core, controller, (const uint8_t *)guid, size, version, client, &made, &status);
+        storsim_hdaudio_query(self->core, controller, (const uint8_t *)guid, (uint16_t)size, (uint16_t)version,
+                              (uint32_t)client, &made, &status);
     PyObject *result = answer != STORSIM_OK ? NULL
                                             : Py_BuildValue("(IzHHK)", status, made.table ? made.table->name : NULL,
                                                             made.size, made.version, (unsigned long long)made.context);
