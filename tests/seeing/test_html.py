@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,10 +165,10 @@ def test_a_shell_learns_the_pointers() -> None:
     assert html.load_ipython_extension is html.register
 
 
-def test_showing_needs_nothing() -> None:
+def test_showing_needs_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, storsim; pc = storsim.Machine('1GiB'); pc._repr_html_(); pc.memory._repr_html_();"
         "print([name for name in ('IPython', 'matplotlib', 'numpy', 'vcd') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "[]"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -244,10 +245,10 @@ def test_a_watch_without_samples_says_so(concert: Concert) -> None:
         viz.positions(storsim.Watch(pc.add_hda()))
 
 
-def test_a_missing_matplotlib_names_the_extra() -> None:
+def test_a_missing_matplotlib_names_the_extra(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\nimport storsim\nfrom storsim import viz\n"
         "try: viz.memory_map(storsim.Machine('1GiB'))\nexcept ImportError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "storsim[viz]" in done.stdout
