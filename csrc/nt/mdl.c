@@ -301,7 +301,8 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
     }
     if (pages > capacity_of(block)) { /* the driver made the count larger than its array */
         const ss_detail_t over = {
-            .expected = capacity_of(block), .got = pages, .address = mdl_va, .allocated_at = block->site};
+            .expected = block->size, .got = (pages - capacity_of(block)) * sizeof(uint64_t) - 1, .address = mdl_va,
+            .allocated_at = block->site};
         ss_violate(call, SS_OVERRUN, &over);
         pages = capacity_of(block);
     }

@@ -94,7 +94,7 @@ static size_t overrun(const storsim_finding_t *finding, char *text, size_t capac
         return length(snprintf(text, capacity, "%" PRId64 " bytes before the start of a block of %" PRIu64 " bytes",
                                -past - (int64_t)finding->expected, finding->expected));
     }
-    return length(snprintf(text, capacity, "%" PRId64 " bytes past the end of a block of %" PRIu64 " bytes", past,
+    return length(snprintf(text, capacity, "byte %" PRId64 " past the end of a block of %" PRIu64 " bytes was changed", past + 1,
                            finding->expected));
 }
 

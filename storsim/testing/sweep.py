@@ -55,6 +55,13 @@ class SweepResult:
         }
 
 
+# A worker finds its modules where this process does: the working directory may hold another storsim, without its core.
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from storsim.testing.sweep_worker import main; sys.exit(main())"
+)
+
+
 class _Worker:
     """One process that runs plans; restarted when it dies or hangs."""
 
@@ -68,7 +75,7 @@ class _Worker:
     def start(self, order: dict[str, Any]) -> None:
         """Gives it a plan."""
         if self.process is None or self.process.poll() is not None:
-            command = [sys.executable, "-X", "faulthandler", "-m", "storsim.testing.sweep_worker"]
+            command = [sys.executable, "-X", "faulthandler", "-P", "-c", _START, json.dumps(sys.path)]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
@@ -206,7 +213,7 @@ def sweep(
     cannot be found.
     """
     count = max(1, jobs or os.cpu_count() or 1)
-    request = json.dumps({"target": target, "settings": dict(settings or {}), "path": [p for p in sys.path if p]})
+    request = json.dumps({"target": target, "settings": dict(settings or {})})
     workers = [_Worker(request, timeout) for _ in range(count)]
     try:
         return _sweep(workers, target, calls, pairs, progress)

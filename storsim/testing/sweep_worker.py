@@ -181,7 +181,6 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    sys.path[:0] = [p for p in request["path"] if p not in sys.path]
     try:
         run = resolve(request["target"], request["settings"])
     except TargetError as error:
@@ -197,7 +196,3 @@ def main() -> int:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -676,7 +676,7 @@ def test_a_look_at_the_guards_reports_once_where_no_check_owns_them(level: str) 
     assert world.pc.check() == ""
     [record] = world.pc.violations
     assert (record.name, record.address) == ("OVERRUN", va + 100)
-    assert "0 bytes past the end of a block of 100 bytes" in record.text
+    assert "byte 1 past the end of a block of 100 bytes was changed" in record.text
 
 
 def test_leaks_come_before_damage_at_removal() -> None:

@@ -42,7 +42,9 @@ def scene(seed: int = 3) -> World:
 def test_one_paragraph_per_cause_and_the_first_line_is_the_fix() -> None:
     text = scene().pc.report()
     paragraphs = text.split("\n\n")
-    assert paragraphs[0].startswith("Remember the size that was allocated and pass exactly that. [SIZE_MISMATCH] (2 times)")
+    assert paragraphs[0].startswith(
+        "Remember the size that was allocated and pass exactly that. [SIZE_MISMATCH] (2 times)"
+    )
     assert "8192 bytes were allocated, 4096 given" in paragraphs[0]
     assert "test_reports.py" in paragraphs[0]
     assert paragraphs[1].startswith("Remember the cache type beside the pointer. [CACHE_MISMATCH]")
@@ -106,7 +108,7 @@ def test_same_seed_same_bytes_also_in_another_process(form: str) -> None:
         paths = [*(p for p in sys.path if p), str(Path(__file__).parents[1])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": hash_seed}
         done: Any = subprocess.run(
-            [sys.executable, "-c", code, str(seed), form], env=environment, capture_output=True, check=True
+            [sys.executable, "-P", "-c", code, str(seed), form], env=environment, capture_output=True, check=True
         )
         return bytes(done.stdout)
 
