@@ -154,13 +154,24 @@ def install(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None)
 
 
 def pytest(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None) -> int:
-    """Runs the Python suite on the installed package; returns how many tests passed. Failed unless all did."""
-    output = call(log, [str(bin_folder / "pytest"), "-q", "-p", "no:cacheprovider"], env)
+    """Runs the Python suite on the installed package; returns how many tests passed. Failed unless all did.
+
+    It runs from an empty folder, so that neither a test nor a process it starts can find the package in the source tree.
+    """
+    command = [str(bin_folder / "pytest"), "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    output = call(log, [*command, "--rootdir", str(ROOT), str(ROOT / "tests")], env, cwd=empty_folder())
     summary = output.strip().splitlines()[-1]
     match = re.search(r"(\d+) passed", summary)
     if match is None or re.search(r"failed|error|skipped|xfailed", summary):
         raise Failed(f"expected every test to run and pass: {summary}")
     return int(match[1])
+
+
+def empty_folder() -> Path:
+    """A folder with nothing in it."""
+    folder = BUILD / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def digests(log: TextIO, bin_folder: Path, name: str, env: Mapping[str, str] | None = None) -> int:
@@ -201,14 +212,12 @@ def run_suite(log: TextIO) -> int:
 def run_lint(log: TextIO) -> int:
     """ruff, mypy --strict, stubtest."""
     bin_folder = BUILD / "venv" / "main" / "bin"
-    empty = BUILD / "empty"
-    empty.mkdir(exist_ok=True)
     stubtest = [str(bin_folder / "python"), "-m", "mypy.stubtest", "storsim._core"]
     each(
         log,
         ([str(bin_folder / "ruff"), "check", "--output-format=concise", "."], ROOT),
         ([str(bin_folder / "mypy"), "--strict"], ROOT),
-        ([*stubtest, "--mypy-config-file", str(ROOT / "pyproject.toml")], empty),
+        ([*stubtest, "--mypy-config-file", str(ROOT / "pyproject.toml")], empty_folder()),
     )
     return 0
 
