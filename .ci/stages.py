@@ -156,7 +156,7 @@ def install(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None)
 def pytest(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None) -> int:
     """Runs the Python suite on the installed package; returns how many tests passed. Failed unless all did.
 
-    It runs from an empty folder, so that neither a test nor a process it starts can find the package in the source tree.
+    It runs from an empty folder, so that no test and no process it starts can find the package in the source tree.
     """
     command = [str(bin_folder / "pytest"), "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     output = call(log, [*command, "--rootdir", str(ROOT), str(ROOT / "tests")], env, cwd=empty_folder())
