@@ -160,10 +160,12 @@ def pytest(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None) 
     """
     command = [str(bin_folder / "pytest"), "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     output = call(log, [*command, "--rootdir", str(ROOT), str(ROOT / "tests")], env, cwd=empty_folder())
-    summary = output.strip().splitlines()[-1]
-    match = re.search(r"(\d+) passed", summary)
-    if match is None or re.search(r"failed|error|skipped|xfailed", summary):
-        raise Failed(f"expected every test to run and pass: {summary}")
+    lines = output.strip().splitlines()
+    match = re.search(r"(\d+) passed", lines[-1])
+    # Tests over files published beside the repository have an empty set of parameters where there are none.
+    skipped = [line for line in lines if line.startswith("SKIPPED") and "got empty parameter set" not in line]
+    if match is None or skipped or re.search(r"failed|error|xfailed|xpassed", lines[-1]):
+        raise Failed(f"expected every test to run and pass: {lines[-1]}")
     return int(match[1])
 
 
