@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from storsim.machine import Machine
 
 NO_LIMIT = 2**64 - 1
+NO_DEVICE = 2**32 - 1
 _NTH, _RANGE, _PREDICATE, _PROBABILITY, _HARDWARE = 1, 2, 3, 4, 5
 #: Names of hardware faults, by number of the core.
 HARDWARE = ("", "timeout", "codec_silent", "rirb_overrun", "descriptor_error", "fifo_error", "late_dpc", "removed")
@@ -70,13 +71,16 @@ class Faults:
         name = routine if routine is None or isinstance(routine, str) else routine.__name__
         tag = filters.get("tag")
         minimum, maximum = filters.get("minimum_bytes", 0), filters.get("maximum_bytes", 0)
-        for what, value in (
-            ("minimum_bytes", minimum),
-            ("maximum_bytes", maximum),
-            ("not_before", filters.get("not_before", 0)),
+        for what, value, most in (
+            ("minimum_bytes", minimum, NO_LIMIT),
+            ("maximum_bytes", maximum, NO_LIMIT),
+            ("not_before", filters.get("not_before", 0), NO_LIMIT),
+            ("the number of a call", first, NO_LIMIT),
+            ("the number of a call", last, NO_LIMIT),
+            ("device", device, NO_DEVICE),
         ):
-            if not 0 <= value <= NO_LIMIT:
-                raise ValueError(f"{what}={value}: pass a number from 0 to 2**64 - 1")
+            if not 0 <= value <= most:
+                raise ValueError(f"{what}={value}: pass a number from 0 to {most}")
         return self._machine._fault_add(
             kind,
             name,
@@ -161,9 +165,9 @@ class Faults:
         """Fails a matching call with probability ``p``, in steps of 1/10 000, drawn from ``seed`` (the machine's when
         left out).
         """
-        chances = round(p * 10_000)
-        if not 0 <= chances <= 10_000:
+        if not 0 <= p <= 1:
             raise ValueError(f"p={p}: a probability lies between 0 and 1")
+        chances = round(p * 10_000)
         chosen = self._machine.config.seed if seed is None else seed
         return self._add(
             _PROBABILITY, routine, _filters(tag, minimum_bytes, maximum_bytes, not_before), chances=chances, seed=chosen

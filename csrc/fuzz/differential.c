@@ -361,7 +361,7 @@ static void pool_allocate(bench_t *bench) {
 }
 
 static void pool_free(bench_t *bench) {
-    block_t *block = !mischief(15) ? pick(bench, 1u << KIND_POOL, true) : NULL;
+    block_t *block = !mischief(25) ? pick(bench, 1u << KIND_POOL, true) : NULL;
     if (block == NULL && polite && !mischief(50)) {
         return;
     }
@@ -391,7 +391,7 @@ static contig_call_t contig_request(const bench_t *bench) {
     if (chance(40)) {
         call.node = (uint32_t)below(bench->oracle.nodes);
     }
-    uint64_t misuse = mischief(18) ? below(7) : 99;
+    uint64_t misuse = mischief(25) ? below(7) : 99;
     if (misuse < 7) { /* one misuse at a time: the rules do not order several */
         call = (contig_call_t){.bytes = 1 + below(8192), .high = UINT64_MAX, .cache = 1, .node = 0x80000000u};
     }
@@ -450,7 +450,7 @@ static void contig_free(bench_t *bench, kind_t kind) {
     int cache = block != NULL ? block->cache : 1;
     uint32_t adapter = block != NULL ? block->adapter : 0;
     bool same = block != NULL && block->kind == kind;
-    switch (same ? (mischief(12) ? below(4) : 4 + below(40)) : 99) {
+    switch (same ? (mischief(30) ? below(4) : 4 + below(40)) : 99) {
     case 0: bytes = block->size + 1 + below(4096); break;
     case 1: cache = (block->cache + 1) % 3; break;
     case 2: adapter = 1 - adapter; break;
@@ -577,11 +577,11 @@ static void hmb_free(bench_t *bench) {
 static void mdl_call(bench_t *bench) {
     uint32_t adapter = 0;
     block_t *mdl = pick(bench, 1u << KIND_MDL, true);
-    if (mdl == NULL || chance(40)) {
+    if (mdl == NULL || chance(30)) {
         const block_t *buffer = pick(bench, 0x7, !mischief(12));
         uint64_t va = buffer != NULL ? buffer->va : 0;
         uint64_t bytes = buffer != NULL && buffer->size != 0 ? 1 + below(buffer->size) : 8;
-        bytes = mischief(20) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
+        bytes = mischief(30) ? 0 : chance(3) ? UINT64_C(0xFFFFF001) : bytes;
         bool null = mischief(4);
         expect_t expect = oracle_mdl_allocate(&bench->oracle, va, bytes, null);
         storsim_arg_t args[] = {in(bench->extensions[adapter]), in(va), in(bytes), out(0xDEAD, null)};
@@ -641,8 +641,8 @@ static void compare_pages(bench_t *bench) {
 
 /* Half of the machines see mostly calls of one family, so that its rare behaviours come often enough. */
 static unsigned next_call(unsigned focus) {
-    static const uint8_t families[4][4] = {{0, 1, 2, 9}, {3, 4, 3, 4}, {5, 6, 5, 6}, {7, 8, 7, 8}};
-    return focus < 4 && chance(75) ? families[focus][below(4)] : (unsigned)below(10);
+    static const uint8_t families[6][4] = {{0, 2, 2, 3}, {3, 4, 3, 4}, {5, 6, 5, 6}, {7, 8, 7, 8}, {5, 9, 9, 9}, {5, 6, 6, 9}};
+    return focus < 6 && chance(85) ? families[focus][below(4)] : (unsigned)below(10);
 }
 
 static void one_machine(uint64_t seed, unsigned steps) {
@@ -653,7 +653,7 @@ static void one_machine(uint64_t seed, unsigned steps) {
     unsigned focus = (unsigned)below(8);
     for (unsigned step = 0; step < steps && !bench.dead && bench.oracle.block_count < ORACLE_BLOCKS - 2; step++) {
         if (chance(6) || (bench.oracle.irql > 2 && chance(60))) {
-            bench.oracle.irql = (unsigned)(chance(45) ? 0 : !mischief(60) ? 1 + below(2) : 3 + below(13));
+            bench.oracle.irql = (unsigned)(chance(40) ? 0 : !mischief(35) ? 1 + below(2) : 3 + below(13));
             (void)storsim_set_irql(bench.machine, (uint8_t)bench.oracle.irql, NULL);
         }
         switch (next_call(focus)) {

@@ -186,6 +186,28 @@ def test_counting_starts_at_one(nth: int) -> None:
         World().pc.faults.fail_nth("StorPortAllocatePool", nth)
 
 
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda plan: plan.fail_nth(None, 2**64 + 1),
+        lambda plan: plan.fail_range(None, 1, 2**64),
+        lambda plan: plan.fail_nth(None, 1, minimum_bytes=2**64),
+        lambda plan: plan.hardware("timeout", count=2**64),
+        lambda plan: plan.hardware("timeout", device=-1),
+        lambda plan: plan.hardware("timeout", device=2**32),
+        lambda plan: plan.fail_probability(1.00001),
+        lambda plan: plan.fail_probability(float("nan")),
+        lambda plan: plan.fail_probability(float("inf")),
+    ],
+)
+def test_numbers_do_not_wrap(add: Any) -> None:
+    world = World()
+    before = world.pc.digest()
+    with pytest.raises(ValueError, match="number from 0|between 0 and 1"):
+        add(world.pc.faults)
+    assert world.pc.digest() == before
+
+
 def test_unknown_routine() -> None:
     with pytest.raises((ValueError, KeyError)):
         World().pc.faults.fail_nth("StorPortAllocateEverything", 1)
