@@ -639,7 +639,7 @@ static void compare_pages(bench_t *bench) {
     }
 }
 
-/* Half of the machines see mostly calls of one family, so that its rare behaviours come often enough. */
+/* Six machines in eight see mostly calls of one family, so that its rare behaviours come often enough. */
 static unsigned next_call(unsigned focus) {
     static const uint8_t families[6][4] = {{0, 2, 2, 3}, {3, 4, 3, 4}, {5, 6, 5, 6}, {7, 8, 7, 8}, {5, 9, 9, 9}, {5, 6, 6, 9}};
     return focus < 6 && chance(85) ? families[focus][below(4)] : (unsigned)below(10);

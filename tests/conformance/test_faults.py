@@ -186,25 +186,25 @@ def test_counting_starts_at_one(nth: int) -> None:
         World().pc.faults.fail_nth("StorPortAllocatePool", nth)
 
 
-@pytest.mark.parametrize(
-    "add",
-    [
-        lambda plan: plan.fail_nth(None, 2**64 + 1),
-        lambda plan: plan.fail_range(None, 1, 2**64),
-        lambda plan: plan.fail_nth(None, 1, minimum_bytes=2**64),
-        lambda plan: plan.hardware("timeout", count=2**64),
-        lambda plan: plan.hardware("timeout", device=-1),
-        lambda plan: plan.hardware("timeout", device=2**32),
-        lambda plan: plan.fail_probability(1.00001),
-        lambda plan: plan.fail_probability(float("nan")),
-        lambda plan: plan.fail_probability(float("inf")),
-    ],
-)
-def test_numbers_do_not_wrap(add: Any) -> None:
+TOO_MUCH = {
+    "n": lambda plan: plan.fail_nth(None, 2**64 + 1),
+    "last": lambda plan: plan.fail_range(None, 1, 2**64),
+    "minimum_bytes": lambda plan: plan.fail_nth(None, 1, minimum_bytes=2**64),
+    "count": lambda plan: plan.hardware("timeout", count=2**64),
+    "device below": lambda plan: plan.hardware("timeout", device=-1),
+    "device above": lambda plan: plan.hardware("timeout", device=2**32),
+    "p": lambda plan: plan.fail_probability(1.00001),
+    "p no number": lambda plan: plan.fail_probability(float("nan")),
+    "p without end": lambda plan: plan.fail_probability(float("inf")),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_numbers_do_not_wrap(what: str) -> None:
     world = World()
     before = world.pc.digest()
-    with pytest.raises(ValueError, match="number from 0|between 0 and 1"):
-        add(world.pc.faults)
+    with pytest.raises(ValueError, match=r"number from 0|between 0 and 1"):
+        TOO_MUCH[what](world.pc.faults)
     assert world.pc.digest() == before
 
 
