@@ -9,29 +9,11 @@ from typing import Any
 
 import pytest
 
+from kit.dumps import STEREO_ONLY
 from storsim.cli import EXIT_DONE, EXIT_FOUND, EXIT_INPUT, EXIT_USAGE, main
 from storsim.wav import WavFormat, read_wav, write_wav
 
 STEREO = WavFormat(48000, 16, 2, 2)
-CODEC = """Codec: Two Channels
-Address: 0
-AFG Function Id: 0x1 (unsol 0)
-Vendor Id: 0x11112222
-Subsystem Id: 0x1
-Revision Id: 0x100000
-Default PCM:
-    rates [0x60]: 44100 48000
-    bits [0x2]: 16
-    formats [0x1]: PCM
-Node 0x02 [Audio Output] wcaps 0x1: Stereo
-  Converter: stream=0, channel=0
-Node 0x03 [Pin Complex] wcaps 0x400101: Stereo
-  Pincap 0x00000010: OUT
-  Pin Default 0x01014010: [Jack] Line Out at Ext Rear
-  Pin-ctls: 0x40: OUT
-  Connection: 1
-     0x02
-"""
 
 
 @pytest.fixture
@@ -117,7 +99,7 @@ def test_json(capsys: pytest.CaptureFixture[str], song: Path, tmp_path: Path, co
 
 def test_codec_dump(capsys: pytest.CaptureFixture[str], song: Path, tmp_path: Path) -> None:
     dump = tmp_path / "codec#0"
-    dump.write_text(CODEC, encoding="utf-8")
+    dump.write_text(STEREO_ONLY, encoding="utf-8")
     assert run(capsys, "play", song, "--codec", dump)[0] == EXIT_DONE
     wide = saved(tmp_path / "wide.wav", WavFormat(96000, 24, 6, 3), 100)
     code, text, error = run(capsys, "play", wide, "--codec", dump)
@@ -163,7 +145,7 @@ def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str], song: Path
 
 def test_damaged_dump(capsys: pytest.CaptureFixture[str], song: Path, tmp_path: Path) -> None:
     dump = tmp_path / "codec"
-    dump.write_text(CODEC.replace("Connection: 1", "Connection: x"), encoding="utf-8")
+    dump.write_text(STEREO_ONLY.replace("Connection: 1", "Connection: x"), encoding="utf-8")
     code, _, error = run(capsys, "play", song, "--codec", dump)
     assert code == EXIT_INPUT
     assert "line 17" in error
