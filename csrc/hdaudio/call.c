@@ -150,7 +150,7 @@ static void commit(ss_frame_t *frame) {
     for (uint32_t i = 0; queued && i < frame->item_count; i++) {
         queued[i].Input = 0;
     }
-    if (frame->items) {
+    if (frame->items && frame->call.args[1].data) {
         memcpy(frame->call.args[1].data, frame->items, frame->item_count * sizeof *frame->items);
         frame->call.args[1].written = true;
     }

@@ -180,9 +180,10 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
         group->uniform = value;
         return;
     }
-    for (uint64_t i = from; i < to; i++) {
-        group->filled += (value != 0) - (group->leaf[i] != 0 ? 1u : 0u);
-        group->leaf[i] = value;
+    uint32_t *leaf = group->leaf; /* there is one wherever less than the whole is written */
+    for (uint64_t i = from; leaf != NULL && i < to; i++) {
+        group->filled += (value != 0) - (leaf[i] != 0 ? 1u : 0u);
+        leaf[i] = value;
     }
 }
 

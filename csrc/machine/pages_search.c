@@ -144,13 +144,13 @@ static step_t words_up(walk_t *walk, const ss_chunk_t *chunk) {
         uint64_t busy = chunk->busy[at >> SS_WORD_SHIFT & (SS_CHUNK_WORDS - 1)] >> bit;
         uint32_t free = (uint32_t)ss_min_u64(ss_low_zeros(busy), bits);
         at += free;
-        if (free == bits || at >= walk->high) {
+        if (free >= bits || at >= walk->high) {
             continue;
         }
         if (at - edge >= walk->length) {
             step = FOUND;
         } else {
-            at += ss_min_u64(ss_low_zeros(~(busy >> free)), bits - free);
+            at += ss_min_u64(ss_low_zeros(~(busy >> (free & 63))), bits - free);
             edge = at;
         }
     }

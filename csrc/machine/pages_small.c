@@ -30,11 +30,12 @@ static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chu
 
 /* Bits 0, period, 2 period, …; period a power of two below 64. */
 static inline uint64_t every(uint64_t period) {
-    static const uint64_t patterns[6] = {
+    static const uint64_t patterns[8] = {
         UINT64_C(0xFFFFFFFFFFFFFFFF), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
         UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
+        1, 1,
     };
-    return patterns[ss_low_zeros(period)];
+    return patterns[ss_low_zeros(period) & 7];
 }
 
 ss_fit_t ss_fit_of(const ss_page_request_t *request) {

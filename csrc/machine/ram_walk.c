@@ -60,7 +60,7 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
         load_pages(ram, store, id, codec, count);
         return;
     }
-    for (uint64_t page = 0; count != 0 && page < store->pages; page++) {
+    for (uint64_t page = 0; count != 0 && store->state != NULL && page < store->pages; page++) {
         if (store->state[page] == PAGE_DIRTY) {
             ss_codec_u64(codec, &page);
             ss_codec_bytes(codec, store->data + page * STORSIM_PAGE_SIZE, STORSIM_PAGE_SIZE);

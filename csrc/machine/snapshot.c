@@ -167,7 +167,7 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     if (!ss_codec_ok(&tail) || sum != checksum(bytes, codec.length)) {
         ss_codec_fail(&codec, STORSIM_FORMAT);
     }
-    ss_hardware_t hardware;
+    ss_hardware_t hardware = {0};
     void *states[SS_ROOM_COUNT] = {NULL};
     storsim_status_t status = ss_codec_ok(&codec) ? ss_hardware_create(machine, &hardware) : codec.status;
     if (status != STORSIM_OK) {

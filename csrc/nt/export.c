@@ -3,7 +3,7 @@
 
 const char *storsim_block_kind_text(storsim_block_kind_t kind) {
     static const char *const texts[STORSIM_BLOCK_KIND_COUNT] = {[STORSIM_BLOCK_NONE] = "none",
-#define KIND_TEXT(name, text) [STORSIM_BLOCK_##name] = text,
+#define KIND_TEXT(name, text) [STORSIM_BLOCK_##name] = (text),
                                                                 STORSIM_BLOCK_MAP(KIND_TEXT)
 #undef KIND_TEXT
     };

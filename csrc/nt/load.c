@@ -225,8 +225,12 @@ void nt_load_span(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
 
 static void set_frames(ss_nt_t *nt, ss_codec_t *codec, const ss_block_t *block, ss_block_id_t id) {
     nt_extent_t whole = {block->pfn, block->pages, 0};
-    const nt_extent_t *list = block->extents != 0 ? nt->lists[block->extents - 1].items : &whole;
-    uint32_t count = block->extents != 0 ? nt->lists[block->extents - 1].count : 1;
+    const nt_extent_t *list = &whole;
+    uint32_t count = 1;
+    if (block->extents != 0) {
+        list = nt->lists[block->extents - 1].items;
+        count = nt->lists[block->extents - 1].count;
+    }
     for (uint32_t i = 0; i < count && ss_codec_ok(codec); i++) {
         if (ss_pagemap_set(&nt->by_frame, list[i].first_pfn, list[i].pages, id) != STORSIM_OK) {
             ss_codec_fail(codec, STORSIM_NO_MEMORY);

@@ -166,7 +166,11 @@ static void walk_visible(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     walk_u8_below(codec, &block->node, STORSIM_MAX_NODES);
     uint8_t cache = (uint8_t)block->cache;
     ss_codec_u8(codec, &cache);
-    block->cache = cache <= INT8_MAX ? (int8_t)cache : (int8_t)(cache - 256);
+    if (cache <= INT8_MAX) {
+        block->cache = (int8_t)cache;
+    } else {
+        block->cache = (int8_t)(cache - 256);
+    }
     walk_extents(nt, block, codec);
 }
 

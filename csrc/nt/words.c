@@ -102,7 +102,7 @@ static size_t tag(uint64_t value, char *text, size_t capacity) {
     char letters[5] = "";
     for (unsigned i = 0; i < 4; i++) {
         uint8_t c = (uint8_t)(value >> (8 * i));
-        letters[i] = c >= 0x20 && c < 0x7F ? (char)c : '.';
+        letters[i] = (char)(c >= 0x20 && c < 0x7F ? c : '.');
     }
     return value == 0 ? length(snprintf(text, capacity, "tag 0"))
                       : length(snprintf(text, capacity, "tag '%s' (0x%08" PRIX64 ")", letters, value));
