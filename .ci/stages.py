@@ -59,8 +59,8 @@ class Interpreter:
 
     @property
     def release(self) -> str:
-        """3.12.1"""
-        return ".".join(map(str, self.version))
+        """CPython 3.12.1"""
+        return f"CPython {'.'.join(map(str, self.version))}"
 
     def __post_init__(self) -> None:
         self.name = f"py{self.version[0]}.{self.version[1]}"
@@ -313,7 +313,7 @@ def all_stages() -> list[Stage]:
         Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("build",)),
         Stage("tidy", "clang-tidy, cppcheck", run_tidy),
         Stage("clang", "Python suite on a clang build", run_clang_build, ("sdist",)),
-        *(Stage(item.name, f"Python suite on CPython {item.release}", run_interpreter(item), ("sdist",)) for item in others),
+        *(Stage(item.name, f"Python suite on {item.release}", run_interpreter(item), ("sdist",)) for item in others),
         Stage("same", "same digests from every build", run_same, tuple(builds)),
     ]
 
