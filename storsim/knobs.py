@@ -30,7 +30,33 @@ class Knob(NamedTuple):
     meaning: str
 
 
-class MachineKnobs(TypedDict, total=False):
+class DeviceKnobs(TypedDict, total=False):
+    """Knobs of one adapter."""
+
+    node: int
+    device_extension_bytes: int
+    virtual_miniport: bool
+    bus_master: bool
+    dma_remapping: bool
+    coherent: bool
+    write_combining: bool
+    poison_length: bool
+    sg_delivery: str
+    map_registers: int | None
+    contig_cap: int | None
+    pool_cap: int | None
+    minimum_ucx: int
+    maximum_ucx: int
+    ucx_alignment: int
+    hmb_policy: int | Callable[[int, int, int], int]
+    hmb_cap: int | str | None
+    hmb_utilization_divisor: int
+    hmb_disabled_status: int
+    hmb_second_alloc_status: int
+    hmb_free_match: str
+
+
+class MachineKnobs(DeviceKnobs, total=False):
     """Knobs of a machine, and of its devices as defaults."""
 
     node_policy: str
@@ -60,53 +86,6 @@ class MachineKnobs(TypedDict, total=False):
     systematic_what_if: bool
     trace_entries: int
     site_depth: int
-    node: int
-    device_extension_bytes: int
-    virtual_miniport: bool
-    bus_master: bool
-    dma_remapping: bool
-    coherent: bool
-    write_combining: bool
-    poison_length: bool
-    sg_delivery: str
-    map_registers: int | None
-    contig_cap: int | None
-    pool_cap: int | None
-    minimum_ucx: int
-    maximum_ucx: int
-    ucx_alignment: int
-    hmb_policy: int | Callable[[int, int, int], int]
-    hmb_cap: int | str | None
-    hmb_utilization_divisor: int
-    hmb_disabled_status: int
-    hmb_second_alloc_status: int
-    hmb_free_match: str
-
-
-class DeviceKnobs(TypedDict, total=False):
-    """Knobs of one adapter."""
-
-    node: int
-    device_extension_bytes: int
-    virtual_miniport: bool
-    bus_master: bool
-    dma_remapping: bool
-    coherent: bool
-    write_combining: bool
-    poison_length: bool
-    sg_delivery: str
-    map_registers: int | None
-    contig_cap: int | None
-    pool_cap: int | None
-    minimum_ucx: int
-    maximum_ucx: int
-    ucx_alignment: int
-    hmb_policy: int | Callable[[int, int, int], int]
-    hmb_cap: int | str | None
-    hmb_utilization_divisor: int
-    hmb_disabled_status: int
-    hmb_second_alloc_status: int
-    hmb_free_match: str
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
