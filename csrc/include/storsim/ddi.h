@@ -47,7 +47,24 @@ typedef enum storsim_type {
     STORSIM_T_DEVICE_INFO, /* data: storsim_device_information_t */
     STORSIM_T_KEVENT,      /* address of a simulated KEVENT */
     STORSIM_T_REGISTER,    /* address of a live register */
-    STORSIM_T_PBDL         /* address of a simulated HDAUDIO_BUFFER_DESCRIPTOR array */
+    STORSIM_T_PBDL,        /* address of a simulated HDAUDIO_BUFFER_DESCRIPTOR array */
+    /* Types that no row of the table has: operations of the simulator itself (storsim/operation.h). */
+    STORSIM_T_BYTES,       /* data: uint8_t[count] */
+    STORSIM_T_TEXT,        /* data: char[count], UTF-8, no terminator inside; NULL is NULL */
+    STORSIM_T_ULONGS,      /* data: uint32_t[count] */
+    STORSIM_T_ULONGLONGS,  /* data: uint64_t[count] */
+    STORSIM_T_STRUCT,      /* data: one structure of the operation's layout */
+    STORSIM_T_TICKS,       /* 0 … 2^64-1, virtual time */
+    STORSIM_T_IRQL,        /* 0 … 255 */
+    STORSIM_T_ADAPTER,     /* owner number of an adapter */
+    STORSIM_T_CONTROLLER,  /* number of an HD Audio controller */
+    STORSIM_T_DEVICE,      /* bus device number */
+    STORSIM_T_LINE,        /* interrupt line */
+    STORSIM_T_RULE,        /* id of a rule of the fault plan */
+    STORSIM_T_EXPORT,      /* token of an exported buffer */
+    STORSIM_T_CLIENT,      /* Context of a client of the HD Audio bus driver */
+    STORSIM_T_SNAPSHOT,    /* name of a snapshot: its checksum */
+    STORSIM_T_KINDS        /* how many there are */
 } storsim_type_t;
 
 /* Direction and properties of a parameter. */
