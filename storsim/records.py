@@ -59,7 +59,11 @@ class FaultPoint(NamedTuple):
 
 
 class TraceEntry(NamedTuple):
-    """One entry of the trace ring. kind: call, finding, fault, irql, …; values by kind."""
+    """One entry of the trace ring. time: ticks; of a call, callback, isr or dpc, when it ended. kind: call, finding,
+    fault, irql, …; values: four numbers by kind, see ``STORSIM_TRACE_*`` in storsim/machine.h. irql, cpu: where it ran.
+    began: ticks at which it began, for all others ``time``. inside: entries that were written meanwhile, which stand
+    before this one. Source: model choice.
+    """
 
     sequence: int
     time: int
@@ -69,11 +73,14 @@ class TraceEntry(NamedTuple):
     cpu: int
     site: Site | None
     values: tuple[int, int, int, int]
+    began: int
+    inside: int
 
 
 #: Names of the trace entry kinds, by number.
 TRACE_KINDS = (
     "", "call", "finding", "fault", "irql", "interrupt", "isr", "dpc", "callback", "dma", "register", "stream", "user",
+    "queued", "outputs",
 )  # fmt: skip
 
 

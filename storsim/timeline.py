@@ -1,14 +1,16 @@
 """What the trace ring says, put together: calls, levels, interrupts and their deferred calls, streams and their bytes.
 
-`Timeline` reads ``pc.trace`` once; exporters and pictures share it. Times are ticks of 1/24 000 000 s. The ring has no
-entry for the start of a call, so a call is a point: the moment it returned. Source: the trace kinds of
-storsim/machine.h; register offsets: Intel HD Audio specification 1.0a §3.3.
+`Timeline` reads ``pc.trace`` once; exporters and pictures share it. Times are ticks of 1/24 000 000 s; what happens
+within one tick is told apart by its `storsim.spans.Position`. Source: the trace kinds of storsim/machine.h; register
+offsets: Intel HD Audio specification 1.0a §3.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from storsim.spans import CALLBACKS, Position, Span, at, ordered, room_name, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,13 +20,7 @@ if TYPE_CHECKING:
     from storsim.watch import Watch
 
 STREAM_EVENTS = ("", "run", "stop", "complete", "fifo error", "descriptor error", "reset")
-CALLBACKS = (
-    "", "scatter/gather routine", "descriptor list ISR", "notification", "codec transfer", "unsolicited response",
-    "HMB policy", "fault predicate", "ISR", "DPC", "codec sink", "codec source", "codec verb",
-)  # fmt: skip
-ROOMS = ("kernel", "NVMe", "HD Audio chip", "Storport", "HD Audio bus driver", "journal", "driver")
 _FIRST, _STRIDE, _ALIAS = 0x80, 0x20, 0x2000
-_RUN = 0x02
 #: Routine → (position of the size among the trace's two arguments or None, whether it allocates).
 _SIZES = {
     "StorPortAllocatePool": "pool",
@@ -39,40 +35,48 @@ _FREES = {
 
 
 class Level(NamedTuple):
-    """From ``time`` on a CPU runs at ``irql``; sequence: of the trace entry that shows it."""
+    """From ``time`` on a CPU runs at ``irql``; position: where in the order of all that happened."""
 
     time: int
     irql: int
     cpu: int
-    sequence: int
+    position: Position
+
+
+@dataclass
+class Deferred:
+    """A deferred call. queued, ran, ended: ticks; ran and ended are None while it waits. queued_at: where it was
+    queued, None when that is no longer in the ring. room: who queued it. span: its run.
+    """
+
+    queued: int
+    room: str
+    cpu: int
+    queued_at: Position | None = None
+    ran: int | None = None
+    ended: int | None = None
+    span: Span | None = None
 
 
 @dataclass
 class Interrupt:
-    """One interrupt, from the line to the deferred call. line: its number. raised, served, lowered, deferred: ticks
-    when the line rose, the service routine was done, the line fell, the deferred call ran; None what the trace does not
-    show. claimed: what the service routine said. sequence: of the rise; deferred_sequence: of the deferred call.
+    """One interrupt, from the line to the deferred call. line: its number. raised, lowered: ticks at which the line
+    rose and fell. began, served: ticks at which the service routine began and was done. claimed: what it said.
+    deferred: the first deferred call it queued. None what the trace does not show. position, lowered_at: of the rise
+    and the fall. span: the service routine's run.
     """
 
     line: int
     raised: int
-    sequence: int
+    position: Position
+    began: int | None = None
     served: int | None = None
     lowered: int | None = None
-    deferred: int | None = None
-    deferred_sequence: int = 0
+    lowered_at: Position | None = None
+    deferred: Deferred | None = None
     claimed: bool = False
     cpu: int = 0
-
-
-class Deferred(NamedTuple):
-    """A deferred call. queued, ran: ticks. room: who queued it."""
-
-    queued: int
-    ran: int
-    room: str
-    cpu: int
-    sequence: int
+    span: Span | None = None
 
 
 class Transfer(NamedTuple):
@@ -126,18 +130,20 @@ class Stream:
         """What lanes and signals are called."""
         return f"controller {self.controller} stream {self.descriptor}"
 
-    def runs(self, end: int) -> list[tuple[int, int]]:
-        """(start, stop) in ticks of each stretch with RUN set; one still running ends at ``end``."""
-        found: list[tuple[int, int]] = []
-        start: int | None = None
+    def runs(self) -> list[tuple[StreamEvent, StreamEvent | None]]:
+        """Each stretch in which the engine ran: the event that started it and the one that ended it, None while it
+        runs.
+        """
+        found: list[tuple[StreamEvent, StreamEvent | None]] = []
+        start: StreamEvent | None = None
         for event in self.events:
             if event.what == "run" and start is None:
-                start = event.time
+                start = event
             elif event.what in ("stop", "reset", "descriptor error") and start is not None:
-                found.append((start, event.time))
+                found.append((start, event))
                 start = None
         if start is not None:
-            found.append((start, max(start, end)))
+            found.append((start, None))
         return found
 
 
@@ -169,22 +175,26 @@ class Timeline:
         self.transfers: list[Transfer] = []
         self.usage: list[Usage] = []
         self.calls: list[TraceEntry] = []
+        self.spans = spans(self.entries)
+        self._spans = {span.entry.sequence: span for span in self.spans}
         self._streams: dict[tuple[int, int], Stream] = {}
         self._registers: dict[tuple[int, int], dict[int, int]] = {}
         self._sizes: dict[int, tuple[str, int]] = {}
         self._totals: dict[str, int] = {}
-        self._open: dict[int, Interrupt] = {}
-        self._current: dict[int, Level] = {}
-        self._unclaimed: list[Interrupt] = []
-        self._base: dict[int, int] = {}
-        for entry in self.entries:
-            if entry.kind == "irql":
-                self._base.setdefault(entry.cpu, entry.values[0])
-        for entry in self.entries:
-            self._level(entry)
-            getattr(self, f"_{entry.kind}", _nothing)(entry)
-        for cpu, level in list(self._current.items()):
-            self._fall(cpu, level)
+        self._lines: dict[int, Interrupt] = {}
+        self._levels: dict[int, int] = {}
+        self._below: dict[int, list[int]] = {}
+        self._serving: list[Interrupt | None] = []
+        self._waiting: dict[tuple[int, int, int], list[Deferred]] = {}
+        for position, moment, entry in ordered(self.entries):
+            if moment == "begin":
+                self._begin(position, entry)
+            elif moment == "end":
+                self._end(position, entry)
+            else:
+                if entry.kind != "irql":
+                    self._level(position, entry.cpu, entry.irql)
+                getattr(self, f"_{entry.kind}", _nothing)(entry)
 
     @property
     def start(self) -> int:
@@ -200,30 +210,44 @@ class Timeline:
         """Stream descriptors that appear, by controller and descriptor."""
         return [self._streams[key] for key in sorted(self._streams) if self._streams[key].events]
 
-    def _level(self, entry: TraceEntry) -> None:
-        """The ring notes when a driver changes the level, not when a service routine or deferred call begins or ends:
-        those show by the level of what they do, and take no virtual time.
-        """
-        cpu, now = entry.cpu, entry.irql
-        before = self._current.get(cpu)
-        if before is not None and before.irql != self._base.get(cpu, 0) and entry.time > before.time:
-            before = self._fall(cpu, before)
-        if entry.kind == "irql":
-            self._base[cpu] = now = entry.values[1]
-        if before is None or before.irql != now:
-            self._put(Level(entry.time, now, cpu, entry.sequence))
-        else:
-            self._current[cpu] = before._replace(time=entry.time, sequence=entry.sequence)
+    # levels
 
-    def _fall(self, cpu: int, level: Level) -> Level:
-        """Back to the driver's own level at the time of the last entry."""
-        base = self._base.get(cpu, 0)
-        return level if level.irql == base else self._put(level._replace(irql=base))
+    def _level(self, position: Position, cpu: int, irql: int) -> None:
+        """A CPU is at a level: noted when that is news."""
+        if self._levels.get(cpu) != irql:
+            self._levels[cpu] = irql
+            self.levels.append(Level(position[0], irql, cpu, position))
 
-    def _put(self, level: Level) -> Level:
-        self.levels.append(level)
-        self._current[level.cpu] = level
-        return level
+    def _irql(self, entry: TraceEntry) -> None:
+        position = at(entry.time, entry.sequence)
+        if entry.cpu not in self._levels:
+            self._level(position, entry.cpu, entry.values[0])
+        self._level(position, entry.cpu, entry.values[1])
+
+    def _begin(self, position: Position, entry: TraceEntry) -> None:
+        """A call is made at the level of its caller; the others come with a level of their own, and leave with it."""
+        if entry.kind == "call":
+            self._level(position, entry.cpu, entry.irql)
+            return
+        self._below.setdefault(entry.cpu, []).append(self._levels.get(entry.cpu, 0))
+        if entry.cpu not in self._levels:
+            self._level(position, entry.cpu, 0)
+        self._level(position, entry.cpu, entry.irql)
+        if entry.kind == "isr":
+            self._isr(entry)
+        elif entry.kind == "dpc":
+            self._dpc(entry)
+
+    def _end(self, position: Position, entry: TraceEntry) -> None:
+        if entry.kind == "call":
+            self._call(entry)
+            return
+        below = self._below[entry.cpu]
+        self._level(position, entry.cpu, below.pop() if below else 0)
+        if entry.kind == "isr":
+            self._serving.pop()
+
+    # calls
 
     def _call(self, entry: TraceEntry) -> None:
         self.calls.append(entry)
@@ -242,33 +266,52 @@ class Timeline:
         self._totals[kind] = self._totals.get(kind, 0) + size
         self.usage.append(Usage(entry.time, entry.sequence, kind, self._totals[kind]))
 
+    # interrupts
+
     def _interrupt(self, entry: TraceEntry) -> None:
         line, level = entry.values[0], entry.values[1]
+        position = at(entry.time, entry.sequence)
         if level:
-            made = Interrupt(line, entry.time, entry.sequence, cpu=entry.cpu)
+            made = Interrupt(line, entry.time, position, cpu=entry.cpu)
             self.interrupts.append(made)
-            self._open[line] = made
-        elif line in self._open:
-            self._open.pop(line).lowered = entry.time
+            self._lines[line] = made
+        elif line in self._lines:
+            one = self._lines[line]
+            one.lowered, one.lowered_at = entry.time, position
 
     def _isr(self, entry: TraceEntry) -> None:
-        line = entry.values[0]
-        made = next((one for one in reversed(self.interrupts) if one.line == line), None)
-        if made is not None and made.served is None:
-            made.served, made.claimed = entry.time, bool(entry.values[1])
-            self._unclaimed.append(made)
+        """The first service routine that runs for a rise of the line is the interrupt's; a level-triggered line may be
+        served again before it falls.
+        """
+        one = self._lines.get(entry.values[0])
+        fresh = one is not None and one.began is None
+        self._serving.append(one if fresh else None)
+        if one is not None and fresh:
+            one.began, one.served, one.claimed = entry.began, entry.time, bool(entry.values[1])
+            one.cpu, one.span = entry.cpu, self._spans.get(entry.sequence)
+
+    def _queued(self, entry: TraceEntry) -> None:
+        room, kind, argument, _ = entry.values
+        made = Deferred(entry.time, room_name(room), entry.cpu, at(entry.time, entry.sequence))
+        self.deferred.append(made)
+        self._waiting.setdefault((room, kind, argument), []).append(made)
+        one = self._serving[-1] if self._serving else None
+        if one is not None and one.deferred is None:
+            one.deferred = made
 
     def _dpc(self, entry: TraceEntry) -> None:
-        room, queued = entry.values[0], entry.values[3]
-        name = ROOMS[room] if room < len(ROOMS) else str(room)
-        self.deferred.append(Deferred(queued, entry.time, name, entry.cpu, entry.sequence))
-        due = [one for one in self._unclaimed if one.served is not None and one.served <= entry.time]
-        for one in due:
-            # the first deferred call that was queued before the service routine was done
-            if one.claimed and queued <= (one.served or 0):
-                one.deferred, one.deferred_sequence = entry.time, entry.sequence
-                self._unclaimed.remove(one)
-        self._unclaimed = self._unclaimed[-8:]
+        room, kind, argument, queued = entry.values
+        waiting = [one for one in self._waiting.get((room, kind, argument), []) if one.queued == queued]
+        if waiting:
+            made = waiting[0]
+            self._waiting[room, kind, argument].remove(made)
+        else:
+            made = Deferred(queued, room_name(room), entry.cpu)
+            self.deferred.append(made)
+        made.ran, made.ended, made.cpu = entry.began, entry.time, entry.cpu
+        made.span = self._spans.get(entry.sequence)
+
+    # devices
 
     def _dma(self, entry: TraceEntry) -> None:
         device, address, length, write = entry.values
@@ -297,7 +340,6 @@ class Timeline:
                 self._at(*key).readings.append(Reading(entry.time, value, entry.sequence))
             return
         shadow = self._registers.setdefault(key, {})
-        before = shadow.get(0, 0)
         for i in range(size):
             shadow[inside + i] = value >> (8 * i) & 0xFF
         stream = self._at(*key)
@@ -306,9 +348,6 @@ class Timeline:
         stream.last_index = _word(shadow, 0x0C, 2)
         stream.list_address = _word(shadow, 0x18, 8) & ~0x7F
         stream.tag = shadow.get(2, 0) >> 4 or stream.tag
-        if before & _RUN and not shadow.get(0, 0) & _RUN and stream.events:
-            moved = stream.events[-1].dma_bytes
-            stream.events.append(StreamEvent(entry.time, "stop", moved, entry.sequence))
 
 
 def _word(shadow: dict[int, int], offset: int, size: int) -> int:
@@ -332,7 +371,11 @@ def describe(entry: TraceEntry) -> str:
         case "isr":
             return f"ISR of line {a}: {'claimed' if b else 'not claimed'}"
         case "dpc":
-            return f"DPC of the {ROOMS[a] if a < len(ROOMS) else a}, queued at {d}"
+            return f"DPC of the {room_name(a)}, queued at {d}"
+        case "queued":
+            return f"DPC of the {room_name(a)} queued"
+        case "outputs":
+            return "answers " + ", ".join(f"{value:#x}" for value in entry.values)
         case "callback":
             return f"callback: {CALLBACKS[a] if a < len(CALLBACKS) else a}"
         case "dma":

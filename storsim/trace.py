@@ -27,9 +27,10 @@ class Trace(Sequence[TraceEntry]):
         return self._machine._trace_total()
 
     def _entry(self, fields: tuple[Any, ...]) -> TraceEntry:
-        sequence, time, kind, routine, irql, cpu, site, values = fields
+        sequence, time, kind, routine, irql, cpu, site, values, began, inside = fields
         name = TRACE_KINDS[kind] if kind < len(TRACE_KINDS) else str(kind)
-        return TraceEntry(sequence, time, name, routine, irql, cpu, self._machine._sites.resolve(site), values)
+        where = self._machine._sites.resolve(site)
+        return TraceEntry(sequence, time, name, routine, irql, cpu, where, values, began, inside)
 
     @overload
     def __getitem__(self, index: int) -> TraceEntry: ...

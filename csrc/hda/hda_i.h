@@ -326,7 +326,7 @@ void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t i
 void ss_hda_segment_end(const storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream); /* flow was done */
 void ss_hda_segment_begin(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame);
 storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index);
-void ss_hda_stream_stop(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index);
+void ss_hda_stream_stop(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index);
 void ss_hda_stream_clear(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* all of a stream reset's effects */
 /* After the codecs' converters changed: senders of capture streams are looked up again. Flow was done. */
 void ss_hda_senders_changed(const storsim_machine_t *machine, ss_hda_t *hda);

@@ -396,12 +396,13 @@ storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, ui
 }
 
 /* RUN 1 -> 0 was written; bytes are up to date. RUN reads 1 until the frame ends. */
-void ss_hda_stream_stop(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
+void ss_hda_stream_stop(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     ss_hda_segment_end(machine, hda, stream);
     stream->running = stream->starved = false;
     stream->due = SS_NEVER;
     stream->stop_due = ss_hda_due(machine, hda, hda->config.stop_latency);
+    trace(machine, hda, index, TRACE_STOP);
 }
 
 void ss_hda_stream_clear(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {

@@ -200,6 +200,8 @@ storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t conte
         frame.call.status = status;
     }
     uint64_t answer = frame.call.result;
+    frame.call.staged = frame.out;
+    frame.call.staged_set = frame.out_set;
     status = ss_call_end(&frame.call);
     if (status == STORSIM_OK || status == STORSIM_VIOLATION) {
         commit(&frame);

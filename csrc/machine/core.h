@@ -124,6 +124,15 @@ bool ss_fault_named(storsim_machine_t *machine, uint16_t routine, storsim_status
 /* A hardware occasion: true when a rule of this name (and device) is armed; consumes one. */
 bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device);
 
+/* Writes an entry: something that happened at once, here and now. O(1), never fails. */
 void ss_trace(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* Where something that lasts began. */
+typedef struct ss_mark {
+    uint64_t time, sequence;
+    uint8_t irql, cpu;
+} ss_mark_t;
+ss_mark_t ss_trace_mark(const storsim_machine_t *machine);
+/* Writes the entry of something that lasts, at its end. Marks and ends nest. O(1), never fails. */
+void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
 #endif

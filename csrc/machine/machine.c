@@ -248,9 +248,11 @@ storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *cal
     if (status != STORSIM_OK) {
         return status;
     }
-    ss_trace(machine, STORSIM_TRACE_CALLBACK, (uint64_t)callback->kind, callback->routine, callback->values[0], callback->values[1]);
+    const uint64_t first = callback->values[0]; /* the host may overwrite it */
+    const ss_mark_t began = ss_trace_mark(machine);
     machine->callback_depth++;
     status = machine->callback(machine->callback_host, callback);
     machine->callback_depth--;
+    ss_trace_span(machine, STORSIM_TRACE_CALLBACK, &began, (uint64_t)callback->kind, callback->routine, first, callback->result);
     return status == STORSIM_OK ? STORSIM_OK : STORSIM_CALLBACK;
 }

@@ -62,8 +62,17 @@ typedef struct ss_sites {
 
 void ss_sites_destroy(ss_sites_t *sites, ss_host_t *host);
 
+/* One cache line; an entry's sequence follows from its place. */
+typedef struct ss_trace_slot {
+    uint64_t time, began;
+    uint16_t kind, routine;
+    uint8_t irql, cpu;
+    uint32_t site, inside;
+    uint64_t values[4];
+} ss_trace_slot_t;
+
 typedef struct ss_trace_ring {
-    storsim_trace_entry_t *entries; /* power of two, allocated with the first entry */
+    ss_trace_slot_t *entries; /* power of two, allocated with the first entry */
     uint32_t capacity;
     uint64_t total;
 } ss_trace_ring_t;

@@ -14,6 +14,7 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
                         .args = args,
                         .status = STORSIM_OK,
                         .saved = *where,
+                        .began = ss_trace_mark(machine),
                         .outer = nt->frame};
     nt->frame = call;
     where->routine = routine != NULL ? routine->id : 0;
@@ -26,24 +27,34 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     return STORSIM_OK;
 }
 
-/* The first output that was written, for the trace. */
-static uint64_t first_output(const ss_call_t *call) {
-    for (uint8_t i = 0; i < call->routine->param_count; i++) {
-        if ((call->routine->params[i].flags & STORSIM_P_OUT) != 0 && call->args[i].written) {
-            return call->args[i].value;
+/* The call's entry in the trace, after one for its outputs when there are several. */
+static void trace(const ss_call_t *call) {
+    const storsim_routine_t *routine = call->routine;
+    uint64_t outputs[4] = {0};
+    uint32_t count = 0;
+    for (uint8_t i = 0; call->status == STORSIM_OK && i < routine->param_count && count < 4; i++) {
+        if ((routine->params[i].flags & STORSIM_P_OUT) == 0) {
+            continue;
+        }
+        if (call->args[i].written) {
+            outputs[count++] = call->args[i].value;
+        } else if ((call->staged_set >> i & 1u) != 0) {
+            outputs[count++] = call->staged[i];
         }
     }
-    return 0;
+    if (count > 1) {
+        ss_trace(call->machine, STORSIM_TRACE_OUTPUTS, outputs[0], outputs[1], outputs[2], outputs[3]);
+    }
+    uint8_t skip = routine->param_count != 0 && routine->params[0].type == STORSIM_T_DEVEXT ? 1 : 0;
+    uint64_t first = skip < routine->param_count ? call->args[skip].value : 0;
+    uint64_t second = skip + 1 < routine->param_count ? call->args[skip + 1].value : 0;
+    ss_trace_span(call->machine, STORSIM_TRACE_CALL, &call->began, call->result, first, second, outputs[0]);
 }
 
 storsim_status_t ss_call_end(ss_call_t *call) {
     ss_nt_t *nt = nt_of(call->machine);
     if (call->routine != NULL) {
-        const storsim_routine_t *routine = call->routine;
-        uint8_t skip = routine->param_count != 0 && routine->params[0].type == STORSIM_T_DEVEXT ? 1 : 0;
-        uint64_t first = skip < routine->param_count ? call->args[skip].value : 0;
-        uint64_t second = skip + 1 < routine->param_count ? call->args[skip + 1].value : 0;
-        ss_trace(call->machine, STORSIM_TRACE_CALL, call->result, first, second, first_output(call));
+        trace(call);
     }
     *ss_machine_where(call->machine) = call->saved;
     nt_sync(call->machine);

@@ -115,24 +115,26 @@ storsim_status_t ss_kernel_ops_register(storsim_machine_t *machine, ss_room_t ro
 }
 
 static storsim_status_t run_isr(storsim_machine_t *machine, const nt_connection_t *connection, bool *claimed) {
-    storsim_status_t status;
+    storsim_status_t status = STORSIM_OK;
+    level_t level;
+    *claimed = false;
     ss_machine_interrupt_seen(machine);
+    enter(machine, nt_of(machine)->cpu, connection->irql, &level);
+    const ss_mark_t began = ss_trace_mark(machine);
     if (connection->room == SS_ROOM_HOST) {
         storsim_callback_t callback = {.kind = STORSIM_CB_INTERRUPT,
                                        .routine = connection->routine,
                                        .values = {connection->line, connection->context}};
-        status = ss_callback_at(machine, connection->irql, &callback);
+        status = ss_callback(machine, &callback);
         *claimed = callback.result != 0;
     } else {
         const ss_kernel_ops_t *ops = nt_of(machine)->ops[connection->room];
-        level_t level;
-        *claimed = false;
-        enter(machine, nt_of(machine)->cpu, connection->irql, &level);
-        status = ops != NULL && ops->isr != NULL ? ops->isr(machine, connection->line, connection->context, claimed)
-                                                 : STORSIM_OK;
-        leave(machine, &level);
+        if (ops != NULL && ops->isr != NULL) {
+            status = ops->isr(machine, connection->line, connection->context, claimed);
+        }
     }
-    ss_trace(machine, STORSIM_TRACE_ISR, connection->line, *claimed, 0, 0);
+    ss_trace_span(machine, STORSIM_TRACE_ISR, &began, connection->line, *claimed, 0, 0);
+    leave(machine, &level);
     return status;
 }
 
@@ -206,6 +208,7 @@ static storsim_status_t queue(storsim_machine_t *machine, const nt_dpc_t *dpc) {
         }
     }
     nt->dpcs[nt->dpc_count++] = *dpc;
+    ss_trace(machine, STORSIM_TRACE_QUEUED, dpc->room, dpc->kind, dpc->a, dpc->ready);
     return STORSIM_OK;
 }
 
@@ -262,9 +265,9 @@ static storsim_status_t run_dpc(storsim_machine_t *machine, uint32_t at) {
         return ss_bugcheck(&call, SS_DPC_WATCHDOG, 0x133, 1, 0, 0, 0, NULL);
     }
     take_out(nt, at);
-    ss_trace(machine, STORSIM_TRACE_DPC, dpc.room, dpc.kind, dpc.a, dpc.queued);
     level_t level;
     enter(machine, dpc.cpu, DISPATCH_LEVEL, &level);
+    const ss_mark_t began = ss_trace_mark(machine);
     storsim_status_t status = STORSIM_OK;
     if (dpc.room == SS_ROOM_HOST) {
         storsim_callback_t callback = {.kind = STORSIM_CB_DPC, .routine = dpc.a, .values = {dpc.b}};
@@ -272,6 +275,7 @@ static storsim_status_t run_dpc(storsim_machine_t *machine, uint32_t at) {
     } else if (nt->ops[dpc.room] != NULL && nt->ops[dpc.room]->dpc != NULL) {
         status = nt->ops[dpc.room]->dpc(machine, dpc.kind, dpc.a, dpc.b);
     }
+    ss_trace_span(machine, STORSIM_TRACE_DPC, &began, dpc.room, dpc.kind, dpc.a, dpc.queued);
     leave(machine, &level);
     return status;
 }

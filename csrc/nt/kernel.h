@@ -33,6 +33,9 @@ typedef struct ss_call {
     bool raised;             /* strict: a violation without a code of its own was recorded */
     storsim_status_t status; /* OK, or why the call stops: BUGCHECK, CALLBACK, NO_MEMORY, … */
     ss_where_t saved;        /* the frame below, for nested calls from callbacks */
+    ss_mark_t began;
+    const uint64_t *staged;  /* outputs by parameter that will be written after ss_call_end, for the trace; NULL: none */
+    uint16_t staged_set;     /* which of them, by bit */
     struct ss_call *outer;   /* the call below, NULL for the outermost */
 } ss_call_t;
 

@@ -212,7 +212,7 @@ PyObject *ss_machine_injected(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
 
 /* --- trace ------------------------------------------------------------------------------------------------------- */
 
-/* (sequence, time, kind, routine name, irql, cpu, site, (values)) */
+/* (sequence, time, kind, routine name, irql, cpu, site, (values), began, inside) */
 PyObject *ss_machine_trace(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *list = PyList_New(0);
     if (list == NULL || ss_enter(self) < 0) {
@@ -223,9 +223,10 @@ PyObject *ss_machine_trace(ss_machine_object_t *self, PyObject *Py_UNUSED(ignore
     storsim_trace_entry_t e;
     for (size_t i = 0; list != NULL && i < count && storsim_trace_get(self->core, i, &e); i++) {
         const storsim_routine_t *row = storsim_ddi_routine(e.routine);
-        if (!append(list, Py_BuildValue("(KKizIII(KKKK))", (u64)e.sequence, (u64)e.time, (int)e.kind,
+        if (!append(list, Py_BuildValue("(KKizIII(KKKK)KI)", (u64)e.sequence, (u64)e.time, (int)e.kind,
                                         row ? row->name : NULL, (unsigned int)e.irql, (unsigned int)e.cpu, e.site,
-                                        (u64)e.values[0], (u64)e.values[1], (u64)e.values[2], (u64)e.values[3]))) {
+                                        (u64)e.values[0], (u64)e.values[1], (u64)e.values[2], (u64)e.values[3],
+                                        (u64)e.began, (unsigned int)e.inside))) {
             Py_CLEAR(list);
         }
     }

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from storsim.records import Site
     from storsim.watch import Watch
 
-SCHEMA = "storsim.trace/1"
+SCHEMA = "storsim.trace/2"
 """Name and version of the JSONL schema. The number changes when a field changes its meaning or goes; new fields and new
-types of line may come without it.
+types of line may come without it. 2: calls, callbacks, service routines and deferred calls stand where they ended, and
+say where they began; in 1 callbacks and deferred calls stood where they began.
 
 Every line is an object with ``type``:
 
@@ -25,7 +26,8 @@ header
     first line. schema, machine (how it was made), seed, ticks_per_second, now, total and dropped (entries of the ring),
     core_version
 entry
-    sequence, time (ticks), kind, routine, irql, cpu, site, values (four numbers by kind), text (in words)
+    sequence, time (ticks; when it ended), kind, routine, irql, cpu, site, values (four numbers by kind), began (ticks),
+    inside (entries written meanwhile, which stand before this one), text (in words)
 finding
     kind, name, routine, time, irql, cpu, owner, address, code, parameters, site, text
 allocation
@@ -35,7 +37,8 @@ sample
 """
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "entry": (
-        "sequence", "time", "kind", "routine", "irql", "cpu", "site", "value0", "value1", "value2", "value3", "text"
+        "sequence", "time", "kind", "routine", "irql", "cpu", "site", "value0", "value1", "value2", "value3", "began",
+        "inside", "text",
     ),
     "finding": (
         "kind", "name", "routine", "time", "irql", "cpu", "owner", "address", "code", "parameters", "site", "text"

@@ -49,7 +49,8 @@ def dma_timeline(
     ax = style.axes(ax, 9, 1.9 + 0.6 * max(1, len(streams)))
     shades = (style.BLUE, style.SKY)
     for lane, stream in enumerate(streams):
-        for run_start, run_end in stream.runs(timeline.now):
+        for began, ended in stream.runs():
+            run_start, run_end = began.time, timeline.now if ended is None else ended.time
             since, number = run_start, 0
             done = [
                 event.time for event in stream.events if event.what == "complete" and run_start < event.time <= run_end
@@ -265,9 +266,9 @@ def _latencies(timeline: Timeline, beats: Sequence[Beat]) -> list[tuple[list[int
     """([raised, served, deferred, refilled], slack) per interrupt; equal points where nothing is known."""
     rows: list[tuple[list[int], int | None]] = []
     for one in timeline.interrupts:
-        if one.served is None or not one.claimed:
+        if one.began is None or one.served is None or not one.claimed:
             continue
-        ran = one.served if one.deferred is None else one.deferred
+        ran = one.served if one.deferred is None or one.deferred.ran is None else one.deferred.ran
         beat = next((beat for beat in beats if one.raised <= beat.interrupt <= ran), None)
         if beats and beat is None:
             continue

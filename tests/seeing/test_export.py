@@ -141,7 +141,7 @@ def test_vcd_names_its_extra(storage: storsim.Machine, tmp_path: Path, monkeypat
 
 def test_vcd_of_storage_shows_pool(storage: storsim.Machine, tmp_path: Path) -> None:
     assert export.vcd(storage, tmp_path / "x.vcd") > 0
-    assert [value for _, value in _read_vcd(tmp_path / "x.vcd")["memory.pool"]] == [100, 300, 600, 300]
+    assert [value for _, value in _read_vcd(tmp_path / "x.vcd")["memory.pool"]] == [0, 100, 300, 600, 300]
 
 
 def test_an_empty_machine_exports_to_everything(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_wav_equals_what_was_played(concert: Concert, tmp_path: Path) -> None:
 def test_jsonl_has_a_schema_and_every_entry(concert: Concert, tmp_path: Path) -> None:
     count = export.jsonl(concert.pc, tmp_path / "x.jsonl", watch=concert.watch)
     lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert lines[0]["schema"] == export.SCHEMA == "storsim.trace/1"
+    assert lines[0]["schema"] == export.SCHEMA == "storsim.trace/2"
     assert lines[0]["dropped"] == 0
     assert len(lines) == count + 1
     entries = [line for line in lines if line["type"] == "entry"]

@@ -261,27 +261,36 @@ uint64_t storsim_fault_points(const storsim_machine_t *machine);
 
 /* --- trace --------------------------------------------------------------------------------------------------------- */
 
+/* One thing that happened. Calls, callbacks, service routines and deferred calls last: they are written when they end, and say when
+ * they began (began, ticks) and how many entries of what they did stand before theirs (inside): they began just before the entry
+ * sequence - inside. So a span is whole as long as its one entry is in the ring, spans of one CPU nest, and of two that begin before
+ * the same entry the one that ends later is the outer. For all others began = time and inside = 0. irql, cpu: of spans at their
+ * begin. Model choice. */
 typedef struct storsim_trace_entry {
-    uint64_t sequence, time;
+    uint64_t sequence, time, began;
     uint16_t kind;       /* STORSIM_TRACE_* */
     uint16_t routine;
     uint8_t irql, cpu;
     uint32_t site;
+    uint32_t inside;     /* UINT32_MAX: that many or more */
     uint64_t values[4];
 } storsim_trace_entry_t;
 enum {
-    STORSIM_TRACE_CALL = 1,  /* values: result, first two arguments after the extension, output */
+    STORSIM_TRACE_CALL = 1,  /* a span. values: result, first two arguments after the extension, first output */
     STORSIM_TRACE_FINDING,   /* values: finding id */
     STORSIM_TRACE_FAULT,     /* values: injected id */
     STORSIM_TRACE_IRQL,      /* values: old, new */
     STORSIM_TRACE_INTERRUPT, /* values: line, level */
-    STORSIM_TRACE_ISR,       /* values: line, claimed */
-    STORSIM_TRACE_DPC,       /* values: room, kind, argument, time queued */
-    STORSIM_TRACE_CALLBACK,  /* values: kind, routine token */
+    STORSIM_TRACE_ISR,       /* a span. values: line, claimed */
+    STORSIM_TRACE_DPC,       /* a span. values: room, kind, argument, time queued */
+    STORSIM_TRACE_CALLBACK,  /* a span. values: kind, routine token, first value, result */
     STORSIM_TRACE_DMA,       /* values: device, address, bytes, 0 read 1 write */
     STORSIM_TRACE_REGISTER,  /* values: device, offset, size << 1 | write, value */
-    STORSIM_TRACE_STREAM,    /* values: device, descriptor, event, position */
-    STORSIM_TRACE_USER       /* values: anything */
+    STORSIM_TRACE_STREAM,    /* values: device, descriptor, event (1 run, 2 stop, 3 complete, 4 FIFO error, 5 descriptor error, 6 reset),
+                                position */
+    STORSIM_TRACE_USER,      /* values: anything */
+    STORSIM_TRACE_QUEUED,    /* a deferred call was queued. values: room, kind, argument, earliest time it may run */
+    STORSIM_TRACE_OUTPUTS    /* stands before a CALL with several outputs: the first four in documented order, values not written are 0 */
 };
 /* Entries still in the ring, oldest first. */
 size_t storsim_trace_count(const storsim_machine_t *machine);

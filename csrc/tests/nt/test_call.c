@@ -44,6 +44,7 @@ static void frames(void) {
     const ss_where_t *where = ss_machine_where(w.machine);
     storsim_set_site(w.machine, 3);
     frame_t outer, inner;
+    const uint64_t first = storsim_trace_total(w.machine);
     begin(&w, &outer, "StorPortAllocatePool", 4);
     CHECK_EQ(where->routine, routine("StorPortAllocatePool")->id);
     memset(&inner, 0, sizeof inner);
@@ -77,9 +78,13 @@ static void frames(void) {
     bool seen = false;
     for (size_t i = 0; i < storsim_trace_count(w.machine); i++) {
         CHECK(storsim_trace_get(w.machine, i, &entry));
-        seen = seen || (entry.kind == STORSIM_TRACE_CALL && entry.values[0] == 0x77 && entry.values[1] == 0x2222);
+        CHECK_EQ(entry.sequence, i);
+        seen = seen || (entry.kind == STORSIM_TRACE_CALL && entry.values[0] == 0x77 && entry.values[1] == 0x2222 &&
+                        entry.inside >= 3); /* the level and both findings */
     }
     CHECK(seen);
+    CHECK_EQ(entry.kind, STORSIM_TRACE_CALL); /* the outer call ended last and began first */
+    CHECK_EQ(entry.inside, entry.sequence - first);
     world_end(&w);
 }
 

@@ -153,6 +153,34 @@ static void stubborn(void) {
     world_end(&w);
 }
 
+/* Spans are written when they end and say when they began and what lies in them. */
+static void traced(void) {
+    static const struct { uint16_t kind; uint8_t irql; uint32_t inside; uint64_t began, value; } expected[] = {
+        {STORSIM_TRACE_INTERRUPT, 0, 0, 0, 1}, {STORSIM_TRACE_QUEUED, 5, 0, 0, 0}, {STORSIM_TRACE_INTERRUPT, 5, 0, 0, 0},
+        {STORSIM_TRACE_ISR, 5, 2, 0, 1},       {STORSIM_TRACE_DPC, 2, 0, 100, 7},
+    };
+    world_t w;
+    world_init(&w);
+    w.config.dpc_latency = 100;
+    start(&w);
+    CHECK_EQ(ss_interrupt_connect(w.machine, the_line, 5, SS_ROOM_HDAUDIO, 1), STORSIM_OK);
+    const uint64_t before = storsim_trace_total(w.machine);
+    CHECK_EQ(ss_line_set(w.machine, the_line, true), STORSIM_OK);
+    CHECK_EQ(storsim_advance(w.machine, 100), STORSIM_OK);
+    CHECK_EQ(storsim_trace_total(w.machine), before + 5);
+    for (size_t i = 0; i < 5; i++) {
+        storsim_trace_entry_t entry = {0};
+        CHECK(storsim_trace_get(w.machine, (size_t)before + i, &entry));
+        CHECK_EQ(entry.sequence, before + i);
+        CHECK_EQ(entry.kind, expected[i].kind);
+        CHECK_EQ(entry.irql, expected[i].irql);
+        CHECK_EQ(entry.inside, expected[i].inside);
+        CHECK_EQ(entry.began, expected[i].began);
+        CHECK(i == 1 || entry.values[1] == expected[i].value);
+    }
+    world_end(&w);
+}
+
 static void latency(void) {
     world_t w;
     world_init(&w);
@@ -265,6 +293,7 @@ int main(void) {
     plain();
     priorities();
     stubborn();
+    traced();
     latency();
     manual();
     host_routines();

@@ -15,7 +15,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "The machine": ("machine", "memory", "memory_range", "virtual_time", "event", "kernel_memory", "faults", "enums"),
     "Storage": ("adapter", "blocks", "nvme"),
     "HD Audio": ("hda", "hdaudio", "player", "codec_driver", "wav"),
-    "What happened": ("records", "errors", "trace", "timeline", "watch", "report"),
+    "What happened": ("records", "errors", "trace", "spans", "timeline", "watch", "report"),
     "Showing it": ("html", "viz.memory", "viz.audio", "export", "export.tables", "export.perfetto", "export.waveform",
                    "export.sound"),
     "Real machines and drives": ("importers.maps", "importers.ranges", "importers.buddyinfo", "importers.id_ctrl",
