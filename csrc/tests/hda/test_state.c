@@ -301,7 +301,7 @@ static void sinks_and_sources(void) {
         uint8_t data[4096];
         pattern(data, sizeof data, 8);
         for (size_t i = 0; i < ears.bytes && !failing; i++) {
-            size_t at = (from + i) % 1920;
+            size_t at = (size_t)((from + i) % 1920);
             CHECK_EQ(ears.heard[i], at < 960 ? data[at] : data[at - 960]);
         }
         CHECK(ears.asked > 8000);

@@ -40,7 +40,7 @@ static void against_array(uint64_t seed) {
         } else if (live != 0) {
             uint32_t pick = (uint32_t)ss_rng_below(&rng, live);
             CHECK_EQ(ss_pagemap_set(&map, spans[pick].page, spans[pick].count, 0), STORSIM_OK);
-            memset(plain + spans[pick].page, 0, spans[pick].count * sizeof plain[0]);
+            memset(plain + spans[pick].page, 0, (size_t)spans[pick].count * sizeof plain[0]);
             spans[pick] = spans[--live];
         }
         for (uint64_t i = 0; step % 50 == 0 && i < PAGES; i++) {
