@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from storsim import knobs
+from storsim import _core, knobs
 from storsim.enums import NtStatus
 from storsim.errors import NtStatusError
 from storsim.hdaudio import GUID, Interface
@@ -43,24 +43,11 @@ class Position(NamedTuple):
     linked: bool
 
 
-class Mmio:
-    """The register window: loads and stores of 1, 2 or 4 aligned bytes."""
-
-    __slots__ = ("_hda",)
-
-    def __init__(self, hda: Hda) -> None:
-        self._hda = hda
-
-    def read(self, offset: int, size: int = 4) -> int:
-        """A load. Misaligned, of another size or outside the window: all ones and a note, as the bus would."""
-        return self._hda.machine._hda_mmio_read(self._hda.number, offset, size)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        """A store of size bytes; bits of value above them are not looked at."""
-        self._hda.machine._hda_mmio_write(self._hda.number, offset, size, value)
+#: The register window: ``read(offset, size=4)`` and ``write(offset, size, value)``.
+Mmio = _core.Mmio
 
 
-class Registers:
+class Registers(_core.RegisterFile):
     """Registers by specification name: ``hda.regs.SD4LPIB`` reads, assignment writes, ``dir()`` lists them."""
 
     __slots__ = ("_hda", "_rows")
@@ -69,8 +56,8 @@ class Registers:
         _hda: Hda
         _rows: dict[str, RegisterInfo]
 
-    def __init__(self, hda: Hda) -> None:
-        rows = hda.machine._hda_registers(hda.number)
+    def __init__(self, machine: Machine, number: int, hda: Hda) -> None:
+        rows = machine._hda_registers(number)
         object.__setattr__(self, "_hda", hda)
         object.__setattr__(self, "_rows", {row[0]: RegisterInfo(*row) for row in rows})
 
@@ -81,10 +68,9 @@ class Registers:
             raise ValueError("the controller was removed: its registers are gone")
         return name.upper()
 
-    def __getattr__(self, name: str) -> int:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._hda.machine._hda_register_read(self._hda.number, self._name(name))
+    def _missing(self, name: str) -> int:
+        """A name that is spelled otherwise than in the specification, or none."""
+        return int(getattr(self, self._name(name)))
 
     def __setattr__(self, name: str, value: int) -> None:
         row, number = self._rows[self._name(name)], operator.index(value)
@@ -268,8 +254,8 @@ class Hda:
         self.number = number
         self.settings = dict(settings)
         self.codecs: list[Codec] = []
-        self.mmio = Mmio(self)
-        self.regs = Registers(self)
+        self.mmio = Mmio(machine, number)
+        self.regs = Registers(machine, number, self)
 
     # --- the bus driver
     # -------------------------------------------------------------------------------------------------

@@ -284,37 +284,8 @@ class BufferDescriptorList(Sequence[HDAUDIO_BUFFER_DESCRIPTOR]):
         return f"<PHDAUDIO_BUFFER_DESCRIPTOR at {self._address:#x}>"
 
 
-class LiveRegister:
-    """PULONG to a register: ``int(register)`` reads it now; stands for its address. Read only: a store is a
-    violation."""
-
-    __slots__ = ("_address", "_machine")
-
-    def __init__(self, machine: Machine, address: int) -> None:
-        self._machine = machine
-        self._address = address
-
-    @property
-    def address(self) -> int:
-        """Kernel address of the register."""
-        return self._address
-
-    def __int__(self) -> int:
-        return int.from_bytes(self._machine.read_va(self._address, 4), "little")
-
-    def __index__(self) -> int:
-        return self._address
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, LiveRegister):
-            return self._address == other._address and self._machine is other._machine
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._address)
-
-    def __repr__(self) -> str:
-        return f"<register at {self._address:#x}>"
+#: PULONG to a register: ``int(register)`` reads it now; stands for its address. Read only: a store is a violation.
+LiveRegister = _core.LiveRegister
 
 
 # --- formats

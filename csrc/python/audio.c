@@ -95,7 +95,8 @@ static PyObject *at_address(frame_t *frame, PyObject **slot, const char *name, u
 }
 
 PyObject *ss_out_register(frame_t *frame, int index) {
-    return at_address(frame, &frame->routine->state->LiveRegister, "LiveRegister", frame->args[index].value);
+    uint64_t address = frame->args[index].value;
+    return address ? ss_pointer_new(frame->routine->state->LiveRegister, frame->machine, address) : PyLong_FromLong(0);
 }
 
 PyObject *ss_out_bdl(frame_t *frame, int index) {

@@ -46,6 +46,7 @@ typedef struct ss_plan ss_plan_t;
     X(Routine)                                                                                                         \
     X(Routines)                                                                                                        \
     X(Pointer) X(Mdl) X(ScatterGatherList) X(Srb) X(Block) X(Snapshot) X(Sites) X(AccessRange) X(LiveRegister)         \
+        X(Mmio) X(RegisterFile)                                                                                        \
         X(BufferDescriptors) X(CodecResponse) X(GroupAffinity) X(DeviceExtension) X(Finding) X(Site) X(stor_status)    \
             X(stor_members) X(nt_status) X(str_machine) X(package)
 
@@ -268,13 +269,8 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
     X(_hda_add, hda_add, METH_O, "($self, config, /)", "Adds an HD Audio controller; returns its number.")             \
     X(_hda_remove, hda_remove, METH_VARARGS, "($self, controller, /)", "Takes a controller out.")                      \
     X(_hda_state, hda_state, METH_VARARGS, "($self, controller, /)", "(live, gone, line, device, sdi_lines, level).")  \
-    X(_hda_mmio_read, hda_mmio_read, METH_VARARGS, "($self, controller, offset, size, /)", "A load from the chip.")    \
-    X(_hda_mmio_write, hda_mmio_write, METH_VARARGS, "($self, controller, offset, size, value, /)",                    \
-      "A store to the chip.")                                                                                          \
     X(_hda_registers, hda_registers, METH_VARARGS, "($self, controller, /)",                                           \
       "Registers as (name, offset, size, write_mask, clear_mask, reset).")                                             \
-    X(_hda_register_read, hda_register_read, METH_VARARGS, "($self, controller, name, /)",                             \
-      "Reads a register by name.")                                                                                     \
     X(_hda_register_write, hda_register_write, METH_VARARGS, "($self, controller, name, value, /)",                    \
       "Writes a register by name.")                                                                                    \
     X(_hda_set_wall_clock, hda_set_wall_clock, METH_VARARGS, "($self, controller, value, /)",                          \
@@ -422,7 +418,8 @@ PyObject *ss_buffer_view(PyObject *self, PyObject *flags);
 void ss_machine_end(ss_machine_object_t *machine); /* destroys the core once nothing needs it */
 
 extern PyType_Spec ss_machine_spec, ss_adapter_spec, ss_routine_spec, ss_routines_spec, ss_pointer_spec, ss_mdl_spec,
-    ss_sg_spec, ss_srb_spec, ss_block_spec, ss_snapshot_spec, ss_sites_spec;
+    ss_sg_spec, ss_srb_spec, ss_block_spec, ss_snapshot_spec, ss_sites_spec, ss_live_register_spec, ss_mmio_spec,
+    ss_register_file_spec;
 
 /* routine.c, plan.c, document.c */
 typedef struct ss_snapshot_object {

@@ -88,35 +88,6 @@ PyObject *ss_machine_hda_state(ss_machine_object_t *self, PyObject *args) {
     return result;
 }
 
-PyObject *ss_machine_hda_mmio_read(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller;
-    PyObject *object, *width;
-    uint64_t offset, size, value = 0;
-    if (!PyArg_ParseTuple(args, "IOO", &controller, &object, &width) ||
-        ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 ||
-        ss_number(width, UINT32_MAX, "size", "number of bytes", &size) < 0 || ss_enter(self) < 0) {
-        return NULL;
-    }
-    ss_here(self);
-    storsim_status_t status = storsim_hda_mmio_read(self->core, controller, offset, (uint32_t)size, &value);
-    return finish(self, status, no_controller, status == STORSIM_OK ? PyLong_FromUnsignedLongLong(value) : NULL);
-}
-
-PyObject *ss_machine_hda_mmio_write(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller;
-    PyObject *object, *width, *number;
-    uint64_t offset, size, value;
-    if (!PyArg_ParseTuple(args, "IOOO", &controller, &object, &width, &number) ||
-        ss_number(object, UINT64_MAX, "offset", "register offset", &offset) < 0 ||
-        ss_number(width, UINT32_MAX, "size", "number of bytes", &size) < 0 ||
-        ss_number(number, UINT64_MAX, "value", "register value", &value) < 0 || ss_enter(self) < 0) {
-        return NULL;
-    }
-    ss_here(self);
-    storsim_status_t status = storsim_hda_mmio_write(self->core, controller, offset, (uint32_t)size, value);
-    return finish(self, status, no_controller, Py_NewRef(Py_None));
-}
-
 /* [(name, offset, size, write_mask, clear_mask, reset)] in address order */
 PyObject *ss_machine_hda_registers(ss_machine_object_t *self, PyObject *args) {
     unsigned int controller;
@@ -136,19 +107,6 @@ PyObject *ss_machine_hda_registers(ss_machine_object_t *self, PyObject *args) {
     }
     ss_leave(self);
     return list;
-}
-
-PyObject *ss_machine_hda_register_read(ss_machine_object_t *self, PyObject *args) {
-    unsigned int controller;
-    const char *name;
-    uint64_t value = 0;
-    if (!PyArg_ParseTuple(args, "Is", &controller, &name) || ss_enter(self) < 0) {
-        return NULL;
-    }
-    ss_here(self);
-    storsim_status_t status = storsim_hda_register_read(self->core, controller, name, &value);
-    return finish(self, status, "this controller has no register of that name",
-                  status == STORSIM_OK ? PyLong_FromUnsignedLongLong(value) : NULL);
 }
 
 PyObject *ss_machine_hda_register_write(ss_machine_object_t *self, PyObject *args) {
