@@ -41,6 +41,15 @@ static int in_enum(frame_t *frame, int index, PyObject *object) {
     return ss_enum(object, PARAM(frame, index).name, &frame->args[index].value);
 }
 
+/* From here on there is something to give back; most calls never come here, so nothing is cleared before. */
+static void own(frame_t *frame) {
+    if (!frame->owns) {
+        memset(frame->scratch, 0, sizeof frame->scratch);
+        memset(frame->tokens, 0, sizeof frame->tokens);
+        frame->owns = true;
+    }
+}
+
 static int in_token(frame_t *frame, int index, PyObject *object) {
     if (object == Py_None || frame->machine == NULL) {
         return 0; /* without a machine the call ends in a TypeError anyway */
@@ -51,8 +60,8 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
         return 0;
     }
     token = PyErr_Occurred() ? 0 : ss_token_new(frame->machine, object);
+    own(frame);
     frame->tokens[index] = frame->args[index].value = token;
-    frame->owns = true;
     return token ? 0 : -1;
 }
 
@@ -122,7 +131,7 @@ void *ss_take_scratch(frame_t *frame, int index, size_t count, size_t size) {
         PyErr_NoMemory();
         return NULL;
     }
-    frame->owns = true;
+    own(frame);
     frame->scratch[index] = frame->args[index].data = memory;
     frame->args[index].count = (uint32_t)count;
     return memory;
@@ -420,7 +429,7 @@ static int convert_all(frame_t *frame) {
     int count = plan->row->param_count;
     for (int i = 0; i < count; i++) {
         PyObject *object = frame->given[i];
-        frame->args[i].present = true;
+        frame->args[i] = (storsim_arg_t){.present = true};
         if (object != NULL && convert(frame, i, object) < 0) {
             return -1;
         }
@@ -549,10 +558,9 @@ static PyObject *routine_vectorcall(PyObject *callable, PyObject *const *args, s
     frame.machine = routine->machine;
     frame.held = NULL;
     frame.owns = false;
-    memset(frame.given, 0, count * sizeof frame.given[0]);
-    memset(frame.args, 0, count * sizeof frame.args[0]);
-    memset(frame.scratch, 0, count * sizeof frame.scratch[0]);
-    memset(frame.tokens, 0, count * sizeof frame.tokens[0]);
+    for (size_t i = 0; i < count; i++) { /* a handful: cheaper than a string instruction */
+        frame.given[i] = NULL;
+    }
     PyObject *answer = NULL;
     if (match(&frame, args, PyVectorcall_NARGS(flags), names) == 0 && convert_all(&frame) == 0) {
         answer = perform(&frame);
