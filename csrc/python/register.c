@@ -155,7 +155,7 @@ static PyMethodDef mmio_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot mmio_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Mmio(machine, number)\n--\n\nThe register window: loads and stores of 1, 2 or 4 "
+    {Py_tp_doc, (void *)PyDoc_STR("Mmio(machine, number, /)\n--\n\nThe register window: loads and stores of 1, 2 or 4 "
                                   "aligned bytes.")},
     {Py_tp_new, mmio_new},
     {Py_tp_methods, mmio_methods},
@@ -226,7 +226,7 @@ static PyObject *file_getattr(window_object_t *self, PyObject *name) {
 }
 
 static PyType_Slot file_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("RegisterFile(machine, number)\n--\n\nThe registers of a controller as attributes.")},
+    {Py_tp_doc, (void *)PyDoc_STR("RegisterFile(machine, number, owner=None, /)\n--\n\nThe registers of a controller as attributes.")},
     {Py_tp_new, file_new},
     {Py_tp_getattro, file_getattr},
     {Py_tp_traverse, window_traverse},
