@@ -1,4 +1,4 @@
-"""Lists the simulated routines: first Windows version, IRQL, statuses, and the documentation page behind each.
+"""Lists the simulated routines: first Windows version, IRQL, statuses, documentation page, and tests of each.
 
 A status in (parentheses) and an IRQL with a question mark are not on the routine's page: inferred, or a model choice.
 """
@@ -11,6 +11,7 @@ import json
 import sys
 from typing import Any
 
+import storsim.data
 from storsim.cli import text
 
 NAME = "ddis"
@@ -48,10 +49,25 @@ def irql(row: dict[str, Any]) -> str:
     return f"{relation}{name}{'' if row['irql_documented'] else '?'}"
 
 
+def tested(row: dict[str, Any], tests: storsim.data.Tests) -> str:
+    """Which tests there are, in words: most first, four files at most."""
+    files = sorted(tests.files, key=lambda file: (-len(tests.files[file]), file))
+    named = [f"{file.rpartition('/')[2]} ({len(tests.files[file])})" for file in files[:4]]
+    more = [f"{text.many(len(files) - 4, 'other file')}"] if len(files) > 4 else []
+    found = f"{text.many(tests.count, 'function')} in {', '.join(named + more)}"
+    if not row["statuses"]:
+        return found
+    return f"{found}; {len(tests.statuses)} of {len(row['statuses'])} statuses reached"
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Prints the matching rows. 0, or 1 when none matches."""
     found = rows(arguments.pattern)
+    tests = storsim.data.tested_by()
     if arguments.json:
+        for row in found:
+            mine = tests[row["name"]]
+            row["tested_by"] = {"statuses": dict(mine.statuses), "tests": dict(mine.files)}
         print(json.dumps(found, indent=2))
         return 0 if found else 1
     if not found:
@@ -65,5 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
         if names:
             print("\n".join(text.wrap(", ".join(names), 4)))
         print("\n".join(text.wrap(f"Source: {row['page']}", 4)))
+        print("\n".join(text.wrap(f"Tested by: {tested(row, tests[row['name']])}", 4)))
     print(text.many(len(found), "routine"))
     return 0

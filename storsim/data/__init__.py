@@ -1,8 +1,11 @@
-"""Real machines and real drives that ship with the package, each with its source named."""
+"""Data that ships with the package: real machines and real drives, each with its source named, and which tests speak of
+which routine.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,3 +83,35 @@ def drives() -> Mapping[str, DriveFacts]:
         fields = {_ID_CTRL_FIELDS.get(key, key): value for key, value in facts.items()}
         result[name] = DriveFacts(name, title, source, MappingProxyType(fields))
     return MappingProxyType(result)
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The tests of a routine. statuses: status → id of the test that makes the routine return it. files: test file →
+    functions that name the routine.
+    """
+
+    statuses: Mapping[str, str]
+    files: Mapping[str, tuple[str, ...]]
+
+    @property
+    def count(self) -> int:
+        """Test functions that name the routine."""
+        return sum(map(len, self.files.values()))
+
+
+@functools.cache
+def tested_by() -> Mapping[str, Tests]:
+    """The tests of every routine, as of the build. Written by ``python -m storsim.guide.tested_by``. The mapping cannot
+    be changed.
+    """
+    text = resources.files(__package__).joinpath("tested_by.json").read_text(encoding="utf-8")
+    return MappingProxyType(
+        {
+            name: Tests(
+                MappingProxyType(found["statuses"]),
+                MappingProxyType({file: tuple(names) for file, names in found["tests"].items()}),
+            )
+            for name, found in json.loads(text).items()
+        }
+    )

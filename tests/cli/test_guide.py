@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import storsim
+import storsim.data
+from storsim import _core
 from storsim.guide.__main__ import PAGES, main
 from storsim.knobs import KNOBS
 from storsim.knobs_hda import HDA_KNOBS, NEXT_FRAME, split_settings
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_pages_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_the_table_of_tests_is_up_to_date() -> None:
+    """Whoever adds, renames or drops a conformance test runs ``python -m storsim.guide.tested_by``."""
+    command = [sys.executable, "-P", "-m", "storsim.guide.tested_by", "--check", "--root", str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_tests_of_a_routine_exist_and_its_statuses_are_in_its_row() -> None:
+    rows = {row["name"]: {one["name"] for one in row["statuses"]} for row in _core.ddi_table()}
+    tests = storsim.data.tested_by()
+    assert set(tests) == set(rows)
+    for name, found in tests.items():
+        assert found.count > 0, f"no test names {name}"
+        assert set(found.statuses) <= rows[name]
+        for file, functions in found.files.items():
+            text = (ROOT / file).read_text(encoding="utf-8")
+            assert all(f"def {function}(" in text for function in functions)
 
 
 def test_every_knob_has_a_row_a_meaning_and_a_source() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import storsim.data
 from storsim import _core
 from storsim.knobs import KNOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Sections of the Python reference: title → modules.
 MODULES: dict[str, tuple[str, ...]] = {
@@ -37,32 +40,20 @@ def escape(text: str) -> str:
 
 
 class Mentions:
-    """Where the source tree names each routine: test functions, C tests, C sources."""
+    """Where the source tree names each routine: C tests and C sources. Python's tests are in `storsim.data`."""
 
     def __init__(self, root: Path, names: set[str]) -> None:
-        self.tests: dict[str, dict[str, list[str]]] = {name: {} for name in names}
+        self.tests: dict[str, list[str]] = {name: [] for name in names}
         self.sources: dict[str, list[str]] = {name: [] for name in names}
         words = re.compile(rf"\b({'|'.join(sorted(names, key=len, reverse=True))})\b")
-        for path in sorted((root / "tests").rglob("*.py")):
-            self._python(path, path.relative_to(root).as_posix(), words)
         for path in sorted((root / "csrc").rglob("*.c")):
             file = path.relative_to(root).as_posix()
             found = set(words.findall(path.read_text(encoding="utf-8")))
             for name in found:
                 if file.startswith("csrc/tests/"):
-                    self.tests[name][file] = []
+                    self.tests[name].append(file)
                 elif not file.startswith(("csrc/python/", "csrc/fuzz/", "csrc/bench/")):
                     self.sources[name].append(file)
-
-    def _python(self, path: Path, file: str, words: re.Pattern[str]) -> None:
-        text = path.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                body = "\n".join(lines[first - 1 : node.end_lineno])
-                for name in set(words.findall(body)):
-                    self.tests[name].setdefault(file, []).append(node.name)
 
 
 def irql(row: dict[str, Any]) -> str:
@@ -96,7 +87,8 @@ def ddi_map(root: Path) -> str:
         "# DDI map",
         f"The {len(table)} routines that are simulated, from the one table that dispatch, binding and tests share. "
         "A status in *italics* is not on the routine's page: inferred, or a model choice. Tests are the functions of "
-        "the test-suite, and the C test programs, that name the routine.",
+        "the conformance and audio tests, and the C test programs, that name the routine; `storsim ddis --json` lists "
+        "them all.",
     ]
     for family, title in (("storport", "Storport"), ("hdaudio", "HD Audio bus interface")):
         parts.append(f"## {title}")
@@ -116,22 +108,22 @@ def _routine(row: dict[str, Any], seen: Mentions) -> str:
         f"- Statuses: {', '.join(statuses) or 'none'}",
         f"- Documentation: {link(row['page'])}",
         f"- Source: {', '.join(f'`{file}`' for file in seen.sources[name]) or 'the table alone'}",
-        f"- Tests:{_tests(seen.tests[name])}",
+        f"- Tests:{_tests(storsim.data.tested_by()[name], seen.tests[name])}",
     ]
     return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:])
 
 
-def _tests(found: dict[str, list[str]]) -> str:
-    if not found:
-        return " none names it"
+def _tests(tests: storsim.data.Tests, programs: list[str]) -> str:
     lines = []
-    for file, names in found.items():
-        words = f": {', '.join(f'`{one}`' for one in names[:4])}{_more(names)}" if names else ""
-        lines.append(f"\n  - `{file}`{words}")
-    return "".join(lines)
+    if tests.statuses:
+        lines.append(f"\n  - {len(tests.statuses)} statuses, each reached: `{next(iter(tests.statuses.values()))}` …")
+    for file, names in tests.files.items():
+        lines.append(f"\n  - `{file}`: {', '.join(f'`{one}`' for one in names[:4])}{_more(names)}")
+    lines += [f"\n  - `{file}`" for file in programs]
+    return "".join(lines) or " none names it"
 
 
-def _more(names: list[str]) -> str:
+def _more(names: Sequence[str]) -> str:
     return f" and {len(names) - 4} more" if len(names) > 4 else ""
 
 
