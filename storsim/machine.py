@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from storsim.adapter import Adapter
+    from storsim.coverage import Behaviours
     from storsim.event import Event
     from storsim.faults import Faults
     from storsim.hda import Hda
@@ -180,6 +181,7 @@ class Machine(_core.Machine):
         }
         self._given = (memory, settings | {"cpus": cpus} | dict(more))
         self._known: list[Finding] = []
+        self._seen = b""
         self._own_notes: list[Finding] = []
         self._hdas: list[Hda] = []
         self._names: dict[int, str] = {}
@@ -401,6 +403,16 @@ class Machine(_core.Machine):
         """Notes in order: worth knowing, breaks nothing."""
         return Findings(finding for finding in self.findings if finding.kind == "note")
 
+    @property
+    def behaviours(self) -> Behaviours:
+        """What the machine was seen to do so far: the (routine, state, outcome) of every call and every rule reported.
+
+        Not part of snapshots, so it stays through restore(). Stays readable after close().
+        """
+        from storsim.coverage import Behaviours
+
+        return Behaviours(self._seen if self.closed else self._behaviours())
+
     def stats(self) -> dict[str, Any]:
         """Counters: time, free and total bytes, live allocations by kind, findings by kind, fault points, trace
         entries, host memory.
@@ -461,6 +473,7 @@ class Machine(_core.Machine):
         """
         if not self.closed:
             self.findings  # noqa: B018
+            self._seen = self._behaviours()
             super().close()
 
     def _remove(self, number: int) -> list[Finding]:

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const ss_rule_t rules[SS_HDA_NOTE_COUNT] = {
+const ss_rule_t ss_hda_rules[SS_HDA_NOTE_COUNT] = {
 #define SS_HDA_NOTE_ROW(name, rule, fix, source) {#name, rule, fix, source},
     SS_HDA_NOTE_MAP(SS_HDA_NOTE_ROW)
 #undef SS_HDA_NOTE_ROW
@@ -334,7 +334,7 @@ storsim_status_t storsim_hda_attach(storsim_machine_t *machine) {
     }
     storsim_status_t status = ss_room_attach(machine, SS_ROOM_HDA, &ss_hda_ops, room);
     if (status == STORSIM_OK) {
-        status = ss_rules_register(machine, SS_ROOM_HDA, rules, SS_HDA_NOTE_COUNT);
+        status = ss_rules_register(machine, SS_ROOM_HDA, ss_hda_rules, SS_HDA_NOTE_COUNT);
     } else {
         room_destroy(machine, room);
     }

@@ -81,6 +81,7 @@ typedef enum ss_hda_note {
 #undef SS_HDA_NOTE_ENUM
     SS_HDA_NOTE_COUNT
 } ss_hda_note_t;
+extern const ss_rule_t ss_hda_rules[SS_HDA_NOTE_COUNT];
 
 /* --- byte queues ---------------------------------------------------------------------------------------------------- */
 

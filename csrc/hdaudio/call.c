@@ -175,6 +175,20 @@ static bool well_formed(const storsim_routine_t *routine, const storsim_arg_t *a
     return true;
 }
 
+/* State of the engine that the first handle names, for who looks on. */
+static uint8_t state_of(const ss_frame_t *frame) {
+    const storsim_routine_t *row = frame->call.routine;
+    const storsim_arg_t *args = frame->call.args;
+    uint64_t handle = 0;
+    if (row->param_count != 0 && row->params[0].type == STORSIM_T_HANDLE) {
+        handle = args[0].value;
+    } else if (row->id == STORSIM_ID_SetDmaEngineState && args[1].data != NULL && args[2].value != 0) {
+        memcpy(&handle, args[1].data, sizeof handle);
+    }
+    const ss_engine_t *engine = ss_bus_engine(frame->bus, frame->context, handle, NULL);
+    return engine != NULL ? engine->state : 0;
+}
+
 storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t context, const storsim_routine_t *routine,
                                       storsim_arg_t *args, uint64_t *result) {
     *result = 0;
@@ -189,10 +203,12 @@ storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t conte
     for (uint32_t i = 0; i < routine->param_count; i++) {
         args[i].written = false;
     }
+    frame.call.situation = 0;
     frame.bus = ss_bus_of_context(machine, context);
     if (frame.bus) {
         frame.call.owner = STORSIM_HDAUDIO_OWNER(frame.bus->controller);
         ss_machine_where(machine)->owner = frame.call.owner;
+        frame.call.situation = state_of(&frame);
     }
     frame.call.result = run(&frame);
     status = ss_deliver(machine);

@@ -124,6 +124,22 @@ bool ss_fault_named(storsim_machine_t *machine, uint16_t routine, storsim_status
 /* A hardware occasion: true when a rule of this name (and device) is armed; consumes one. */
 bool ss_hardware_fault(storsim_machine_t *machine, storsim_hardware_fault_t fault, uint32_t device);
 
+/* Who looks on: told of every call of a routine as it ends, and of every finding. It may change nothing. */
+typedef struct ss_seen_call {
+    uint16_t routine;        /* id of the DDI row */
+    uint8_t irql, situation; /* at the begin; situation: the callback (Storport) or the engine's state (HD Audio) */
+    storsim_status_t status; /* OK, or why it stopped */
+    uint64_t result;         /* what the routine returned */
+} ss_seen_call_t;
+typedef struct ss_observer {
+    void (*call)(void *state, const ss_seen_call_t *seen);
+    void (*finding)(void *state, uint16_t routine, ss_room_t room, uint32_t rule);
+    void (*release)(ss_host_t *host, void *state); /* with the machine */
+    void *state;
+} ss_observer_t;
+/* The observer of a machine, to be set by one room; `call` NULL: none. */
+ss_observer_t *ss_machine_observer(storsim_machine_t *machine);
+
 /* Writes an entry: something that happened at once, here and now. O(1), never fails. */
 void ss_trace(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 /* Where something that lasts began. */

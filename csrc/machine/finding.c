@@ -50,6 +50,9 @@ static void complete(const storsim_machine_t *machine, storsim_finding_t *findin
 
 storsim_finding_t *ss_report(storsim_machine_t *machine, ss_room_t room, uint32_t rule, const storsim_finding_t *draft) {
     ss_findings_t *findings = &machine->hardware.findings;
+    if (machine->observer.finding != NULL) {
+        machine->observer.finding(machine->observer.state, machine->where.routine, room, rule);
+    }
     void *array = findings->list;
     storsim_finding_t *finding = NULL;
     if (ss_grow(&machine->host, &array, &findings->capacity, findings->count + 1, sizeof(storsim_finding_t *))) {

@@ -183,6 +183,9 @@ void storsim_machine_destroy(storsim_machine_t *machine) {
             ops->destroy(machine, machine->rooms[room].state);
         }
     }
+    if (machine->observer.release != NULL) {
+        machine->observer.release(&machine->host, machine->observer.state);
+    }
     ss_hardware_destroy(machine, &machine->hardware);
     ss_sites_destroy(&machine->sites, &machine->host);
     ss_release(&machine->host, machine->trace.entries);
@@ -223,6 +226,10 @@ ss_ram_t *ss_machine_ram(const storsim_machine_t *machine) {
 
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine) {
     return &machine->hardware.rng;
+}
+
+ss_observer_t *ss_machine_observer(storsim_machine_t *machine) {
+    return &machine->observer;
 }
 
 uint64_t ss_machine_seed(const storsim_machine_t *machine) {

@@ -147,6 +147,7 @@ struct storsim_machine {
     ss_room_t listener; /* serves interrupt lines; SS_ROOM_COUNT = none */
     ss_bus_guard_fn guard;
     const ss_namer_t *namer;
+    ss_observer_t observer;
     ss_fault_fn fault_behind;
     storsim_callback_fn callback;
     void *callback_host;

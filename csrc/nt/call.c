@@ -24,6 +24,8 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
         where->args[where->arg_count++] = args[i].value;
     }
     nt_sync(machine);
+    call->irql = where->irql;
+    call->situation = where->context;
     return STORSIM_OK;
 }
 
@@ -55,6 +57,11 @@ storsim_status_t ss_call_end(ss_call_t *call) {
     ss_nt_t *nt = nt_of(call->machine);
     if (call->routine != NULL) {
         trace(call);
+        const ss_observer_t *observer = ss_machine_observer(call->machine);
+        if (observer->call != NULL) {
+            observer->call(observer->state, &(ss_seen_call_t){call->routine->id, call->irql, call->situation,
+                                                              call->status, call->result});
+        }
     }
     *ss_machine_where(call->machine) = call->saved;
     nt_sync(call->machine);

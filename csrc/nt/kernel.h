@@ -19,6 +19,7 @@ typedef enum ss_rule_id {
 #undef SS_RULE_ENUM
     SS_RULE_COUNT
 } ss_rule_id_t;
+extern const ss_rule_t ss_rules[SS_RULE_COUNT];
 /* clang-format on */
 
 /* --- the call frame ----------------------------------------------------------------------------------------------- */
@@ -30,6 +31,7 @@ typedef struct ss_call {
     storsim_arg_t *args;
     uint32_t owner;          /* adapter or controller number, 0 before it is known */
     uint64_t result;         /* what the routine returns */
+    uint8_t irql, situation; /* at the begin; the callback it came from, or what hdaudio puts there: the engine's state */
     bool raised;             /* strict: a violation without a code of its own was recorded */
     storsim_status_t status; /* OK, or why the call stops: BUGCHECK, CALLBACK, NO_MEMORY, … */
     ss_where_t saved;        /* the frame below, for nested calls from callbacks */

@@ -192,7 +192,6 @@ storsim_status_t nt_event(storsim_machine_t *machine, void *state, const ss_even
 void nt_sync(storsim_machine_t *machine);
 
 /* --- violate.c --- */
-extern const ss_rule_t ss_rules[];
 
 /* --- record.c: the table, the live and held lists, the arena, extent lists --- */
 /* Makes sure that `count` records can be taken without failing. */

@@ -215,6 +215,9 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
     X(_injected, injected, METH_NOARGS, "($self, /)", "Injected failures as tuples.")                                  \
     X(_trace, trace, METH_NOARGS, "($self, /)", "Entries of the trace ring as tuples, oldest first.")                  \
     X(_trace_total, trace_total, METH_NOARGS, "($self, /)", "Entries ever written to the trace.")                      \
+    X(_behaviours, behaviours, METH_NOARGS, "($self, /)", "The set of behaviours seen so far, as bytes.")              \
+    X(_behaviours_seen, behaviours_seen, METH_NOARGS, "($self, /)", "How many behaviours were seen so far.")           \
+    X(_behaviours_clear, behaviours_clear, METH_NOARGS, "($self, /)", "From now on no behaviour was seen.")            \
     X(_override_irql, override_irql, METH_VARARGS, "($self, routine, lowest, highest, /)",                             \
       "Replaces a routine's callable levels.")                                                                         \
     X(_override_first_os, override_first_os, METH_VARARGS, "($self, routine, os, /)", "Replaces a routine's first OS.")
@@ -333,6 +336,7 @@ PyObject *ss_fields_dump(const void *config, const ss_field_t *fields);
 PyObject *ss_hdaudio_tables(void);
 PyObject *ss_hdaudio_policies(void);
 PyObject *ss_hdaudio_rates(void);
+PyObject *ss_behaviour_layout(PyObject *module, PyObject *ignored);
 PyObject *ss_hdaudio_encode(PyObject *module, PyObject *args);
 PyObject *ss_hdaudio_decode(PyObject *module, PyObject *args);
 

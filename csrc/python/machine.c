@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "storsim/behaviour.h"
 #include "storsim/hda.h"
 #include "storsim/hdaudio.h"
 
@@ -124,6 +125,7 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     status = status == STORSIM_OK ? storsim_hda_attach(core)
                                   : status; /* now, so that snapshots taken before a controller fit */
     status = status == STORSIM_OK ? storsim_hdaudio_prepare(core) : status;
+    status = status == STORSIM_OK ? storsim_behaviours_watch(core) : status;
     if (status != STORSIM_OK) {
         storsim_machine_destroy(core);
         if (status == STORSIM_INVALID) {

@@ -206,6 +206,8 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
     {"ddi_table", module_table, METH_NOARGS,
      PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
+    {"behaviour_layout", ss_behaviour_layout, METH_NOARGS,
+     PyDoc_STR("behaviour_layout($module, /)\n--\n\nWhat the bits of a set of behaviours mean, for storsim.coverage.")},
     {"hdaudio_encode", ss_hdaudio_encode, METH_VARARGS,
      PyDoc_STR("hdaudio_encode($module, rate, bits, container, channels, /)\n--\n\nHDAUDIO_CONVERTER_FORMAT of a "
                "stream format, or None.")},

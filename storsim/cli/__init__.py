@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-COMMANDS = ("demo", "play", "record", "sweep", "export", "info", "ddis")
+COMMANDS = ("demo", "play", "record", "sweep", "export", "info", "ddis", "coverage")
 
 EXIT_DONE = 0
 EXIT_FOUND = 1

@@ -31,7 +31,7 @@ KNOWS: dict[str, set[str]] = {
     "fuzz": {"machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal"},
 }
 #: Public headers by the room they belong to; the rest is named after its room.
-HEADER_ROOM = {"status": "machine", "operation": "machine", "stor_status": "ddi"}
+HEADER_ROOM = {"status": "machine", "operation": "machine", "stor_status": "ddi", "behaviour": "journal"}
 CORE_ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal")
 #: The one file that may name the C library's allocator: the hook's default.
 DEFAULT_HOOK = "csrc/machine/host.c"
