@@ -23,6 +23,7 @@ TestMine = Mine.TestCase
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis import strategies as st
@@ -32,7 +33,8 @@ from storsim import hdaudio
 from storsim.errors import NtStatusError
 from storsim.testing import strategies
 from storsim.testing.driver import REFUSED, DriverMachine, PowerState, default_hooks, is_up
-from storsim.testing.strategies import MachineConfig
+from storsim.testing.steps import swarms
+from storsim.testing.strategies import MachineConfig, StreamSpec
 
 if TYPE_CHECKING:
     from storsim.hda import Hda
@@ -169,26 +171,19 @@ class AudioDriverMachine(DriverMachine):
 
     # --- rules -------------------------------------------------------------------------------------------------------
 
-    @initialize(machine=strategies.machines(), fail=strategies.nth_failures(8))
-    def begin(self, machine: MachineConfig, fail: int) -> None:
-        """A machine, its controller, and the driver's start."""
-        self._start(machine, fail)
+    @initialize(machine=strategies.machines(), without=swarms(), fail=strategies.nth_failures(8))
+    def begin(self, machine: MachineConfig, without: tuple[str, ...], fail: int) -> None:
+        """A machine, its controller, and the driver's start. without: rules that this test case leaves out."""
+        self._start(machine, without, fail)
 
     @precondition(lambda self: is_up(self) and len(self.streams) < self.most_streams)
-    @rule(
-        capture=st.booleans(),
-        format=strategies.stream_formats(),
-        buffer_bytes=strategies.buffer_sizes(),
-        notifications=st.sampled_from([1, 2]),
-        fail=strategies.nth_failures(),
-    )
-    def open_stream(
-        self, capture: bool, format: hdaudio.StreamFormat, buffer_bytes: int, notifications: int, fail: int
-    ) -> None:
+    @rule(spec=strategies.streams(), fail=strategies.nth_failures())
+    def open_stream(self, spec: StreamSpec, fail: int) -> None:
         """A client opens a stream."""
         self._number += 1
-        capture = self.captures and (capture or not self.renders)
-        stream = Stream(self._number, capture, format, buffer_bytes, notifications)
+        capture = self.captures and (spec.capture or not self.renders)
+        form = copy(spec.format) if spec.format else hdaudio.StreamFormat()
+        stream = Stream(self._number, capture, form, spec.buffer_bytes, spec.notifications)
         result = self.call("open", stream, fail=fail)
         if result is not REFUSED and result is not False:
             self.streams.append(stream)

@@ -20,12 +20,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import IntEnum
 from typing import Any, ClassVar
 
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from storsim.errors import StatusError, ViolationWarning
 from storsim.machine import Machine
 from storsim.testing import strategies
 from storsim.testing.failures import DriverFinding, failure, from_finding, worth_failing
+from storsim.testing.steps import ShrinkingSteps
 from storsim.testing.strategies import MachineConfig
 
 
@@ -55,7 +56,7 @@ def is_down(self: Any) -> bool:
     return bool(self.pc is not None and not self.up)
 
 
-class DriverMachine(RuleBasedStateMachine):
+class DriverMachine(ShrinkingSteps):
     """Common base: lifecycle, faults, time, low memory, findings. Subclass the storage or the audio variant.
 
     Class attributes to override:
@@ -196,8 +197,9 @@ class DriverMachine(RuleBasedStateMachine):
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
-    def _start(self, config: MachineConfig, fail: int) -> None:
+    def _start(self, config: MachineConfig, without: tuple[str, ...], fail: int) -> None:
         self.config = config
+        self.left_out = without
         self.pc = self.make_machine(config)
         self._known = self.pc._finding_count()
         self._live(fail)

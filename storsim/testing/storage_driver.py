@@ -29,7 +29,8 @@ from hypothesis.stateful import initialize, precondition, rule
 from storsim._core import Pointer
 from storsim.testing import strategies
 from storsim.testing.driver import REFUSED, DriverMachine, default_hooks, is_up
-from storsim.testing.strategies import AdapterConfig, MachineConfig
+from storsim.testing.steps import swarms
+from storsim.testing.strategies import AdapterConfig, MachineConfig, Transfer
 
 if TYPE_CHECKING:
     from storsim.adapter import Adapter
@@ -289,27 +290,24 @@ class StorageDriverMachine(DriverMachine):
 
     # --- rules -------------------------------------------------------------------------------------------------------
 
-    @initialize(machine=strategies.machines(), adapter=strategies.adapters(), fail=strategies.nth_failures(12))
-    def begin(self, machine: MachineConfig, adapter: AdapterConfig, fail: int) -> None:
-        """A machine, its adapter, and the driver's start."""
+    @initialize(
+        machine=strategies.machines(), adapter=strategies.adapters(), without=swarms(), fail=strategies.nth_failures(12)
+    )
+    def begin(self, machine: MachineConfig, adapter: AdapterConfig, without: tuple[str, ...], fail: int) -> None:
+        """A machine, its adapter, and the driver's start. without: rules that this test case leaves out."""
         self.adapter = adapter
-        self._start(machine, fail)
+        self._start(machine, without, fail)
 
     @precondition(lambda self: is_up(self) and not self.stopped and len(self.outstanding) < self.most_outstanding)
-    @rule(
-        length=strategies.transfer_lengths(),
-        write=st.booleans(),
-        fragments=st.sampled_from([1, 0, 2, 3, 8]),
-        offset=st.sampled_from([0, 0, 512, 2048, 3584]),
-        fail=strategies.nth_failures(),
-    )
-    def submit(self, length: int, write: bool, fragments: int, offset: int, fail: int) -> None:
-        """The port driver sends a request. fragments: pieces of its buffer, 0: as it comes. offset: in a page."""
-        length = min(length, self.most_bytes // 512 * 512)
-        write = self.writes and (write or not self.reads)
+    @rule(transfer=strategies.transfers(), fail=strategies.nth_failures())
+    def submit(self, transfer: Transfer, fail: int) -> None:
+        """The port driver sends a request."""
+        length = min(transfer.length, self.most_bytes // 512 * 512)
+        write = self.writes and (transfer.write or not self.reads)
+        offset = transfer.offset
         pages = -(-(offset + length) // strategies.PAGE)
         try:
-            srb = self.hba.srb(length, write, min(fragments, pages), offset=offset)
+            srb = self.hba.srb(length, write, min(transfer.fragments, pages), offset=offset)
         except (MemoryError, ValueError):  # no room for the request: the port driver waits
             return
         self._number += 1

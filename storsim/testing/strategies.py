@@ -1,13 +1,18 @@
-"""Hypothesis strategies for what a driver meets: machines, adapters, requests, formats, faults, time.
+"""Hypothesis strategies for what a driver meets: machines, adapters, requests, formats, verbs, faults, time.
 
 Every strategy draws valid values by construction (nothing is filtered) and shrinks towards the simplest case for a
 driver: the usual machine, one page, one piece, no fault, the shortest time. Values print as short valid Python.
+
+What belongs together is drawn as one number (`packed`): a step of a failing program then is a few choices long, and
+Hypothesis takes whole steps out of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from math import prod
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -17,14 +22,15 @@ from storsim.hdaudio import HDAUDIO_CODEC_COMMAND, StreamFormat
 from storsim.machine import Machine
 from storsim.memory_range import MemoryRange
 
+Value = TypeVar("Value")
 PAGE = 4096
 MIB = 1 << 20
 GIB = 1 << 30
 PLACEMENTS = [Placement.TOP_DOWN, *(policy for policy in Placement if policy != Placement.TOP_DOWN)]
 
 
-class _Short:
-    """A repr that names only what differs from the default, as a call that makes an equal value."""
+class Short:
+    """Dataclass values whose repr names only what differs from the default, as a call that makes an equal value."""
 
     def __repr__(self) -> str:
         shown = [
@@ -39,15 +45,37 @@ class _Short:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, StreamFormat):
+        numbers = (value.SampleRate, value.ValidBitsPerSample, value.ContainerSize, value.NumberOfChannels)
+        return f"StreamFormat({', '.join(map(str, numbers))})"
     return f"{type(value).__name__}.{value.name}" if isinstance(value, Placement) else repr(value)
 
 
+@st.composite
+def _packed(draw: st.DrawFn, make: Callable[..., Any], axes: tuple[Sequence[Any], ...]) -> Any:
+    number = draw(st.integers(0, prod(len(axis) for axis in axes) - 1))
+    values = []
+    for axis in reversed(axes):
+        number, index = divmod(number, len(axis))
+        values.append(axis[index])
+    return make(*reversed(values))
+
+
+def packed(make: Callable[..., Value], *axes: Sequence[Any]) -> SearchStrategy[Value]:
+    """``make(one value of each axis)``, drawn as a single number. Shrinks to the first values; the first axis counts
+    most."""
+    return _packed(make, axes)
+
+
+# --- machines and adapters --------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, repr=False)
-class MachineConfig(_Short):
+class MachineConfig(Short):
     """Settings of a Machine that a strategy drew.
 
     memory, nodes, placement, seed, cpus: as for `storsim.Machine`. pinned: share of the free memory, in eighths (0 …
-    7), that is pinned in runs of `run_pages` pages so that what is left is in pieces.
+    7), pinned in runs of `run_pages` pages, so that what is left is in pieces.
     """
 
     memory: str | tuple[MemoryRange, ...] = "16GiB"
@@ -69,13 +97,15 @@ class MachineConfig(_Short):
         }
         pc = Machine(**(given | settings))
         if self.pinned:
-            pc.memory.fragment(f"{self.pinned}/8", self.run_pages)  # type: ignore[arg-type]
+            from fractions import Fraction
+
+            pc.memory.fragment(Fraction(self.pinned, 8), self.run_pages)
         return pc
 
 
 @dataclass(frozen=True, repr=False)
-class AdapterConfig(_Short):
-    """Settings of an adapter that a strategy drew: device knobs that a correct driver cannot tell apart."""
+class AdapterConfig(Short):
+    """Settings of an adapter that a strategy drew: knobs that a correct driver cannot tell apart."""
 
     dma_remapping: bool = False
     sg_delivery: str = "immediate"
@@ -101,8 +131,7 @@ def _machines(draw: st.DrawFn) -> MachineConfig:
         return MachineConfig()
     if kind == "usual":
         memory, nodes = draw(st.sampled_from(["16GiB", "4GiB", "64MiB"])), draw(st.integers(1, 2))
-        placement = draw(st.sampled_from(PLACEMENTS))
-        return MachineConfig(memory, nodes, placement, draw(st.integers(0, 3)))
+        return MachineConfig(memory, nodes, draw(st.sampled_from(PLACEMENTS)), draw(st.integers(0, 3)))
     placement = draw(st.sampled_from([Placement.TOP_DOWN, Placement.ADVERSARIAL, Placement.RANDOM]))
     pinned, run_pages = draw(st.integers(1, 6)), draw(st.integers(1, 8))
     return MachineConfig("16MiB", 1, placement, draw(st.integers(0, 3)), 1, pinned, run_pages)
@@ -110,29 +139,65 @@ def _machines(draw: st.DrawFn) -> MachineConfig:
 
 def adapters() -> SearchStrategy[AdapterConfig]:
     """Adapters; shrinks towards ``AdapterConfig()``."""
+    return packed(AdapterConfig, [False, True], ["immediate", "deferred"])
 
-    @st.composite
-    def build(draw: st.DrawFn) -> AdapterConfig:
-        return AdapterConfig(draw(st.booleans()), draw(st.sampled_from(["immediate", "deferred"])))
 
-    return build()
+def pages_left() -> SearchStrategy[int]:
+    """Pages that stay free on a machine that is almost full: 0 to 64. Shrinks towards 0."""
+    return st.sampled_from([0, 1, 2, 4, 8, 16, 64, *range(65)])
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, repr=False)
+class Transfer(Short):
+    """A request as the port driver sends it.
+
+    length: bytes. write: the data goes to the device. fragments: physical pieces of its buffer, 0: as the memory gives
+    them. offset: of the buffer in its first page, bytes.
+    """
+
+    length: int = 4096
+    write: bool = False
+    fragments: int = 1
+    offset: int = 0
+
+
+def _lengths(most: int) -> list[int]:
+    """Every length, the telling ones first and more than once."""
+    telling = [size for size in (4096, 512, 8192, 12288, 4608, 3584, 32768, 65536, 131072) if size <= most]
+    return [*telling * 4, *range(512, most + 1, 512)] or [most]
 
 
 def transfer_lengths(most: int = 128 << 10) -> SearchStrategy[int]:
     """Lengths of transfers in bytes, multiples of 512: often around pages. Shrinks towards one page."""
-    sectors = most // 512
-    edges = [n for n in (8, 1, 16, 24, 9, 7, 64, 128, 256) if n <= sectors] or [1]
-    return st.one_of(st.sampled_from(edges), st.integers(1, sectors)).map(_bytes)
+    return st.sampled_from(_lengths(most))
 
 
-def _bytes(sectors: int) -> int:
-    return sectors * 512
+def transfers(
+    most: int = 128 << 10, *, reads: bool = True, writes: bool = True, aligned: bool = False
+) -> SearchStrategy[Transfer]:
+    """Requests of at most `most` bytes. reads, writes: False leaves one direction out. aligned: buffers begin a page.
+
+    Shrinks towards ``Transfer()``: a read of one page in one piece.
+    """
+    directions = [False] * reads + [True] * writes
+    offsets = [0] if aligned else [0, 0, 512, 2048, 3584]
+    return packed(_transfer, offsets, [1, 0, 2, 3, 8], directions, _lengths(most))
+
+
+def _transfer(offset: int, fragments: int, write: bool, length: int) -> Transfer:
+    return Transfer(length, write, min(fragments, -(-(offset + length) // PAGE)), offset)
+
+
+# --- time and faults --------------------------------------------------------------------------------------------------
 
 
 def time_steps(most: int = 24_000_000) -> SearchStrategy[int]:
-    """Ticks to let pass: a frame, a millisecond, 10 ms, or any number up to `most`. Shrinks towards one frame."""
-    usual = [ticks for ticks in (500, 24_000, 240_000, 1, 2_400_000) if ticks <= most] or [most]
-    return st.one_of(st.sampled_from(usual), st.integers(1, most))
+    """Ticks to let pass: often a frame, a millisecond, 10 ms. Shrinks towards one frame."""
+    usual = [ticks for ticks in (500, 24_000, 240_000, 1, 2_400_000, 499, 501, 12_345) if ticks <= most] or [most]
+    return st.sampled_from([*usual, *(ticks for ticks in range(1_000, 1_000_000, 27_001) if ticks <= most)])
 
 
 def nth_failures(most: int = 8) -> SearchStrategy[int]:
@@ -140,39 +205,60 @@ def nth_failures(most: int = 8) -> SearchStrategy[int]:
     return st.sampled_from([*[0] * most, *range(1, most + 1)])
 
 
-def pages_left() -> SearchStrategy[int]:
-    """Pages that stay free on a machine that is almost full: 0 to 64. Shrinks towards 0."""
-    return st.one_of(st.sampled_from([0, 1, 2, 4, 8, 16, 64]), st.integers(0, 64))
-
+# --- audio ------------------------------------------------------------------------------------------------------------
 
 RATES = (48000, 44100, 96000, 192000, 32000, 16000, 8000)
+#: Valid bits and container.
+WIDTHS = ((16, 16), (24, 32), (20, 32), (32, 32), (8, 8))
+CHANNELS = (2, 1, 4, 6, 8)
+BUFFER_SIZES = (4096, 8192, 1920, 16384, 3840, 65536, 128, 1000, 5000, 12288)
+#: GET_PARAMETER of what every codec has: vendor id, revision, subordinate nodes, function group type.
+_PARAMETERS = (0x00, 0x02, 0x04, 0x05, 0x08)
+
+
+def _format(rate: int, width: tuple[int, int], channels: int) -> StreamFormat:
+    return StreamFormat(rate, *width, channels)
 
 
 def stream_formats() -> SearchStrategy[StreamFormat]:
-    """Formats that every controller and the ideal codec take: common rates, 16 to 32 bits, 1 to 8 channels.
+    """Formats that every controller and the ideal codec take: common rates, 8 to 32 bits, 1 to 8 channels.
 
     Shrinks towards ``StreamFormat(48000, 16, 16, 2)``.
     """
-    return _stream_formats()
+    return packed(_format, RATES, WIDTHS, CHANNELS)
 
 
-@st.composite
-def _stream_formats(draw: st.DrawFn) -> StreamFormat:
-    rate, channels = draw(st.sampled_from(RATES)), draw(st.sampled_from([2, 1, 4, 6, 8]))
-    bits, container = draw(st.sampled_from([(16, 16), (24, 32), (20, 32), (32, 32), (8, 8)]))
-    return StreamFormat(rate, bits, container, channels)
+@dataclass(frozen=True, repr=False)
+class StreamSpec(Short):
+    """A stream as a client asks for it.
+
+    capture: from the codec. format: StreamFormat. buffer_bytes: size of the cyclic buffer to ask for. notifications: 1
+    or 2 per buffer.
+    """
+
+    capture: bool = False
+    format: StreamFormat | None = None
+    buffer_bytes: int = 4096
+    notifications: int = 1
+
+
+def streams(*, renders: bool = True, captures: bool = True) -> SearchStrategy[StreamSpec]:
+    """Streams; renders, captures: False leaves one direction out. Shrinks towards ``StreamSpec()``."""
+    directions = [False] * renders + [True] * captures
+    return packed(_spec, WIDTHS, CHANNELS, RATES, [1, 2], BUFFER_SIZES, directions)
+
+
+def _spec(
+    width: tuple[int, int], channels: int, rate: int, notifications: int, buffer_bytes: int, capture: bool
+) -> StreamSpec:
+    form = _format(rate, width, channels)
+    return StreamSpec(capture, None if form == StreamFormat() else form, buffer_bytes, notifications)
 
 
 def buffer_sizes(most: int = 64 << 10) -> SearchStrategy[int]:
-    """Sizes to ask a cyclic audio buffer of, bytes: multiples of 128, often whole pages. Shrinks towards one page."""
-    return st.one_of(
-        st.sampled_from([size for size in (4096, 8192, 1920, 16384, 3840, 65536) if size <= most] or [most]),
-        st.integers(1, most // 128).map(lambda units: units * 128),
-    )
-
-
-#: GET_PARAMETER of what every codec has: vendor id, revision, subordinate nodes, function group type.
-_PARAMETERS = (0x00, 0x02, 0x04, 0x05, 0x08)
+    """Sizes to ask a cyclic audio buffer of, bytes: often whole pages. Shrinks towards one page."""
+    usual = [size for size in BUFFER_SIZES if size <= most]
+    return st.sampled_from([*usual * 4, *range(128, most + 1, 128)] or [most])
 
 
 def verbs(codec: int = 0) -> SearchStrategy[HDAUDIO_CODEC_COMMAND]:
@@ -180,15 +266,10 @@ def verbs(codec: int = 0) -> SearchStrategy[HDAUDIO_CODEC_COMMAND]:
 
     codec: its address. Shrinks towards GET_PARAMETER(vendor id) of the root.
     """
-    return st.one_of(
-        st.builds(
-            HDAUDIO_CODEC_COMMAND.Verb8, st.just(codec), st.integers(0, 3), st.just(0xF00), st.sampled_from(_PARAMETERS)
-        ),
-        st.builds(
-            HDAUDIO_CODEC_COMMAND.Verb8,
-            st.just(codec),
-            st.integers(1, 3),
-            st.sampled_from([0xF05, 0x705, 0x706, 0x707]),
-            st.integers(0, 3),
-        ),
-    )
+    parameters = [(0xF00, parameter) for parameter in _PARAMETERS]
+    controls = [(verb, value) for verb in (0xF05, 0x705, 0x706, 0x707) for value in range(4)]
+    return packed(_verb, [codec], range(4), parameters + controls)
+
+
+def _verb(codec: int, node: int, what: tuple[int, int]) -> HDAUDIO_CODEC_COMMAND:
+    return HDAUDIO_CODEC_COMMAND.Verb8(codec, node, *what)
