@@ -223,20 +223,29 @@ class _Ring:
         """Until the controller is done with one half; returns the time of the interrupt (v1: when polling saw it)."""
         limit = self.pc.now + 4 * self.bytes_to_ticks(self.size) + 50 * TICKS_PER_MS
         before = self.busy_half()
+        served: int | None = None
         while True:
             if self.interface == "v1" and self.busy_half() != before:
                 return int(self.pc.now)
             if self.interface == "v2" and self.event.signaled:
                 self.event.clear()
-                return int(self.pc.now)
+                return int(self.pc.now) if served is None else served
             if self.notified:
                 return self.notified.pop(0)
             if self.pc.now >= limit:
                 raise PlayError("the stream stands still: no position moved and no interrupt came")
             if self.interface == "v1":  # often enough to see every half, however short the ring is
                 self.pc.advance(ticks=max(1, min(TICKS_PER_MS, self.bytes_to_ticks(self.half) // 4)))
-            else:
-                self.pc.run_until_interrupt(limit=limit - self.pc.now)
+            elif self.pc.run_until_interrupt(limit=self._patience(served, limit)):
+                served = self.pc.now
+
+    def _patience(self, served: int | None, limit: int) -> int:
+        """Ticks until the next look: the deferred call that wakes the driver may come after the service routine."""
+        now = int(self.pc.now)
+        if served is None:
+            return limit - now
+        due = served + self.pc.config.dpc_latency
+        return due - now if due > now else max(1, self.bytes_to_ticks(self.half) // 8)
 
     def busy_half(self, lead: int = 0) -> int:
         """The half that holds the link position plus lead bytes."""

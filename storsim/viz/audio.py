@@ -207,53 +207,58 @@ def _lap(watch: Watch, controller: int, descriptor: int) -> int:
 # --- interrupts -----------------------------------------------------------------------------------------------------
 
 
+#: What lies between the points of an interrupt: words, colour, hatch.
+_STRETCHES = (
+    ("line raised, held off by the IRQL", style.SKY, ".."),
+    ("service routine", style.PINK, ""),
+    ("deferred call waits", style.ORANGE, "//"),
+    ("from the deferred call to the refill", style.BLUE, ""),
+)
+_SLACK = "#CDE9DF"
+
+
 def interrupt_latency(what: Machine | Timeline, beats: Iterable[Beat] = (), *, most: int = 24, ax: Any = None) -> Any:
     """One bar per interrupt: from the line to the service routine, to the deferred call, to the refill, and the slack
     that was left, or was not.
 
     beats: refills of `storsim.player`; with them only interrupts that led to one are drawn. most: bars, the last ones.
-    A stretch of no virtual length has no bar.
+    A stretch of no virtual length has no bar, and is not in the legend when it never has.
     """
     from matplotlib.patches import Patch
 
     timeline = _timeline(what)
     rows = _latencies(timeline, list(beats))[-most:]
     ax = style.axes(ax, 9, 1.5 + 0.2 * max(6, len(rows)))
-    tones = (style.SKY, style.ORANGE, style.BLUE)
-    hatches = ("", "//", "")
+    seen: set[str] = set()
     for lane, (points, slack) in enumerate(rows):
-        for tone, hatch, begin, stop in zip(tones, hatches, points, points[1:], strict=False):
+        for (word, tone, hatch), begin, stop in zip(_STRETCHES, points, points[1:], strict=False):
             if stop > begin:
-                span = (style.milliseconds(begin - points[0]), style.milliseconds(stop - begin))
-                ax.broken_barh(
-                    [span], (lane - 0.36, 0.72), facecolors=tone, hatch=hatch, edgecolor="white", linewidth=0
-                )
+                seen.add(word)
+                _bar(ax, lane, 0.72, begin - points[0], stop - begin, tone, hatch)
         if slack is not None:
-            done = style.milliseconds(points[-1] - points[0])
-            length = style.milliseconds(slack)
-            colour = "#CDE9DF" if slack >= 0 else style.RED
-            ax.broken_barh(
-                [(min(done, done + length), abs(length))],
-                (lane - 0.18, 0.36),
-                facecolors=colour,
-                hatch="" if slack >= 0 else "xx",
-                edgecolor="white",
-                linewidth=0,
+            done = points[-1] - points[0]
+            _bar(
+                ax,
+                lane,
+                0.36,
+                min(done, done + slack),
+                abs(slack),
+                *((_SLACK, "") if slack >= 0 else (style.RED, "xx")),
             )
             if slack >= 0:
-                ax.plot([done + length], [lane], "|", color="#303030", markersize=9)
+                ax.plot([style.milliseconds(done + slack)], [lane], "|", color="#303030", markersize=9)
     ax.plot([0] * len(rows), range(len(rows)), "|", color="#303030", markersize=9)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(0, len(rows), max(1, len(rows) // 8)))
     ax.set_ylabel("interrupt")
     ax.set_xlabel("since the line was raised (ms)")
-    words = ("line raised to ISR done", "ISR to deferred call", "deferred call to refill done")
     handles = [
         Patch(facecolor=tone, hatch=hatch, edgecolor="white", label=word)
-        for tone, hatch, word in zip(tones, hatches, words, strict=True)
+        for word, tone, hatch in _STRETCHES
+        if word in seen
     ]
     if any(slack is not None and slack >= 0 for _, slack in rows):
-        handles.append(Patch(facecolor="#CDE9DF", label="slack to the deadline"))
+        handles.append(Patch(facecolor=_SLACK, label="slack to the deadline"))
     if any(slack is not None and slack < 0 for _, slack in rows):
         handles.append(Patch(facecolor=style.RED, hatch="xx", edgecolor="white", label="too late by this much"))
     ax.set_title("From interrupt to refill")
@@ -262,18 +267,27 @@ def interrupt_latency(what: Machine | Timeline, beats: Iterable[Beat] = (), *, m
     return ax
 
 
+def _bar(ax: Any, lane: int, height: float, start: int, length: int, tone: str, hatch: str) -> None:
+    span = (style.milliseconds(start), style.milliseconds(length))
+    ax.broken_barh([span], (lane - height / 2, height), facecolors=tone, hatch=hatch, edgecolor="white", linewidth=0)
+
+
 def _latencies(timeline: Timeline, beats: Sequence[Beat]) -> list[tuple[list[int], int | None]]:
-    """([raised, served, deferred, refilled], slack) per interrupt; equal points where nothing is known."""
+    """([raised, service routine began, ended, deferred call began, refilled], slack) per interrupt; equal points where
+    nothing is known.
+    """
     rows: list[tuple[list[int], int | None]] = []
     for one in timeline.interrupts:
         if one.began is None or one.served is None or not one.claimed:
             continue
-        ran = one.served if one.deferred is None or one.deferred.ran is None else one.deferred.ran
+        run = one.deferred
+        ran = one.served if run is None or run.ran is None else run.ran
         beat = next((beat for beat in beats if one.raised <= beat.interrupt <= ran), None)
         if beats and beat is None:
             continue
-        end = ran if beat is None else max(ran, beat.time)
-        rows.append(([one.raised, one.served, ran, end], None if beat is None else beat.slack))
+        done = ran if run is None or run.ended is None else run.ended
+        end = done if beat is None else max(ran, beat.time)
+        rows.append(([one.raised, one.began, one.served, ran, end], None if beat is None else beat.slack))
     return rows
 
 
@@ -376,7 +390,7 @@ def edge_counts(what: Machine | Timeline) -> dict[tuple[str, str], int]:
 
 def engine_states(what: Machine | Timeline, *, ax: Any = None) -> Any:
     """The states of a stream engine; edges that were taken are thick with their number, others are thin; requests to
-    SetDmaEngineState that were refused are counted below the state they asked for.
+    SetDmaEngineState that were refused are counted above the state they asked for.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import FancyArrowPatch
@@ -426,7 +440,8 @@ def engine_states(what: Machine | Timeline, *, ax: Any = None) -> Any:
                 refused[wanted] = refused.get(wanted, 0) + 1
     for name, count in refused.items():
         x, y = _PLACES[name]
-        ax.text(x - 0.05, y - 0.3, f"{count} refused", ha="right", va="top", color=style.RED, fontsize="small")
+        side = {"reset": "right", "running": "left"}.get(name, "center")
+        ax.text(x, y + 0.22, f"{count} refused", ha=side, va="bottom", color=style.RED, fontsize="small")
     handles = [
         Line2D([], [], color=style.BLUE, linewidth=2.2, label="taken, with how often"),
         Line2D([], [], color="#B0B0B0", linewidth=0.8, linestyle="--", label="not taken"),

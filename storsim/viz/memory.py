@@ -27,23 +27,24 @@ def memory_map(machine: Machine, *, first: int = 0, last: int | None = None, ax:
 
     Any zoom: what is narrower than a pixel is still drawn. O(ranges + runs + allocations).
     """
-    ax = style.axes(ax, 9, 3.6)
     ranges = machine.memory.ranges
     end = max((run.end for run in ranges), default=PAGE) if last is None else last + 1
+    live = [one for one in machine.allocations() if one.pa and first <= one.pa + one.size and one.pa < end]
+    ax = style.axes(ax, 9, 3.6 if live else 2.6)
     span = max(1, end - first)
     factor, name = style.unit(span)
 
     def put(lane: float, height: float, start: int, stop: int, colour: str, **more: Any) -> None:
         low, high = max(start, first), min(stop, end)
         if low < high:
-            width = max(high - low, span / 900)
+            width = max(high - low, span // 400)
+            low = min(low, end - width)
             ax.broken_barh([(low / factor, width / factor)], (lane, height), facecolors=colour, **more)
 
     put(0.0, 1.0, first, end, "none", hatch="////", edgecolor="#B8B8B8", linewidth=0)
     for run in ranges:
         put(0.0, 1.0, run.start, run.end, style.NODES[run.node % 4], edgecolor="#909090", linewidth=0.4)
-    _free_share(machine, first, end, factor, ax)
-    live = [one for one in machine.allocations() if one.pa and first <= one.pa + one.size and one.pa < end]
+    used = _free_share(machine, first, end, factor, ax)
     for one in live:
         colour, hatch = style.colour_of(one.kind)
         put(
@@ -61,25 +62,29 @@ def memory_map(machine: Machine, *, first: int = 0, last: int | None = None, ax:
         if first < limit < end and limit > first + span / 100:
             ax.axvline(limit / factor, color="#303030", linestyle="--", linewidth=0.9)
     _limit_names(first, end, factor, ax)
-    ax.set_ylim(-2.1, 2.0)
+    ax.set_ylim(-2.1 if live else -0.3, 2.0)
     ax.set_xlim(first / factor, end / factor)
-    ax.set_yticks([0.5, -0.85], ["RAM", "live"])
+    ax.set_yticks(*([0.5, -0.85], ["RAM", "live"]) if live else ([0.5], ["RAM"]))
     ax.tick_params(axis="y", length=0)
     style.plain(ax)
     ax.set_xlabel(f"physical address ({name})")
     ax.set_title(f"{style.amount(machine.memory.total_bytes)} of RAM, {style.amount(machine.memory.free_bytes())} free")
-    style.legend_below(ax, _map_legend(ranges, live))
+    covered = sum(max(0, min(run.end, end) - max(run.start, first)) for run in ranges)
+    style.legend_below(
+        ax, _map_legend([run for run in ranges if run.start < end and run.end > first], live, used, covered < span)
+    )
     return ax
 
 
-def _free_share(machine: Machine, first: int, end: int, factor: int, ax: Any) -> None:
-    """How much of each stretch is in use, as a dark line from the bottom of the RAM lane."""
+def _free_share(machine: Machine, first: int, end: int, factor: int, ax: Any) -> bool:
+    """How much of each stretch is in use, as a dark line from the bottom of the RAM lane; whether one can be seen."""
     step = max(PAGE, -(-(end - first) // 400 // PAGE) * PAGE)
     used = _used_by_step(machine, first, end, step)
     for index, (busy, total) in enumerate(used):
         if total and busy:
             low = first + index * step
             ax.broken_barh([(low / factor, step / factor)], (0, busy / total), facecolors="#5B6670", linewidth=0)
+    return any(total and busy / total > 0.02 for busy, total in used)
 
 
 def _used_by_step(machine: Machine, first: int, end: int, step: int) -> list[tuple[int, int]]:
@@ -122,15 +127,17 @@ def _limit_names(first: int, end: int, factor: int, ax: Any) -> None:
             )
 
 
-def _map_legend(ranges: Sequence[MemoryRange], live: Sequence[Any]) -> list[Any]:
+def _map_legend(ranges: Sequence[MemoryRange], live: Sequence[Any], used: bool, holes: bool) -> list[Any]:
     from matplotlib.patches import Patch
 
     nodes = sorted({run.node for run in ranges})[:4]
     handles = [
         Patch(facecolor=style.NODES[node % 4], edgecolor="#909090", label=f"RAM of node {node}") for node in nodes
     ]
-    handles.append(Patch(facecolor="#5B6670", label="share in use"))
-    handles.append(Patch(facecolor="none", hatch="////", edgecolor="#B8B8B8", label="no RAM"))
+    if used:
+        handles.append(Patch(facecolor="#5B6670", label="share in use"))
+    if holes:
+        handles.append(Patch(facecolor="none", hatch="////", edgecolor="#B8B8B8", label="no RAM"))
     for kind in sorted({one.kind for one in live}):
         colour, hatch = style.colour_of(kind)
         handles.append(Patch(facecolor=colour, hatch=hatch, edgecolor="#303030", label=kind.replace("_", " ")))
@@ -286,6 +293,7 @@ def placement_policies(results: Sequence[PolicyResult], *, ax: Any = None) -> An
     ax.bar_label(bars, words, fontsize="small", padding=2)
     ax.set_xticks(list(at), [one.policy.replace("_", " ").lower() for one in results])
     ax.set_ylabel("refused requests")
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(0, max(1, *(one.refused for one in results)) * 1.45)
     ax.set_xlabel("placement policy")
     other = ax.twinx()

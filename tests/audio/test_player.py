@@ -348,3 +348,15 @@ def test_codecs_of_real_machines(path: Path, capture: bool) -> None:
             else:
                 assert got == wav.data
         assert pc.violations == []
+
+
+@pytest.mark.parametrize("interface", ["v2", "v3", "bdl"])
+def test_a_slow_deferred_call_wakes_the_driver_in_its_own_period(interface: str) -> None:
+    """15 of 20 ms pass between service routine and deferred call: late, but in time, and every beat says so."""
+    sound = Wav(WavFormat(48000, 16, 2, 2), bytes(range(256)) * 4 * 96)
+    with storsim.Machine("1GiB", dpc_latency=15 * 24_000) as pc:
+        report = player.play(pc.add_hda(), sound, interface=interface, ring_ms=40)
+    delay = 0 if interface == "bdl" else 15 * 24_000
+    assert [beat.time - beat.interrupt for beat in report.beats] == [delay] * len(report.beats)
+    assert not report.late
+    assert report.data == sound.data
