@@ -2,7 +2,13 @@
 #ifndef SS_BITS_H
 #define SS_BITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#if !defined(SS_PORTABLE) && defined(__BMI__) && defined(__LZCNT__) && defined(__x86_64__)
+#include <immintrin.h>
+#define SS_BITS_BMI 1 /* instructions that count 64 for 0 by themselves */
+#endif
 
 /* For hot paths cut into functions that are to be read, not called; and for what is to stay out of them. */
 #if defined(__GNUC__) || defined(__clang__)
@@ -23,6 +29,9 @@
 
 /* Number of zero bits below the lowest one; 64 for 0. */
 static inline uint32_t ss_low_zeros(uint64_t value) {
+#if defined(SS_BITS_BMI)
+    return (uint32_t)_tzcnt_u64(value);
+#else
     if (value == 0) {
         return 64;
     }
@@ -42,10 +51,14 @@ static inline uint32_t ss_low_zeros(uint64_t value) {
     }
     return count;
 #endif
+#endif
 }
 
 /* Number of zero bits above the highest one; 64 for 0. */
 static inline uint32_t ss_high_zeros(uint64_t value) {
+#if defined(SS_BITS_BMI)
+    return (uint32_t)_lzcnt_u64(value);
+#else
     if (value == 0) {
         return 64;
     }
@@ -65,6 +78,7 @@ static inline uint32_t ss_high_zeros(uint64_t value) {
     }
     return count;
 #endif
+#endif
 }
 
 /* Index of the highest one. Precondition: value != 0. */
@@ -82,6 +96,11 @@ static inline uint32_t ss_ones(uint64_t value) {
     value = (value & UINT64_C(0x3333333333333333)) + (value >> 2 & UINT64_C(0x3333333333333333));
     value = (value + (value >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
     return (uint32_t)(value * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* All ones or 0: for conditions as likely as not, which are better computed with than jumped on. */
+static inline uint64_t ss_ones_if(bool condition) {
+    return UINT64_C(0) - condition;
 }
 
 /* The lowest `count` bits set; count 0 … 64. */

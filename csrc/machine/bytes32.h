@@ -48,7 +48,18 @@ static inline uint32_t ss_bytes_at_least(const uint8_t *bytes, uint32_t least) {
 #endif
 
 /* The largest of the 32. */
-#if !defined(SS_PORTABLE) && (defined(__SSE2__) || defined(_M_X64))
+#if !defined(SS_PORTABLE) && defined(__SSE4_1__)
+#include <smmintrin.h>
+
+static inline uint8_t ss_bytes_max(const uint8_t *bytes) {
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    __m128i most = _mm_max_epu8(low, _mm_loadu_si128((const __m128i *)(const void *)(bytes + 16)));
+    __m128i least = _mm_xor_si128(most, _mm_set1_epi8(-1)); /* there is an instruction for the smallest of eight pairs */
+    least = _mm_minpos_epu16(_mm_min_epu8(least, _mm_srli_epi16(least, 8)));
+    return (uint8_t)~_mm_cvtsi128_si32(least);
+}
+
+#elif !defined(SS_PORTABLE) && (defined(__SSE2__) || defined(_M_X64))
 
 static inline uint8_t ss_bytes_max(const uint8_t *bytes) {
     __m128i low = _mm_loadu_si128((const __m128i *)(const void *)bytes);

@@ -19,6 +19,27 @@ static bool map_valid(const storsim_memory_run_t *runs, size_t run_count, uint32
     return true;
 }
 
+/* What finds a segment by address and a node's highest site without a search. */
+static void build_shortcuts(ss_pages_t *pages) {
+    uint32_t at = 0;
+    pages->segment_ends[pages->segment_count] = UINT64_MAX;
+    while (pages->segment_ends[pages->segment_count - 1] >> pages->place_shift >= SS_PLACES) {
+        pages->place_shift++;
+    }
+    for (uint32_t i = 0; i < SS_PLACES; i++) {
+        while (pages->segment_ends[at] <= (uint64_t)i << pages->place_shift) {
+            at++;
+        }
+        pages->places[i] = (uint16_t)at;
+    }
+    for (uint32_t node = 0; pages->placement == STORSIM_TOP_DOWN && node < pages->node_count; node++) {
+        if (pages->node_first[node] < pages->node_first[node + 1]) {
+            const ss_site_t *top = &pages->sites[pages->node_first[node + 1] - 1];
+            pages->tops[node] = top->last + 1 == top->segment->base + top->segment->end ? top : NULL;
+        }
+    }
+}
+
 /* Copies the map, joins what a block may span into segments, and lists the runs by node. */
 static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t *runs, bool allow_cross_node) {
     uint32_t count = pages->run_count, slot = 0;
@@ -49,6 +70,7 @@ static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t 
     }
     pages->node_first[pages->node_count] = slot;
     pages->free = pages->total;
+    build_shortcuts(pages);
     return STORSIM_OK;
 }
 
@@ -71,7 +93,7 @@ storsim_status_t ss_pages_create(ss_host_t *host, const storsim_memory_run_t *ru
     created->runs = ss_alloc_zeroed(host, run_count, sizeof *created->runs);
     created->by_node = ss_alloc_zeroed(host, run_count, sizeof *created->by_node);
     created->sites = ss_alloc_zeroed(host, run_count, sizeof *created->sites);
-    created->segment_ends = ss_alloc_zeroed(host, run_count, sizeof *created->segment_ends);
+    created->segment_ends = ss_alloc_zeroed(host, run_count + 1, sizeof *created->segment_ends);
     created->node_first = ss_alloc_zeroed(host, node_count + 1, sizeof *created->node_first);
     if (created->segments == NULL || created->runs == NULL || created->by_node == NULL || created->sites == NULL ||
         created->segment_ends == NULL || created->node_first == NULL ||

@@ -1,5 +1,5 @@
 /* machine/pages_bitmap.c: the busy bits of a segment and their counts. See pages_i.h. */
-#include "machine/pages_i.h"
+#include "machine/pages_small_i.h"
 
 #include <string.h>
 
@@ -65,11 +65,30 @@ static inline void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, boo
     }
 }
 
+/* Tells a chunk which word lies above its last. */
+static void link_above(const ss_segment_t *segment, ss_chunk_t *chunk) {
+    uint64_t next = (chunk->base - segment->base + SS_CHUNK_PAGES) >> SS_CHUNK_SHIFT;
+    ss_chunk_t *other = next << SS_CHUNK_SHIFT < segment->end ? ss_chunk_at(segment, next) : NULL;
+    chunk->edge = ss_busy_word(segment, next * SS_CHUNK_WORDS);
+    chunk->above = other != NULL ? &other->busy[0] : &chunk->edge;
+}
+
+static void relink_below(const ss_segment_t *segment, uint64_t start) {
+    ss_chunk_t *below = start > 0 ? ss_chunk_at(segment, (start >> SS_CHUNK_SHIFT) - 1) : NULL;
+    if (below != NULL) {
+        link_above(segment, below);
+    }
+}
+
 static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, uint64_t start) {
     ss_chunk_t *chunk = ss_alloc_zeroed(host, 1, sizeof *chunk);
     if (chunk == NULL) {
         return NULL;
     }
+    chunk->base = segment->base + start;
+    chunk->mid = &segment->mids[start >> SS_MID_SHIFT];
+    chunk->ref = &chunk->mid->mid->chunks[start >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    chunk->outer = &chunk->mid->mid->bound[start >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
     if (start < segment->head) {
         chunk_mark(chunk, 0, (uint32_t)(segment->head - start), true);
     }
@@ -105,6 +124,7 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
             ref->chunk = NULL;
             ref->summary = all;
             ref->stale = false;
+            relink_below(segment, at);
         }
     }
 }
@@ -126,6 +146,8 @@ storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint
                 goto fail;
             }
             ref->stale = mid->stale = true;
+            link_above(segment, ref->chunk);
+            relink_below(segment, at);
         }
     }
     return STORSIM_OK;

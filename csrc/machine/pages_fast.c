@@ -1,9 +1,20 @@
 /* machine/pages_fast.c: the short way for TOP_DOWN requests of up to 64 pages, and for giving them back.
  *
- * The same answers as ss_pages_place and ss_segment_give, reached without their generality: a request without
- * constraints that ends inside one chunk is found, taken and recorded in one go. Whatever is unusual (edges of chunks,
- * parts of the map never touched, windows that cut the word in question) goes the long way. Complexity: as in
- * pages_small.c. */
+ * The same answers as ss_pages_place and ss_segment_give, reached without their generality:
+ *
+ *     mid 64 | block 64 64 9 0 | chunk 9 3 64 … | group 9 0 3 2 … | word 3 0 9 1 …      bounds: 32 looked at, one picked
+ *          └──────────^               ^               ^                   ^              highest that is long enough
+ *     word      ...0011111111100000   its starts by shift and AND, the highest of them taken
+ *
+ * Take   goes down the bounds once. The bounds of the word it took from and of its group become exact at once, so that
+ *        the next search is hardly ever led astray; those above are repaired when it is.
+ * Give   joins the freed pages with what is free around them in the pair of words they lie in and raises bounds where
+ *        the stretch is longer than they say.
+ *
+ * Both are straight-line code: what is rare (parts of the map never touched, windows that cut a segment, stretches
+ * across words, memos to drop) is a call at the end that starts over or finishes the work. Lengths and places are
+ * random, so a branch on them costs more than computing both sides.
+ * Complexity: O(levels), of 32 bounds each; as in pages_small.c where that is called. */
 #include "machine/pages_small_i.h"
 
 #include <assert.h>
@@ -13,273 +24,280 @@ SS_INLINE uint64_t ones(uint32_t count) {
     return ~UINT64_C(0) >> (64 - count);
 }
 
+/* How far to shift, one doubling after the other, to get from stretches of 1 to stretches of n. */
+#define STEP(n, have) (uint8_t)((n) <= (have) ? 0 : (n) - (have) < (have) ? (n) - (have) : (have))
+#define STEPS(n) {STEP(n, 1), STEP(n, 2), STEP(n, 4), STEP(n, 8), STEP(n, 16), STEP(n, 32)}
+#define STEPS_8(n) \
+    STEPS(n), STEPS(n + 1), STEPS(n + 2), STEPS(n + 3), STEPS(n + 4), STEPS(n + 5), STEPS(n + 6), STEPS(n + 7)
+static const uint8_t steps[SS_SMALL + 8][8] = {STEPS_8(0),  STEPS_8(8),  STEPS_8(16), STEPS_8(24), STEPS_8(32),
+                                               STEPS_8(40), STEPS_8(48), STEPS_8(56), STEPS_8(64)};
+
 /* Bit i: bits i … i + length - 1 are set. No branch below 17: lengths are hard to predict. */
 SS_INLINE uint64_t starts_in_word(uint64_t free, uint32_t length) {
-    uint32_t left = length - 1, step = left < 1 ? left : 1;
-    free &= free >> step;
-    left -= step;
-    step = left < 2 ? left : 2;
-    free &= free >> step;
-    left -= step;
-    step = left < 4 ? left : 4;
-    free &= free >> step;
-    left -= step;
-    step = left < 8 ? left : 8;
-    free &= free >> step;
-    left -= step;
-    if (left > 0) {
-        step = left < 16 ? left : 16;
-        free &= free >> step;
-        left -= step;
-        free &= free >> left; /* 0 … 32 */
+    const uint8_t *step = steps[length];
+    free &= free >> (step[0] & 63);
+    free &= free >> (step[1] & 63);
+    free &= free >> (step[2] & 63);
+    free &= free >> (step[3] & 63);
+    if (length > 16) {
+        free &= free >> (step[4] & 63);
+        free &= free >> (step[5] & 63);
     }
     return free;
 }
 
-/* The groups of words `at` and `at + spill` of a chunk have changed: their summaries and those above are stale. */
-SS_INLINE void changed(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t spill) {
-    ss_chunk_t *chunk = ref->chunk;
-    uint32_t groups = UINT32_C(1) << at / 32 | UINT32_C(1) << (at + spill) / 32;
-    if ((groups & ~chunk->stale) != 0) {
-        chunk->stale |= groups;
-        ref->stale = true;
-        mid->stale = true;
+/* Summaries of the groups in the mask are stale, and those above; these are already if another group's is. */
+SS_ASIDE void first_change(ss_chunk_t *chunk) {
+    chunk->ref->stale = true;
+    chunk->mid->stale = true;
+}
+
+SS_INLINE void changed(ss_chunk_t *chunk, uint32_t groups) {
+    uint32_t stale = chunk->stale;
+    chunk->stale = stale | groups;
+    if (stale == 0) {
+        first_change(chunk);
     }
 }
 
-/* Busy bits of the word above word `at` of a chunk, which may lie in the next chunk. */
-SS_INLINE uint64_t busy_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t at) {
-    return at + 1 < SS_CHUNK_WORDS ? chunk->busy[at + 1] : ~free_word(segment, word + 1);
+SS_INLINE uint32_t group_of(uint32_t at) {
+    return UINT32_C(1) << at / 32;
+}
+
+/* Busy bits of the word above word `at` of a chunk. */
+SS_INLINE uint64_t busy_above(const ss_chunk_t *chunk, uint32_t at) {
+    const uint64_t *above = &chunk->busy[at] + 1;
+    return *(at + 1 < SS_CHUNK_WORDS ? above : chunk->above);
+}
+
+/* The bound of word `at` becomes exact, and that of its group with it. */
+SS_INLINE void settle(ss_chunk_t *chunk, uint32_t at, uint64_t above) {
+    chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~above);
+    chunk->group_bound[at / 32] = ss_bytes_max(&chunk->bound[at & ~31u]);
 }
 
 /* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last.
  */
-SS_INLINE void take_at(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t at, uint32_t bit, uint32_t length,
-                       uint64_t above) {
-    ss_chunk_t *chunk = ref->chunk;
-    uint64_t block = ones(length), free = ~(chunk->busy[at] |= block << bit);
-    bool spill = bit + length > 64;
-    if (spill) {
+SS_INLINE void take_at(ss_chunk_t *chunk, uint32_t at, uint32_t bit, uint32_t length, uint64_t above) {
+    uint64_t block = ones(length);
+    uint32_t groups = group_of(at);
+    chunk->busy[at] |= block << bit;
+    if (bit + length > 64) {
         above = chunk->busy[at + 1] |= block >> (64 - bit);
+        groups |= group_of(at + 1);
     }
-    chunk->bound[at] = (uint8_t)longest_from(free, ~above);
+    settle(chunk, at, above);
     chunk->free -= length;
-    changed(mid, ref, at, spill);
+    changed(chunk, groups);
 }
 
 /* Highest start in a word, in *bit; false when it holds no stretch so long. */
-SS_INLINE bool highest_in_word(uint64_t free, uint64_t busy_above_it, uint32_t length, uint32_t *bit) {
-    uint64_t starts;
-    uint32_t tail = ss_high_zeros(~free);
-    if (tail > 0) { /* the highest stretch goes on in the next word */
-        uint32_t above = ss_low_zeros(busy_above_it);
-        if (tail + above >= length) {
-            *bit = above >= length ? 63 : 64 + above - length;
-            return true;
-        }
-    }
-    starts = starts_in_word(free, length);
-    *bit = 63 - ss_high_zeros(starts);
-    return starts != 0;
+SS_INLINE bool highest_in_word(uint64_t free, uint64_t above, uint32_t length, uint32_t *bit) {
+    uint32_t tail = ss_high_zeros(~free), beyond = ss_low_zeros(above) & (uint32_t)ss_ones_if(tail > 0);
+    uint32_t inside = 63 - ss_high_zeros(starts_in_word(free, length)), most = beyond < length ? beyond : length - 1;
+    uint32_t goes_on = (uint32_t)ss_ones_if(tail + beyond >= length); /* the highest stretch, in the next word */
+    *bit = (inside & ~goes_on) | ((64 + most - length) & goes_on);
+    return (int32_t)*bit >= 0;
 }
 
 typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
 
-/* Where a search stands. */
+/* Where the highest stretch of a segment starts. */
 typedef struct spot {
-    ss_mid_ref_t *mid;
-    ss_chunk_ref_t *ref; /* NULL: the mid was never touched */
-    uint64_t word;       /* of the segment */
-    uint32_t at;         /* of the chunk */
+    ss_chunk_t *chunk; /* NULL: in a part never touched */
+    uint64_t above;    /* busy bits of the word above */
+    uint32_t at, bit;
 } spot_t;
 
-/* The highest chunk of a mid with a bound >= length; false when there is none, then the mid's bound is lowered. */
-SS_INLINE bool highest_chunk(ss_mid_ref_t *ref, uint32_t length, uint32_t *chunk) {
-    ss_mid_t *mid = ref->mid;
-    uint32_t blocks = ss_bytes_at_least(mid->block_bound, length);
-    while (blocks != 0) {
-        uint32_t block = ss_highest_bit(blocks), hits = ss_bytes_at_least(&mid->bound[block * 32], length);
-        if (hits != 0) {
-            *chunk = block * 32 + ss_highest_bit(hits);
+/* Goes down the levels; where a bound has promised too much it is repaired, and the search starts over. */
+SS_INLINE bool highest_stretch(const ss_segment_t *segment, uint32_t length, spot_t *spot) {
+    for (;;) {
+        ss_mid_ref_t *ref = segment->mids + segment->mid_count;
+        do {
+            if (ref == segment->mids) {
+                return false;
+            }
+            ref--;
+        } while (ref->bound < length);
+        ss_mid_t *mid = ref->mid;
+        spot->chunk = NULL;
+        if (mid == NULL) {
             return true;
         }
-        mid->block_bound[block] = ss_bytes_max(&mid->bound[block * 32]);
-        blocks &= ~(UINT32_C(1) << block);
-    }
-    ref->bound = ss_bytes_max(mid->block_bound);
-    return false;
-}
-
-/* The highest word of the segment with a bound >= length, from the top down the levels. Found with ref or its chunk
- * NULL: somewhere in a part never touched. */
-SS_INLINE bool highest_word(const ss_segment_t *segment, uint32_t length, spot_t *spot) {
-    for (uint32_t i = segment->mid_count; i-- > 0;) {
-        ss_mid_ref_t *mid = &segment->mids[i];
-        uint32_t chunk;
-        spot->mid = mid;
-        spot->ref = NULL;
-        while (mid->bound >= length) {
-            if (mid->mid == NULL) {
-                return true;
-            }
-            if (!highest_chunk(mid, length, &chunk)) {
-                break;
-            }
-            spot->ref = &mid->mid->chunks[chunk];
-            ss_chunk_t *found = spot->ref->chunk;
-            if (found == NULL) {
-                return true;
-            }
-            int32_t at = highest_below_group(found, SS_CHUNK_GROUPS, length);
-            if (at >= 0) {
-                spot->at = (uint32_t)at;
-                spot->word = ((uint64_t)i * SS_MID_CHUNKS + chunk) * SS_CHUNK_WORDS + spot->at;
-                return true;
-            }
-            mid->mid->bound[chunk] = ss_bytes_max(found->group_bound);
-        }
-    }
-    return false;
-}
-
-/* Takes the highest stretch with a start in [low, high] (offsets), if that is easy. */
-SS_INLINE attempt_t take_plain(ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high, uint64_t *start) {
-    spot_t spot = {NULL, NULL, 0, 0};
-    if (high + length != segment->end) {
-        return LONG_WAY;
-    }
-    while (highest_word(segment, length, &spot)) {
-        if (spot.ref == NULL || spot.ref->chunk == NULL) {
-            return LONG_WAY;
-        }
-        ss_chunk_t *chunk = spot.ref->chunk;
-        uint64_t above = busy_above(segment, chunk, spot.word, spot.at);
-        uint32_t bit;
-        if (!highest_in_word(~chunk->busy[spot.at], above, length, &bit)) {
-            chunk->bound[spot.at] = (uint8_t)longest_from(~chunk->busy[spot.at], ~above);
+        uint32_t blocks = ss_bytes_at_least(mid->block_bound, length);
+        if (blocks == 0) {
+            ref->bound = ss_bytes_max(mid->block_bound);
             continue;
         }
-        *start = (spot.word << SS_WORD_SHIFT) + bit;
-        if (*start < low) {
-            return NOT_HERE;
+        uint32_t block = ss_highest_bit(blocks), chunks = ss_bytes_at_least(&mid->bound[block * 32], length);
+        if (chunks == 0) {
+            mid->block_bound[block] = ss_bytes_max(&mid->bound[block * 32]);
+            continue;
         }
-        if (spot.at == SS_CHUNK_WORDS - 1 && bit + length > 64) {
-            return LONG_WAY;
+        uint32_t index = block * 32 + ss_highest_bit(chunks);
+        ss_chunk_t *chunk = mid->chunks[index].chunk;
+        if (chunk == NULL) {
+            return true;
         }
-        take_at(spot.mid, spot.ref, spot.at, bit, length, above);
-        return TAKEN;
+        uint32_t groups = ss_bytes_at_least(chunk->group_bound, length);
+        if (groups == 0) {
+            mid->bound[index] = ss_bytes_max(chunk->group_bound);
+            continue;
+        }
+        uint32_t group = ss_highest_bit(groups), words = ss_bytes_at_least(&chunk->bound[group * 32], length);
+        if (words == 0) {
+            chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+            continue;
+        }
+        spot->at = group * 32 + ss_highest_bit(words);
+        spot->above = busy_above(chunk, spot->at);
+        if (highest_in_word(~chunk->busy[spot->at], spot->above, length, &spot->bit)) {
+            spot->chunk = chunk;
+            return true;
+        }
+        settle(chunk, spot->at, spot->above);
     }
-    return NOT_HERE;
 }
 
-/* The same for a constrained request whose class has a front: the word it names is mostly the right one. */
-SS_INLINE attempt_t take_at_front(ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
-                                  uint64_t *start) {
-    const ss_front_t *front = segment->front;
-    if (front == NULL || fit->class_index == SS_CLASS_NONE || !holds(front->valid, front->least, fit)) {
-        return LONG_WAY;
-    }
-    uint32_t seen = front->by_class[fit->class_index], position = seen > front->touched ? seen : front->touched;
-    if (position <= low >> SS_WORD_SHIFT) {
+/* Can a block at the spot be taken here? */
+SS_INLINE bool easy(const spot_t *spot, uint32_t length) {
+    return spot->chunk != NULL && (spot->at < SS_CHUNK_WORDS - 1 || spot->bit + length <= 64);
+}
+
+SS_INLINE uint64_t pfn_of(const spot_t *spot) {
+    return spot->chunk->base + spot->at * UINT64_C(64) + spot->bit;
+}
+
+/* Takes the highest stretch of a segment with a start >= low (a pfn), if that is easy. */
+SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t *first_pfn) {
+    spot_t spot;
+    if (!highest_stretch(segment, length, &spot)) {
         return NOT_HERE;
     }
-    uint64_t word = position - 1, index = word / SS_CHUNK_WORDS;
-    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
-    ss_mid_ref_t *mid = &segment->mids[index / SS_MID_CHUNKS];
-    if (word > high >> SS_WORD_SHIFT || mid->mid == NULL || at == SS_CHUNK_WORDS - 1) {
+    if (!easy(&spot, length)) {
         return LONG_WAY;
     }
-    ss_chunk_ref_t *ref = &mid->mid->chunks[index % SS_MID_CHUNKS];
-    if (ref->chunk == NULL) {
-        return LONG_WAY;
+    if (pfn_of(&spot) < low) {
+        return NOT_HERE;
     }
-    uint64_t above = ref->chunk->busy[at + 1], starts = starts_in(~ref->chunk->busy[at], ~above, fit->length);
-    starts &= legal_in(segment, fit, word);
-    if (starts == 0) {
-        return LONG_WAY;
-    }
-    uint32_t bit = 63 - ss_high_zeros(starts);
-    *start = (word << SS_WORD_SHIFT) + bit;
-    if (*start - low > high - low) {
-        return LONG_WAY;
-    }
-    take_at(mid, ref, at, bit, fit->length, above);
+    *first_pfn = pfn_of(&spot);
+    take_at(spot.chunk, spot.at, spot.bit, length, spot.above);
     return TAKEN;
 }
 
-/* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
-SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_page_request_t *request,
-                                        const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start) {
-    ss_fit_t plain;
-    if (fit == NULL) {
-        plain = ss_fit_of(request);
-        fit = &plain;
+/* Words looked at in vain before the search that keeps records is asked. */
+#define TRIES 2
+
+/* The same for any window and constraints, from the word on that the front of the class names. */
+SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
+                                 uint64_t *first_pfn) {
+    uint64_t base = segment->base, first = (low - base) >> SS_WORD_SHIFT, word = (high - base) >> SS_WORD_SHIFT;
+    const ss_front_t *front = segment->front;
+    if (front == NULL) {
+        return LONG_WAY;
     }
-    if (!ss_small_highest(segment, fit, low, high, start)) {
+    if (fit->class_index != SS_CLASS_NONE && holds(front->valid, front->least, fit)) {
+        uint64_t position = ss_front_limit(front, fit->class_index);
+        if (position <= first) {
+            return NOT_HERE;
+        }
+        word = ss_min_u64(word, position - 1);
+    }
+    for (uint32_t i = 0; i < TRIES; i++) {
+        if (!previous_word(segment, &word, fit, first)) {
+            return NOT_HERE;
+        }
+        ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+        if (chunk == NULL) {
+            return LONG_WAY;
+        }
+        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
+        uint64_t above = busy_above(chunk, at);
+        uint64_t starts = starts_in(~chunk->busy[at], ~above, fit->length);
+        if (starts == 0) {
+            settle(chunk, at, above);
+        }
+        starts = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
+        if (starts != 0) {
+            uint32_t bit = 63 - ss_high_zeros(starts);
+            if (at == SS_CHUNK_WORDS - 1 && bit + fit->length > 64) {
+                return LONG_WAY;
+            }
+            *first_pfn = chunk->base + at * UINT64_C(64) + bit;
+            take_at(chunk, at, bit, fit->length, above);
+            return TAKEN;
+        }
+        if (word <= first) {
+            return NOT_HERE;
+        }
+        word--;
+    }
+    return LONG_WAY;
+}
+
+/* The same with all generality. OK, NO_SPACE, NO_MEMORY. */
+SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment, const ss_fit_t *fit, uint64_t low,
+                                        uint64_t high, uint64_t *first_pfn) {
+    uint64_t start;
+    if (!ss_small_highest(segment, fit, low - segment->base, high - segment->base, &start)) {
         return STORSIM_NO_SPACE;
     }
-    uint64_t word = *start >> SS_WORD_SHIFT;
-    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
-    ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+    uint32_t at = (uint32_t)(start >> SS_WORD_SHIFT) & (SS_CHUNK_WORDS - 1);
+    ss_chunk_t *chunk = ss_chunk_at(segment, start >> SS_CHUNK_SHIFT);
+    *first_pfn = segment->base + start;
     if (chunk != NULL && at < SS_CHUNK_WORDS - 1) {
-        ss_mid_ref_t *mid = &segment->mids[word / (SS_CHUNK_WORDS * SS_MID_CHUNKS)];
-        take_at(mid, &mid->mid->chunks[word / SS_CHUNK_WORDS % SS_MID_CHUNKS], at, (uint32_t)(*start & 63), fit->length,
-                chunk->busy[at + 1]);
+        take_at(chunk, at, (uint32_t)(start & 63), fit->length, chunk->busy[at + 1]);
         return STORSIM_OK;
     }
-    if (ss_segment_reserve(pages->host, segment, *start, fit->length) != STORSIM_OK) {
+    if (ss_segment_reserve(pages->host, segment, start, fit->length) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
-    ss_segment_take(segment, *start, fit->length);
+    ss_segment_take(segment, start, fit->length);
     return STORSIM_OK;
 }
 
-/* The highest place on one node. */
-SS_INLINE storsim_status_t take_on_node(ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
+/* The highest place in a run of the map. */
+SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site, const ss_page_request_t *request,
                                         const ss_fit_t *fit, uint64_t *first_pfn) {
-    const ss_site_t *lowest = &pages->sites[pages->node_first[node]],
-                    *site = &pages->sites[pages->node_first[node + 1]];
-    uint64_t count = request->pages, start;
-    while (site != lowest) {
-        ss_segment_t *segment = (--site)->segment;
-        uint64_t base = segment->base, low = ss_max_u64(request->first_min, site->first);
-        uint64_t high = ss_min_u64(request->first_max, site->last);
-        if (segment->end < count) { /* base + end - count must not wrap */
-            continue;
-        }
-        high = ss_min_u64(high, base + segment->end - count);
-        if (low > high) {
-            continue;
-        }
-        attempt_t attempt = fit == NULL ? take_plain(segment, (uint32_t)count, low - base, high - base, &start)
-                                        : take_at_front(segment, fit, low - base, high - base, &start);
-        if (attempt == NOT_HERE) {
-            continue;
-        }
-        if (attempt == LONG_WAY) {
-            storsim_status_t status = take_long_way(pages, segment, request, fit, low - base, high - base, &start);
-            if (status == STORSIM_NO_SPACE) {
-                continue;
-            }
-            if (status != STORSIM_OK) {
-                return status;
-            }
-        }
-        pages->free -= count;
-        *first_pfn = base + start;
-        return STORSIM_OK;
+    ss_segment_t *segment = site->segment;
+    uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
+    uint64_t end = segment->base + segment->end, start;
+    if (segment->end < fit->length) { /* end - length must not wrap */
+        return STORSIM_NO_SPACE;
     }
-    return STORSIM_NO_SPACE;
+    high = ss_min_u64(high, end - fit->length);
+    if (low > high) {
+        return STORSIM_NO_SPACE;
+    }
+    bool plain = !fit->constrained && high + fit->length == end;
+    attempt_t attempt = plain ? take_plain(segment, fit->length, low, &start)
+                              : take_fitting(segment, fit, low, high, &start);
+    if (attempt == LONG_WAY) {
+        storsim_status_t status = take_long_way(pages, segment, fit, low, high, &start);
+        if (status != STORSIM_OK) {
+            return status;
+        }
+    }
+    if (attempt == NOT_HERE) {
+        return STORSIM_NO_SPACE;
+    }
+    pages->free -= fit->length;
+    *first_pfn = start;
+    return STORSIM_OK;
 }
 
 /* TOP_DOWN for up to 64 pages. */
-SS_INLINE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_fit_t *fit,
-                                      uint64_t *first_pfn) {
+SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
+    ss_fit_t fit = ss_fit_of(request);
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
-        if (node < pages->node_count) {
-            storsim_status_t status = take_on_node(pages, node, request, fit, first_pfn);
+        if (node >= pages->node_count) {
+            continue;
+        }
+        const ss_site_t *lowest = &pages->sites[pages->node_first[node]];
+        for (const ss_site_t *site = &pages->sites[pages->node_first[node + 1]]; site != lowest;) {
+            storsim_status_t status = take_on_site(pages, --site, request, &fit, first_pfn);
             if (status != STORSIM_NO_SPACE) {
                 return status;
             }
@@ -288,82 +306,100 @@ SS_INLINE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t
     return STORSIM_NO_SPACE;
 }
 
-SS_ASIDE storsim_status_t take_constrained(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
-    if (request->boundary_pages != 0 && request->pages > request->boundary_pages) {
-        return STORSIM_NO_SPACE;
-    }
-    ss_fit_t fit = ss_fit_of(request);
-    return take_small(pages, request, fit.constrained ? &fit : NULL, first_pfn);
-}
-
-storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+SS_ASIDE storsim_status_t take_other(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     uint64_t count = request->pages, align = request->align_pages, boundary = request->boundary_pages;
-    if (count - 1 < SS_SMALL && pages->placement == STORSIM_TOP_DOWN && align == 1 && boundary == 0) {
-        return take_small(pages, request, NULL, first_pfn);
-    }
     if (count == 0 || align == 0 || (align & (align - 1)) != 0 || (boundary & (boundary - 1)) != 0) {
         return STORSIM_INVALID; /* boundary 0 passes */
     }
-    if (count <= SS_SMALL && pages->placement == STORSIM_TOP_DOWN) {
-        return take_constrained(pages, request, first_pfn);
+    if (count > SS_SMALL || pages->placement != STORSIM_TOP_DOWN) {
+        return ss_pages_take_any(pages, request, first_pfn);
     }
-    return ss_pages_take_any(pages, request, first_pfn);
+    if (boundary != 0 && count > boundary) {
+        return STORSIM_NO_SPACE;
+    }
+    return take_small(pages, request, first_pfn);
 }
 
-/* A stretch of so many pages starts in word `at` of the chunk. */
-SS_INLINE void raise_at(ss_mid_ref_t *mid, uint32_t index, ss_chunk_t *chunk, uint32_t at, uint32_t length) {
-    uint8_t bound = (uint8_t)(length < SS_SMALL ? length : SS_SMALL);
-    /* cppcheck-suppress knownConditionTrueFalse ; it follows one call with length 0 that cannot be */
-    if (chunk->bound[at] < bound) {
-        chunk->bound[at] = bound;
-        raise_above(mid, index, at / 32, bound);
+/* A request without constraints for a node whose highest site it may use all of. */
+SS_INLINE const ss_site_t *site_for(const ss_pages_t *pages, const ss_page_request_t *request) {
+    uint32_t node = 0;
+    if (request->nodes != NULL) {
+        node = request->node_count > 0 ? request->nodes[0] : STORSIM_MAX_NODES;
+    }
+    if (request->pages - 1 >= SS_SMALL || ((request->align_pages ^ 1) | request->boundary_pages) != 0 ||
+        node >= pages->node_count) {
+        return NULL;
+    }
+    const ss_site_t *site = pages->tops[node];
+    bool whole = site != NULL && request->first_min <= site->first && request->first_max >= site->last;
+    return whole ? site : NULL;
+}
+
+storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    const ss_site_t *site = site_for(pages, request);
+    uint32_t length = (uint32_t)request->pages;
+    spot_t spot;
+    if (site == NULL || !highest_stretch(site->segment, length, &spot) || !easy(&spot, length) ||
+        pfn_of(&spot) < site->first) {
+        return take_other(pages, request, first_pfn);
+    }
+    pages->free -= length;
+    *first_pfn = pfn_of(&spot);
+    take_at(spot.chunk, spot.at, spot.bit, length, spot.above);
+    return STORSIM_OK;
+}
+
+/* What a freed block did across the edges of its word: the stretch that comes from the word below into this one, and
+ * the one in the word above where the block ends. And the classes that have to know. */
+SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t first, uint64_t last) {
+    uint64_t word = first >> SS_WORD_SHIFT;
+    uint32_t at = (uint32_t)word & (SS_CHUNK_WORDS - 1);
+    if ((chunk->busy[at] & 1) == 0 && word > 0) {
+        uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ss_busy_word(segment, word - 1));
+        if (below > 0) {
+            ss_small_raise(segment, word - 1, below + ss_low_zeros(chunk->busy[at]));
+        }
+    }
+    if (last >> SS_WORD_SHIFT > word) {
+        ss_small_raise(segment, word + 1, ss_low_zeros(chunk->busy[at + 1]));
+        changed(chunk, group_of(at + 1));
+    }
+    if (segment->front->memos) {
+        ss_small_touch(segment, first, last);
     }
 }
 
 void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
-    uint32_t place = ss_pages_segment_at(pages, first_pfn);
+    uint32_t place = ss_pages_segment_at(pages, first_pfn), length = (uint32_t)count;
     if (count - 1 >= SS_SMALL || place == pages->segment_count) {
-        goto parts;
+        ss_pages_give_parts(pages, first_pfn, count);
+        return;
     }
     ss_segment_t *segment = &pages->segments[place];
-    uint64_t offset = first_pfn - segment->base, word = offset >> SS_WORD_SHIFT;
-    uint32_t at = (uint32_t)(word & (SS_CHUNK_WORDS - 1)), bit = (uint32_t)(offset & 63), length = (uint32_t)count;
-    uint32_t extra = bit + length > 64, to;
-    if (at + extra >= SS_CHUNK_WORDS || offset + count > segment->end) {
-        goto parts;
+    uint64_t offset = first_pfn - segment->base, block = ones(length);
+    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT) & (SS_CHUNK_WORDS - 1), bit = (uint32_t)(offset & 63);
+    bool spill = bit + length > 64;
+    if (offset + count > segment->end || (spill && at == SS_CHUNK_WORDS - 1)) {
+        ss_pages_give_parts(pages, first_pfn, count);
+        return;
     }
     assert(ss_segment_all(segment, offset, count, true));
-    ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
-    uint32_t index = (uint32_t)(offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
-    ss_chunk_ref_t *ref = &mid->mid->chunks[index];
-    ss_chunk_t *chunk = ref->chunk;
-    /* The stretch around the block: bit `from` of its first word up to `to` pages above bit 0 of it. */
-    uint64_t block = ones(length), busy = chunk->busy[at] &= ~(block << bit);
-    uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
-    if (extra == 0) {
-        to = bit + ss_low_zeros(busy >> bit);
-        to = to >= 64 ? 64 + ss_low_zeros(busy_above(segment, chunk, word, at)) : to;
-    } else {
-        to = ss_low_zeros(chunk->busy[at + 1] &= ~(block >> (64 - bit)));
-        to += to == 64 ? ss_low_zeros(busy_above(segment, chunk, word + 1, at + 1)) : 0;
-        raise_at(mid, index, chunk, at + 1, to);
-        to += 64;
-    }
-    raise_at(mid, index, chunk, at, to - from);
-    if (from == 0 && word > 0) {
-        uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ~free_word(segment, word - 1));
-        if (below > 0) {
-            ss_small_raise(segment, word - 1, below + to);
-        }
-    }
-    chunk->free += length;
+    ss_chunk_t *chunk =
+        segment->mids[offset >> SS_MID_SHIFT].mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)].chunk;
     pages->free += count;
-    changed(mid, ref, at, extra);
-    word += extra;
-    if (segment->front->memos) {
-        ss_small_touch(segment, word - extra - (word > extra), word);
+    chunk->free += length;
+    if (spill) {
+        chunk->busy[at + 1] &= ~(block >> (64 - bit));
     }
-    return;
-parts:
-    ss_pages_give_parts(pages, first_pfn, count);
+    /* The stretch around the block: bit `from` of its word, and on up into the next. */
+    uint64_t above = busy_above(chunk, at), busy = chunk->busy[at] &= ~(block << bit);
+    uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
+    uint32_t stretch = bit - from + ss_low_zeros(busy >> bit | above << 1 << (63 - bit));
+    uint8_t bound = (uint8_t)(stretch < SS_SMALL ? stretch : SS_SMALL);
+    changed(chunk, group_of(at));
+    chunk->bound[at] = chunk->bound[at] < bound ? bound : chunk->bound[at];
+    raise_above(chunk, at / 32, bound);
+    if (from == 0 || spill || segment->front->memos) {
+        finish_give(segment, chunk, offset, offset + count - 1);
+    }
 }

@@ -51,6 +51,7 @@
 #define SS_MID_CHUNKS 512u
 #define SS_SMALL 64u   /* longest request served by bounds */
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
+#define SS_ALIGNMENTS 9u
 #define SS_CLASS_NONE 0xFFu
 
 typedef struct ss_summary {
@@ -68,15 +69,21 @@ typedef struct ss_group_memo {
 } ss_group_memo_t;
 
 typedef struct ss_chunk {
-    uint64_t busy[SS_CHUNK_WORDS];
-    uint8_t bound[SS_CHUNK_WORDS];
     uint8_t group_bound[SS_CHUNK_GROUPS];
+    uint64_t base;            /* pfn of bit 0 */
+    const uint64_t *above;    /* busy bits of the word above the last: of the next chunk, or `edge` */
+    struct ss_chunk_ref *ref; /* what refers to this chunk, */
+    struct ss_mid_ref *mid;   /* … and to that */
+    uint8_t *outer;           /* bound of the chunk, in the mid */
+    uint64_t edge;            /* the word above the last while no chunk holds it */
     uint32_t free;
-    uint32_t stale; /* bit g: groups[g] is stale */
-    ss_summary_t groups[SS_CHUNK_GROUPS];
-    ss_group_memo_t memos[SS_CHUNK_GROUPS];
+    uint32_t stale;      /* bit g: groups[g] is stale */
     uint32_t memo_valid; /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
     uint8_t memo_least[SS_CLASSES];
+    uint8_t bound[SS_CHUNK_WORDS];
+    uint64_t busy[SS_CHUNK_WORDS];
+    ss_summary_t groups[SS_CHUNK_GROUPS];
+    ss_group_memo_t memos[SS_CHUNK_GROUPS];
 } ss_chunk_t;
 
 typedef struct ss_chunk_ref {
@@ -103,7 +110,7 @@ typedef struct ss_mid_ref {
 typedef struct ss_front {
     uint32_t by_class[SS_CLASSES]; /* where the highest legal start for least[c] pages or more may be */
     uint8_t least[SS_CLASSES];
-    uint32_t valid;   /* bit c: by_class[c] is known, save for what was freed since */
+    uint32_t valid;   /* bit c: by_class[c] is known; a boundary's save for what was freed since */
     uint32_t touched; /* highest position of a free since then */
     bool memos;       /* a class or memo is in use, so frees have to tell */
 } ss_front_t;
@@ -128,6 +135,8 @@ typedef struct ss_site {
     ss_segment_t *segment;
 } ss_site_t;
 
+#define SS_PLACES 256u /* equal parts of the address space that say which segment to look at first */
+
 struct ss_pages {
     ss_host_t *host;
     storsim_placement_t placement;
@@ -135,8 +144,11 @@ struct ss_pages {
     ss_map_run_t *runs;     /* in address order */
     uint32_t *by_node;      /* indices into runs: node 0's in address order, then node 1's, … */
     ss_site_t *sites;       /* the same runs in the same order */
-    uint64_t *segment_ends; /* pfn after each segment */
+    uint64_t *segment_ends; /* pfn after each segment, then UINT64_MAX */
     uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
+    const ss_site_t *tops[STORSIM_MAX_NODES]; /* TOP_DOWN: each node's highest site, if it reaches its segment's end */
+    uint16_t places[SS_PLACES];               /* first segment that ends above pfn i << place_shift */
+    uint32_t place_shift;
     uint32_t segment_count, run_count, node_count;
     uint64_t total, free; /* pages */
     uint64_t
@@ -186,6 +198,7 @@ typedef struct ss_fit {
     uint8_t class_index;   /* for fronts and memos, or SS_CLASS_NONE */
     bool constrained;      /* by alignment or boundary */
     bool proves;           /* by one of them: what fails for it fails for its class */
+    uint32_t lanes;        /* of 32 words (a group): those that may hold a start, as far as alignment goes */
     uint64_t pattern;      /* legal starts in a word that may hold one and is not the last of a window */
     uint64_t align_words;  /* a word may hold a start only if these bits of its number are 0 */
     uint64_t window_words; /* … it is the last of a window if these bits of the next one's number are 0 */
@@ -223,17 +236,15 @@ bool ss_pages_place(const ss_pages_t *pages, const ss_page_request_t *request, s
 
 /* Index of the segment that contains the page, else of the first one above it; segment_count when there is none. */
 static inline uint32_t ss_pages_segment_at(const ss_pages_t *pages, uint64_t pfn) {
-    uint32_t low = 0, count = pages->segment_count;
-    while (count > 8) { /* halves without a branch to mispredict, then a short count */
-        uint32_t half = count / 2;
-        low += pages->segment_ends[low + half - 1] <= pfn ? half : 0;
-        count -= half;
+    uint64_t place = pfn >> pages->place_shift;
+    if (place >= SS_PLACES) {
+        return pages->segment_count;
     }
-    uint32_t below = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        below += pages->segment_ends[low + i] <= pfn;
+    uint32_t at = pages->places[place];
+    while (pages->segment_ends[at] <= pfn) {
+        at++;
     }
-    return low + below;
+    return at;
 }
 /* Likewise for runs of the map. */
 uint32_t ss_pages_run_at(const ss_pages_t *pages, uint64_t pfn);

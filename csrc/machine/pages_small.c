@@ -25,6 +25,10 @@ static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chu
     return chunk != NULL && index + 1 < SS_CHUNK_WORDS ? ~chunk->busy[index + 1] : free_word(segment, word + 1);
 }
 
+uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word) {
+    return ~free_word(segment, word);
+}
+
 /* --- requests as masks ----------------------------------------------------------------------------------------------
  */
 
@@ -41,7 +45,7 @@ static inline uint64_t every(uint64_t period) {
 ss_fit_t ss_fit_of(const ss_page_request_t *request) {
     uint64_t align = request->align_pages, boundary = request->pages > 1 ? request->boundary_pages : 0;
     uint32_t length = (uint32_t)request->pages;
-    ss_fit_t fit = {length, SS_CLASS_NONE, false, false, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
+    ss_fit_t fit = {length, SS_CLASS_NONE, false, false, UINT32_MAX, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
     if (align == 1 && boundary == 0) {
         return fit;
     }
@@ -49,6 +53,7 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request) {
     if (align >= 64) {
         fit.pattern = 1;
         fit.align_words = align / 64 - 1;
+        fit.lanes = align / 64 < 32 ? (uint32_t)every(align / 64) : 1;
     } else {
         fit.pattern = every(align);
     }
@@ -64,21 +69,9 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request) {
     if (align > 1 && align <= 512) {
         fit.class_index = (uint8_t)(ss_low_zeros(align) - 1);
     } else if (align == 1 && boundary <= 512) {
-        fit.class_index = (uint8_t)(SS_CLASSES / 2 + ss_low_zeros(boundary) - 1);
+        fit.class_index = (uint8_t)(SS_ALIGNMENTS + ss_low_zeros(boundary) - 1);
     }
     return fit;
-}
-
-/* The starts that lie in [low, high]. */
-static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64_t high) {
-    uint64_t first = word << SS_WORD_SHIFT;
-    if (first < low) {
-        starts &= ~ss_low_mask((uint32_t)(low - first));
-    }
-    if (high - first < 63) {
-        starts &= ss_low_mask((uint32_t)(high - first) + 1);
-    }
-    return starts;
 }
 
 /* --- bounds ---------------------------------------------------------------------------------------------------------
@@ -119,29 +112,14 @@ bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t le
     }
 }
 
-/* Moves *word down to the highest word >= first, not above it, that may hold a start. */
-static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, uint32_t length, uint64_t first) {
-    while (*word >= first) {
-        uint64_t index = *word / SS_CHUNK_WORDS;
-        ss_chunk_t *chunk = ss_chunk_at(segment, index);
-        if (chunk == NULL) {
-            return true;
-        }
-        uint8_t *bound = &segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS];
-        if (*bound >= length) {
-            int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), length);
-            if (at >= 0) {
-                *word = index * SS_CHUNK_WORDS + (uint32_t)at;
-                return *word >= first;
-            }
-            *bound = ss_bytes_max(chunk->group_bound);
-        }
-        if (!ss_previous_chunk(segment, &index, length)) {
-            return false;
-        }
-        *word = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
+void ss_small_raise_chunk(ss_chunk_t *chunk, uint8_t length) {
+    ss_mid_ref_t *ref = chunk->mid;
+    uint8_t *block_bound = &ref->mid->block_bound[(chunk->outer - ref->mid->bound) / 32];
+    *chunk->outer = length;
+    if (*block_bound < length) {
+        *block_bound = length;
+        ref->bound = ref->bound < length ? length : ref->bound;
     }
-    return false;
 }
 
 /* A stretch of `length` free pages starts in the word. */
@@ -152,7 +130,7 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length) {
     uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
     if (chunk != NULL && chunk->bound[at] < bound) {
         chunk->bound[at] = bound;
-        raise_above(&segment->mids[index / SS_MID_CHUNKS], index % SS_MID_CHUNKS, at / 32, bound);
+        raise_above(chunk, at / 32, bound);
     }
 }
 
@@ -161,8 +139,9 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
     while (from < to) {
         uint64_t index = from / SS_CHUNK_WORDS, length = ss_min_u64(32 - from % 32, to - from);
         uint32_t at = (uint32_t)(from % SS_CHUNK_WORDS);
-        memset(&ss_chunk_at(segment, index)->bound[at], SS_SMALL, (size_t)length);
-        raise_above(&segment->mids[index / SS_MID_CHUNKS], index % SS_MID_CHUNKS, at / 32, SS_SMALL);
+        ss_chunk_t *chunk = ss_chunk_at(segment, index);
+        memset(&chunk->bound[at], SS_SMALL, (size_t)length);
+        raise_above(chunk, at / 32, SS_SMALL);
         from += length;
     }
 }
@@ -170,12 +149,12 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
 /* --- fronts and memos -----------------------------------------------------------------------------------------------
  */
 
-/* No legal start for the request's class and length above the position. Frees since an older proof are first charged to
- * the classes that have not seen them. */
+/* No legal start for the request's class and length above the position. For boundaries, frees since an older proof are
+ * first charged to the classes that have not seen them. */
 static void prove_class(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
     uint32_t class_index = fit->class_index;
-    if (front->touched > position) {
-        for (uint32_t i = 0; i < SS_CLASSES; i++) {
+    if (class_index >= SS_ALIGNMENTS && front->touched > position) {
+        for (uint32_t i = SS_ALIGNMENTS; i < SS_CLASSES; i++) {
             front->by_class[i] = front->by_class[i] > front->touched ? front->by_class[i] : front->touched;
         }
         front->touched = 0;
@@ -208,18 +187,37 @@ static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
     }
 }
 
-/* Something in words [from, to] was freed. */
-void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to) {
-    segment->front->touched = segment->front->touched > to ? segment->front->touched : (uint32_t)to + 1;
+/* A free stretch makes a place for an alignment legal only if a multiple of it lies in the stretch, so the alignments
+ * that a free can matter to are those up to the highest bit in which its ends differ. Starts more than 63 pages below
+ * the freed pages had room before. */
+static void touch_front(ss_segment_t *segment, uint64_t first, uint64_t last) {
+    ss_front_t *front = segment->front;
+    uint64_t word = first >> SS_WORD_SHIFT, below = ~(free_word(segment, word) << (63 - (first & 63)));
+    uint32_t free = ss_high_zeros(below), position = (uint32_t)(last >> SS_WORD_SHIFT) + 1;
+    if (free > (first & 63) && word > 0) {
+        free += ss_high_zeros(~free_word(segment, word - 1));
+    }
+    uint64_t low = first + 1 - ss_min_u64(free, first + 1); /* first page of the stretch */
+    uint32_t classes = 63 - ss_high_zeros((low - 1) ^ last);
+    for (uint32_t i = 0; i < classes && i < SS_ALIGNMENTS; i++) {
+        front->by_class[i] = front->by_class[i] > position ? front->by_class[i] : position;
+    }
+    front->touched = front->touched > position ? front->touched : position;
+}
+
+void ss_small_touch(ss_segment_t *segment, uint64_t first, uint64_t last) {
+    uint64_t from = first >> SS_WORD_SHIFT, to = last >> SS_WORD_SHIFT;
+    touch_front(segment, first, last);
+    from -= from > 0;
     while (from <= to) {
-        uint64_t last = ss_min_u64(from | 31, to);
+        uint64_t end = ss_min_u64(from | 31, to);
         ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
         if (chunk != NULL) {
-            uint32_t bits = (uint32_t)(ss_low_mask((uint32_t)(last % 32) + 1) & ~ss_low_mask((uint32_t)(from % 32)));
+            uint32_t bits = (uint32_t)(ss_low_mask((uint32_t)(end % 32) + 1) & ~ss_low_mask((uint32_t)(from % 32)));
             chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched |= bits;
             chunk->memo_valid = 0;
         }
-        from = last + 1;
+        from = end + 1;
     }
 }
 
@@ -271,7 +269,7 @@ static inline bool take_highest(const scan_t *scan, uint64_t starts, uint64_t *s
 
 static bool scan_plain(scan_t *scan, uint64_t *start) {
     do {
-        if (!previous_word(scan->segment, &scan->word, scan->fit->length, scan->first)) {
+        if (!previous_word(scan->segment, &scan->word, scan->fit, scan->first)) {
             break;
         }
         uint64_t starts = starts_at(scan, ss_chunk_at(scan->segment, scan->word / SS_CHUNK_WORDS));
@@ -367,7 +365,7 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
             }
             scan->word -= off;
         }
-        if (!previous_word(segment, &scan->word, fit->length, scan->first)) {
+        if (!previous_word(segment, &scan->word, fit, scan->first)) {
             break;
         }
         if ((((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words) != 0) {
@@ -410,7 +408,7 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     uint64_t position = (high >> SS_WORD_SHIFT) + 1;
     scan.class_whole = high + fit->length == segment->end;
     if (fit->class_index != SS_CLASS_NONE && front != NULL && holds(front->valid, front->least, fit)) {
-        uint64_t limit = ss_max_u64(front->by_class[fit->class_index], front->touched);
+        uint64_t limit = ss_front_limit(front, fit->class_index);
         scan.class_whole = scan.class_whole || position >= limit;
         position = ss_min_u64(position, limit);
         if (position <= scan.first) {
@@ -444,7 +442,7 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
         ss_small_raise(segment, first - 1, below + length);
     }
     if (segment->front->memos) {
-        ss_small_touch(segment, first - (first > 0), last);
+        ss_small_touch(segment, offset, offset + count - 1);
     }
 }
 
@@ -453,10 +451,10 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
 
 static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
     ss_page_request_t request = {length, 0, 0, 1, 0, NULL, 0};
-    if (class_index < SS_CLASSES / 2) {
+    if (class_index < SS_ALIGNMENTS) {
         request.align_pages = UINT64_C(2) << class_index;
     } else {
-        request.boundary_pages = UINT64_C(2) << (class_index - SS_CLASSES / 2);
+        request.boundary_pages = UINT64_C(2) << (class_index - SS_ALIGNMENTS);
     }
     return ss_fit_of(&request);
 }
@@ -468,7 +466,7 @@ static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk
     uint64_t low = free_word(segment, word), high = free_word(segment, word + 1);
     uint32_t bit = UINT32_C(1) << c, at = (uint32_t)(word % 32);
     size_t broken = 0;
-    if ((front->valid & bit) != 0 && word >= front->by_class[c] && word >= front->touched) {
+    if ((front->valid & bit) != 0 && word >= ss_front_limit(front, c)) {
         ss_fit_t fit = class_fit(c, front->least[c]);
         broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
     }

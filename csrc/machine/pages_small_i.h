@@ -4,12 +4,16 @@
 
 #include "machine/pages_i.h"
 
+/* Busy bits of any word of the segment: for the rare case that it is not in the chunk at hand. */
+uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word);
 /* Highest chunk below *chunk whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length);
+/* Raises the bound of a chunk and those above. */
+void ss_small_raise_chunk(ss_chunk_t *chunk, uint8_t length);
 /* A stretch of `length` free pages starts in the word: raises bounds. */
 void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
-/* Memos: something in words [from, to] was freed. */
-void ss_small_touch(ss_segment_t *segment, uint64_t from, uint64_t to);
+/* Fronts and memos: the pages [first, last] were freed. */
+void ss_small_touch(ss_segment_t *segment, uint64_t first, uint64_t last);
 
 /* Free pages of a word as ones; pages outside the segment are not free. */
 static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
@@ -57,61 +61,114 @@ static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *f
     return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
 }
 
+/* Are there starts that go on for another `more` pages, and where? `going` has the starts of stretches of `more`. */
+SS_INLINE void extend(uint64_t *starts, uint32_t *length, uint64_t going, uint32_t more) {
+    uint64_t longer = *starts & going >> *length, found = ss_ones_if(longer != 0);
+    *starts = longer | (*starts & ~found);
+    *length += more & (uint32_t)found;
+}
+
+/* Longest stretch inside a word that is not all free. Doubling finds the stretches of 2, 4, …; what is left of the
+ * length is put together from the longest down. */
+SS_INLINE uint32_t longest_inside(uint64_t free) {
+    uint64_t two = free & free >> 1, four = two & two >> 2, eight = four & four >> 4, sixteen = eight & eight >> 8;
+    uint64_t starts = ~UINT64_C(0);
+    uint32_t length = 0;
+    if (sixteen != 0) {
+        extend(&starts, &length, sixteen & sixteen >> 16, 32);
+        extend(&starts, &length, sixteen, 16);
+    }
+    extend(&starts, &length, eight, 8);
+    extend(&starts, &length, four, 4);
+    extend(&starts, &length, two, 2);
+    return length + ((starts & free >> length) != 0);
+}
+
 /* Longest stretch that starts in the low word, counted up to 64. */
 SS_INLINE uint32_t longest_from(uint64_t low, uint64_t high) {
-    uint32_t tail = ss_high_zeros(~low), across = tail > 0 ? tail + ss_low_zeros(~high) : 0, length = 0;
-    for (; low != 0; low &= low >> 1) {
-        length++;
-    }
+    uint32_t tail = ss_high_zeros(~low), across = (tail + ss_low_zeros(~high)) & (uint32_t)ss_ones_if(tail > 0);
+    uint32_t length = longest_inside(low);
     length = length > across ? length : across;
     return length < SS_SMALL ? length : SS_SMALL;
 }
 
-/* Highest word of a group with a bound >= length, or -1; then the group's bound is lowered. */
-SS_INLINE int32_t highest_in_group(ss_chunk_t *chunk, uint32_t group, uint32_t length) {
-    uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length);
-    if (hits == 0) {
-        chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
-        return -1;
+/* The starts of a word that lie in [low, high] (offsets). */
+static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64_t high) {
+    uint64_t first = word << SS_WORD_SHIFT;
+    if (first < low) {
+        starts &= ~ss_low_mask((uint32_t)(low - first));
     }
-    return (int32_t)(group * 32 + ss_highest_bit(hits));
+    if (high - first < 63) {
+        starts &= ss_low_mask((uint32_t)(high - first) + 1);
+    }
+    return starts;
 }
 
-/* The same for the groups below group `from`; when none is left the caller may lower the chunk's bound. */
-SS_INLINE int32_t highest_below_group(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
-    uint32_t groups = ss_bytes_at_least(chunk->group_bound, length) & (uint32_t)ss_low_mask(from);
-    int32_t found = -1;
-    for (; groups != 0 && found < 0; groups &= ~(UINT32_C(1) << ss_highest_bit(groups))) {
-        found = highest_in_group(chunk, ss_highest_bit(groups), length);
-    }
-    return found;
+/* Where the highest legal start of a class may be, as a position, if the front's promise holds for the request. */
+static inline uint64_t ss_front_limit(const ss_front_t *front, uint32_t class_index) {
+    uint32_t limit = front->by_class[class_index];
+    return class_index < SS_ALIGNMENTS || limit > front->touched ? limit : front->touched;
 }
 
-/* Highest word <= from of a chunk with a bound >= length, or -1. */
-static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, uint32_t length) {
+/* Highest word of the groups below group `from` with a bound >= length, among those the request may start in, or -1.
+ * Then, if it may start in all, the groups' bounds are exact, and the caller may lower the chunk's. */
+static inline int32_t highest_below_group(ss_chunk_t *chunk, uint32_t from, const ss_fit_t *fit) {
+    uint32_t groups = ss_bytes_at_least(chunk->group_bound, fit->length) & (uint32_t)ss_low_mask(from);
+    for (; groups != 0; groups &= ~(UINT32_C(1) << ss_highest_bit(groups))) {
+        uint32_t group = ss_highest_bit(groups), hits = ss_bytes_at_least(&chunk->bound[group * 32], fit->length);
+        if (hits == 0) {
+            chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+        }
+        if ((hits & fit->lanes) != 0) {
+            return (int32_t)(group * 32 + ss_highest_bit(hits & fit->lanes));
+        }
+    }
+    return -1;
+}
+
+/* Highest such word <= from of a chunk, or -1. */
+static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, const ss_fit_t *fit) {
     uint32_t group = from / 32;
-    if (chunk->group_bound[group] >= length) {
-        uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], length) & UINT32_MAX >> (31 - from % 32);
+    if (chunk->group_bound[group] >= fit->length) {
+        uint32_t hits = ss_bytes_at_least(&chunk->bound[group * 32], fit->length);
+        hits &= fit->lanes & UINT32_MAX >> (31 - from % 32);
         if (hits != 0) {
             return (int32_t)(group * 32 + ss_highest_bit(hits));
         }
     }
-    return highest_below_group(chunk, group, length);
+    return highest_below_group(chunk, group, fit);
 }
 
-SS_INLINE void raise_above(ss_mid_ref_t *ref, uint32_t chunk, uint32_t group, uint8_t length) {
-    ss_mid_t *mid = ref->mid;
-    uint8_t *group_bound = &mid->chunks[chunk].chunk->group_bound[group];
-    if (*group_bound >= length) {
-        return;
-    }
-    *group_bound = length;
-    if (mid->bound[chunk] < length) {
-        mid->bound[chunk] = length;
-        if (mid->block_bound[chunk / 32] < length) {
-            mid->block_bound[chunk / 32] = length;
-            ref->bound = ref->bound < length ? length : ref->bound;
+/* Moves *word down to the highest word >= first, not above it, that may hold a start. */
+static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first) {
+    while (*word >= first) {
+        uint64_t index = *word / SS_CHUNK_WORDS;
+        ss_chunk_t *chunk = ss_chunk_at(segment, index);
+        if (chunk == NULL) {
+            return true;
         }
+        uint8_t *bound = &segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS];
+        if (*bound >= fit->length) {
+            int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), fit);
+            if (at >= 0) {
+                *word = index * SS_CHUNK_WORDS + (uint32_t)at;
+                return *word >= first;
+            }
+            *bound = ss_bytes_max(chunk->group_bound);
+        }
+        if (!ss_previous_chunk(segment, &index, fit->length)) {
+            return false;
+        }
+        *word = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
+    }
+    return false;
+}
+
+SS_INLINE void raise_above(ss_chunk_t *chunk, uint32_t group, uint8_t length) {
+    uint8_t bound = chunk->group_bound[group];
+    chunk->group_bound[group] = bound < length ? length : bound;
+    if (*chunk->outer < length) {
+        ss_small_raise_chunk(chunk, length);
     }
 }
 
