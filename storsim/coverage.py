@@ -228,14 +228,7 @@ class Behaviours:
     def _repr_html_(self) -> str:
         from storsim import html
 
-        rows = [(line.routine or "", line.outcome, line.kind, line.states) for line in self.table()]
-        left = self.never()
-        missing = [(routine, status) for routine, status in left.statuses]
-        return (
-            html.table(("routine", "outcome", "kind", "states"), rows, f"{len(self)} behaviours", most=200)
-            + html.table(("routine", "documented status"), missing, "Never reached", most=200)
-            + html.table(("rule",), [(name,) for name in left.rules], "Rules never reported", most=200)
-        )
+        return html.behaviours(self)
 
     def __repr__(self) -> str:
         return f"<{len(self)} behaviours of {len({line.routine for line in self.table()})} routines>"

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from storsim import _core
     from storsim.adapter import Adapter
     from storsim.blocks import Block, HostMemoryBuffer
+    from storsim.coverage import Behaviours
     from storsim.hda import Hda
     from storsim.hdaudio import BufferDescriptorList
     from storsim.machine import Machine
     from storsim.memory import Memory
     from storsim.memory_range import MemoryRange
     from storsim.records import Allocation, Finding
+    from storsim.report import PoolTag
     from storsim.trace import Trace
 
 PAGE = 4096
@@ -140,6 +142,12 @@ def box(*parts: str) -> str:
 def heading(text: str) -> str:
     """A line in bold."""
     return f"<div style='font-weight:600;margin:2px 0'>{escape(text)}</div>"
+
+
+def fold(summary: str, *parts: str, unfolded: bool = False) -> str:
+    """Parts behind a line that unfolds them; summary is HTML."""
+    state = " open" if unfolded else ""
+    return f"<details{state} style='color:inherit'><summary>{summary}</summary>{''.join(parts)}</details>"
 
 
 def colour(kind: str) -> str:
@@ -284,6 +292,42 @@ def findings(items: Sequence[Finding]) -> str:
     return box(*(finding(item) for item in items[:MOST_ROWS]), more)
 
 
+# --- reports, pool, behaviours --------------------------------------------------------------------------------------
+
+
+def pool(rows: Sequence[PoolTag], caption: str = "") -> str:
+    """Live pool by tag and owner."""
+    head = ("Tag", "Owner", "Blocks", "Bytes", "Per block")
+    return table(head, [(row[0], row[1] or "system", *row[2:]) for row in rows], caption)
+
+
+def causes(found: Iterable[tuple[str, str, Sequence[str]]]) -> str:
+    """(kind, headline, sentences) of each cause, unfolded."""
+    parts = []
+    for kind, headline, sentences in found:
+        title = f"<b style='color:{_KIND[kind]}'>{escape(headline)}</b>"
+        parts.append(fold(title, f"<p>{'<br>'.join(map(escape, sentences))}</p>", unfolded=True))
+    return "".join(parts)
+
+
+def behaviours(seen: Behaviours) -> str:
+    """What was reached; what the tables document and was not is folded away."""
+    rows = [(line.routine or "", line.outcome, line.kind, line.states) for line in seen.table()]
+    never = seen.never()
+    by_routine: dict[str, list[str]] = {}
+    for routine, status in never.statuses:
+        by_routine.setdefault(routine, []).append(status)
+    missing = [(routine, ", ".join(statuses)) for routine, statuses in by_routine.items()]
+    unseen = f"{len(never.statuses)} documented {'status' if len(never.statuses) == 1 else 'statuses'} never reached"
+    return box(
+        table(("Routine", "Outcome", "Kind", "States"), rows, f"{len(seen)} behaviours", most=100),
+        fold(unseen, table(("Routine", "Statuses"), missing, most=100)) if missing else "",
+        fold(f"{many(len(never.rules), 'rule')} never reported", f"<p>{escape(', '.join(never.rules))}</p>")
+        if never.rules
+        else "",
+    )
+
+
 # --- machine, adapter, trace ----------------------------------------------------------------------------------------
 
 
@@ -329,7 +373,17 @@ def trace(ring: Trace) -> str:
 
 # --- HD Audio -------------------------------------------------------------------------------------------------------
 
-_STATES = {"R": "reset", "P": "paused", "S": "stopped", "N": "running"}
+_STATES = {"R": "reset", "S": "paused", "X": "running"}
+_BUFFERS = {
+    "0": "no buffer", "D": "buffer", "N": "buffer with notification", "C": "contiguous buffer, not set up",
+    "B": "descriptor list",
+}  # fmt: skip
+
+
+def _engine_state(code: str) -> str:
+    """The two letters of an engine's state in words."""
+    stream, buffer = _STATES.get(code[:1]), _BUFFERS.get(code[1:])
+    return f"{stream}, {buffer} ({code})" if stream and buffer else code
 
 
 def hda(controller: Hda) -> str:
@@ -355,7 +409,7 @@ def engines(items: Sequence[dict[str, Any]]) -> str:
             [
                 item["descriptor"],
                 "capture" if item["capture"] else "render",
-                item["state"],
+                _engine_state(item["state"]),
                 item["stream_id"],
                 f"{rate} Hz, {bits} bit, {channels} channels",
                 f"{item['buffer_bytes']} B",

@@ -6,7 +6,6 @@ paragraph and its first line says what to fix.
 
 from __future__ import annotations
 
-import html
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,9 +43,9 @@ class PoolTable(list[PoolTag]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return _table(
-            ("Tag", "Owner", "Blocks", "Bytes", "Per block"), [(r[0], r[1] or "system", *r[2:]) for r in self]
-        )
+        from storsim import html
+
+        return html.pool(self)
 
 
 class Cause(NamedTuple):
@@ -203,38 +202,49 @@ def _json(machine: Machine, found: list[Cause]) -> str:
 # --- HTML -----------------------------------------------------------------------------------------------------------
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
-
-
 def _html(machine: Machine, found: list[Cause]) -> str:
-    colours = {"bugcheck": "#b00020", "violation": "#b06000", "note": "#606060"}
-    parts = ["<div class='storsim-report'>"]
+    from storsim import html
+
+    parts = []
     if not any(cause.first.kind != "note" for cause in found):
-        parts.append("<p><b>No violation.</b></p>")
-    for cause in found:
-        title = f"<b style='color:{colours[cause.first.kind]}'>{html.escape(_headline(cause))}</b>"
-        body = "<br>".join(html.escape(line) for line in _sentences(cause))
-        parts.append(f"<details open><summary>{title}</summary><p>{body}</p></details>")
+        parts.append(html.heading("No violation."))
+    parts.append(html.causes((cause.first.kind, _headline(cause), _sentences(cause)) for cause in found))
     if not machine.closed:
+        injected = [(one.id, one.routine, str(one.site or ""), one.time) for one in machine.faults.injected]
+        if injected:
+            parts.append(html.table(("#", "Routine", "Called at", "Tick"), injected, "Failures injected", most=_NOTES))
         live = _live(machine)
         if live:
-            parts.append(f"<p>Live at tick {machine.now}</p>" + _table(("Kind", "Owner", "Blocks", "Bytes"), live))
+            parts.append(html.table(("Kind", "Owner", "Blocks", "Bytes"), live, f"Live at tick {machine.now}"))
         pool = pool_table(machine)
         if pool:
-            parts.append("<p>Pool by tag</p>" + pool._repr_html_())
-    return "\n".join([*parts, "</div>"]) + "\n"
+            parts.append(html.pool(pool, "Pool by tag"))
+    return html.box(*parts) + "\n"
 
 
 _FORMATS = {"text": _text, "json": _json, "html": _html}
 
 
+class Report(str):
+    """The text of a report, which notebooks show as HTML."""
+
+    __slots__ = ("_html",)
+    _html: str
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+
 def report(machine: Machine, format: str = "text") -> str:
-    """The findings of a machine by cause, the injected failures, what is live. format: text, json or html; ValueError
-    for another.
+    """The findings of a machine by cause, the injected failures, what is live. format: text (a `Report`), json or html;
+    ValueError for another.
     """
     if format not in _FORMATS:
         raise ValueError(f"format={format!r}: choose one of {', '.join(map(repr, _FORMATS))}")
-    return _FORMATS[format](machine, causes(machine.findings))
+    found = causes(machine.findings)
+    text = _FORMATS[format](machine, found)
+    if format != "text":
+        return text
+    made = Report(text)
+    made._html = _html(machine, found)
+    return made

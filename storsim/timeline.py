@@ -375,7 +375,7 @@ def describe(entry: TraceEntry) -> str:
         case "queued":
             return f"DPC of the {room_name(a)} queued"
         case "outputs":
-            return "answers " + ", ".join(f"{value:#x}" for value in entry.values)
+            return "outputs " + ", ".join(f"{value:#x}" for value in entry.values).replace(", 0x0, 0x0", "")
         case "callback":
             return f"callback: {CALLBACKS[a] if a < len(CALLBACKS) else a}"
         case "dma":

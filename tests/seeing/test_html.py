@@ -172,3 +172,34 @@ def test_showing_needs_nothing(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_report_shows_itself_in_a_notebook(storage: storsim.Machine) -> None:
+    report = storage.report()
+    assert isinstance(report, str)
+    shown = report._repr_html_()  # type: ignore[attr-defined]
+    _parse(shown)
+    assert shown == storage.report("html")
+    for word in ("SIZE_MISMATCH", "Live at tick", "Pool by tag", "Abcd", "nvme&lt;0&gt;"):
+        assert word in shown
+    hba = storage.add_adapter("failing")
+    storage.faults.fail_nth("StorPortAllocatePool", 1)
+    storsim.storport.StorPortAllocatePool(hba, 64, "Fail")
+    assert "Failures injected" in storage.report("html")
+
+
+def test_behaviours_fold_away_what_was_not_reached(storage: storsim.Machine) -> None:
+    shown = storage.behaviours._repr_html_()
+    assert shown.count("<details") == 2
+    before, after = shown.split("<details", 1)
+    assert "StorPortAllocatePool" in before
+    assert "SIZE_MISMATCH" in before
+    assert "StorPortMarkDumpMemory" in after
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("R0", "reset, no buffer (R0)"), ("XN", "running, buffer with notification (XN)"), ("NONE", "NONE")],
+)
+def test_engine_states_are_words(code: str, words: str) -> None:
+    assert html._engine_state(code) == words

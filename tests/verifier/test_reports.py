@@ -92,7 +92,7 @@ def test_pool_by_tag() -> None:
     table = scene().pc.pool_by_tag()
     assert [tuple(row) for row in table] == [("Zz  ", "hba0", 1, 1000, 1000), ("Abcd", "hba0", 2, 192, 96)]
     assert str(table).split("\n")[1].split() == ["Zz", "hba0", "1", "1000", "1000"]
-    assert "<td>Abcd</td>" in table._repr_html_()
+    assert ">Abcd</td>" in table._repr_html_()
     assert str(World().pc.pool_by_tag()).count("\n") == 0
 
 
