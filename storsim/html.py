@@ -306,7 +306,7 @@ def causes(found: Iterable[tuple[str, str, Sequence[str]]]) -> str:
     parts = []
     for kind, headline, sentences in found:
         title = f"<b style='color:{_KIND[kind]}'>{escape(headline)}</b>"
-        parts.append(fold(title, f"<p>{'<br>'.join(map(escape, sentences))}</p>", unfolded=True))
+        parts.append(fold(title, f"<p>{'<br/>'.join(map(escape, sentences))}</p>", unfolded=True))
     return "".join(parts)
 
 
