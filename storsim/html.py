@@ -146,7 +146,7 @@ def heading(text: str) -> str:
 
 def fold(summary: str, *parts: str, unfolded: bool = False) -> str:
     """Parts behind a line that unfolds them; summary is HTML."""
-    state = " open" if unfolded else ""
+    state = " open='open'" if unfolded else ""
     return f"<details{state} style='color:inherit'><summary>{summary}</summary>{''.join(parts)}</details>"
 
 
