@@ -61,6 +61,20 @@ void ss_hda_bytes_cut(ss_hda_bytes_t *bytes, uint64_t at, uint64_t count) {
     ss_hda_bytes_pop(bytes, count);
 }
 
+uint8_t *ss_hda_bytes_place(const ss_hda_bytes_t *bytes, uint64_t *count) {
+    uint64_t to = (bytes->start + bytes->count) % bytes->capacity, piece = bytes->capacity - to;
+    piece = piece < bytes->limit ? piece : bytes->limit;
+    *count = *count < piece ? *count : piece;
+    return bytes->ring + to;
+}
+
+void ss_hda_bytes_placed(ss_hda_bytes_t *bytes, uint64_t count) {
+    bytes->count += count;
+    uint64_t over = bytes->count > bytes->limit ? bytes->count - bytes->limit : 0;
+    ss_hda_bytes_pop(bytes, over);
+    bytes->dropped += over;
+}
+
 bool ss_hda_bytes_push(ss_hda_bytes_t *bytes, ss_host_t *host, const uint8_t *data, uint64_t count) {
     if (!ss_hda_bytes_reserve(bytes, host, count)) {
         return false;

@@ -105,6 +105,7 @@ static void reset_image(ss_hda_t *hda) {
 
 void ss_hda_power_on(ss_hda_t *hda) {
     hda->crst_due = hda->flush_due = hda->ring_due = hda->event_time = SS_NEVER;
+    hda->shadows_known = false;
     for (uint32_t i = 0; i < hda->stream_count; i++) {
         hda->streams[i] = (ss_hda_stream_t){.cache = hda->streams[i].cache, .fresh = true, .reset_due = SS_NEVER, .stop_due = SS_NEVER, .due = SS_NEVER,
                                             .input = i < hda->config.capture};

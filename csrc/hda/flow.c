@@ -65,52 +65,65 @@ static storsim_status_t position_write(storsim_machine_t *machine, ss_hda_t *hda
 
 /* --- render --------------------------------------------------------------------------------------------------------- */
 
-/* Two descriptors that share a tag both send; the codec takes the lower one [P]. */
-static bool overshadowed(const ss_hda_t *hda, uint32_t index) {
-    const ss_hda_stream_t *stream = &hda->streams[index];
-    for (uint32_t i = 0; i < index; i++) {
-        const ss_hda_stream_t *other = &hda->streams[i];
-        if (other->running && other->input == stream->input && other->tag == stream->tag) {
-            return true;
+/* Two descriptors that share a tag both send; the codec takes the lower one [P]. Who is overshadowed changes only when a stream starts
+ * or stops, so it is worked out once after that. */
+static bool overshadowed(ss_hda_t *hda, uint32_t index) {
+    if (!hda->shadows_known) {
+        uint32_t seen[2] = {0, 0};
+        hda->shadows = 0;
+        for (uint32_t i = 0; i < hda->stream_count; i++) {
+            const ss_hda_stream_t *stream = &hda->streams[i];
+            uint32_t tag = UINT32_C(1) << stream->tag, *tags = &seen[stream->input ? 1 : 0];
+            hda->shadows |= (*tags & tag) != 0 ? UINT32_C(1) << i : 0;
+            *tags |= stream->running ? tag : 0;
         }
+        hda->shadows_known = true;
     }
-    return false;
+    return (hda->shadows >> index & 1u) != 0;
 }
+
+/* Who hears a stream: a bit per codec that carries the tag, none when another descriptor is heard in its place. */
+typedef struct audience {
+    uint32_t codecs;
+    bool wanted;         /* somebody wants the bytes, not just their number */
+    ss_hda_lane_t *only; /* the one who does, if there is only one and it gives them to no sink */
+} audience_t;
 
 static bool hears(const ss_hda_codec_t *codec, uint8_t tag) {
     return codec != NULL && tag != 0 && ((uint32_t)codec->tags[0] >> tag & 1u) != 0;
 }
 
-/* Whether anybody wants the bytes, not just their number. */
-static bool wanted(const ss_hda_t *hda, uint32_t index) {
+static audience_t audience_of(ss_hda_t *hda, uint32_t index) {
+    audience_t found = {0};
     uint8_t tag = hda->streams[index].tag;
+    if (overshadowed(hda, index)) {
+        return found;
+    }
     for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS; i++) {
         const ss_hda_codec_t *codec = hda->codecs[i];
         if (hears(codec, tag)) {
-            const ss_hda_lane_t *lane = codec->lanes[0][tag];
-            if (lane == NULL ? codec->keep_bytes != 0 : lane->bytes.limit != 0 || lane->routine != 0) {
-                return !overshadowed(hda, index);
-            }
+            ss_hda_lane_t *lane = codec->lanes[0][tag];
+            found.only = found.codecs == 0 && lane != NULL && lane->routine == 0 && lane->bytes.limit != 0 ? lane : NULL;
+            found.codecs |= UINT32_C(1) << i;
+            found.wanted = found.wanted || (lane == NULL ? codec->keep_bytes != 0 : lane->bytes.limit != 0 || lane->routine != 0);
         }
     }
-    return false;
+    return found;
 }
 
-/* Hands bytes to every codec that carries the tag; data NULL: nobody keeps them, they only count. Reserves before it commits. */
-static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const uint8_t *data, uint64_t count) {
+/* Hands bytes to the audience; data NULL: nobody keeps them, they only count. Reserves before it commits. */
+static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience, const uint8_t *data,
+                                uint64_t count) {
     ss_host_t *host = ss_machine_host(machine);
     uint8_t tag = hda->streams[index].tag;
-    if (overshadowed(hda, index)) {
-        return STORSIM_OK;
-    }
-    for (int commit = 0; commit < 2; commit++) {
-        for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS; i++) {
-            ss_hda_lane_t *lane = hears(hda->codecs[i], tag) ? ss_hda_lane(host, hda->codecs[i], false, tag) : NULL;
-            if (lane == NULL) {
-                if (hears(hda->codecs[i], tag)) {
-                    return STORSIM_NO_MEMORY;
-                }
+    for (int commit = 0; audience->codecs != 0 && commit < 2; commit++) {
+        for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS && audience->codecs >> i != 0; i++) {
+            if ((audience->codecs >> i & 1u) == 0) {
                 continue;
+            }
+            ss_hda_lane_t *lane = ss_hda_lane(host, hda->codecs[i], false, tag);
+            if (lane == NULL) {
+                return STORSIM_NO_MEMORY;
             }
             bool sink = lane->routine != 0 && data != NULL;
             bool done = commit ? ss_hda_bytes_push(&lane->bytes, host, data, count) &&
@@ -129,14 +142,28 @@ static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* From memory straight to where the only listener keeps them, as far as that is one piece: *count. */
+static storsim_status_t pass_on(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_lane_t *lane, uint64_t address, uint64_t *count) {
+    *count = least(*count, STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE); /* one page: read whole or not at all */
+    if (!ss_hda_bytes_reserve(&lane->bytes, ss_machine_host(machine), *count)) {
+        return STORSIM_NO_MEMORY;
+    }
+    uint8_t *place = ss_hda_bytes_place(&lane->bytes, count);
+    storsim_status_t status = fetch(machine, hda, address, place, *count);
+    if (status == STORSIM_OK) {
+        ss_hda_bytes_placed(&lane->bytes, *count);
+    }
+    return status;
+}
+
 /* Sends what the FIFO holds, as far as the link has taken it. */
-static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
+static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience) {
     ss_hda_stream_t *stream = &hda->streams[index];
     uint64_t held = stream->dma - stream->sent, out = least(stream->link - stream->sent, held);
     if (out == 0) {
         return STORSIM_OK;
     }
-    storsim_status_t status = deliver(machine, hda, index, stream->ring, out);
+    storsim_status_t status = deliver(machine, hda, index, audience, stream->ring, out);
     if (status == STORSIM_OK) {
         memmove(stream->ring, stream->ring + out, (size_t)(held - out));
         stream->sent += out;
@@ -144,25 +171,39 @@ static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_
     return status;
 }
 
+/* Passes the FIFO without stopping. *step: how many bytes at most, then how many did. */
+static storsim_status_t stream_through(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience,
+                                       uint64_t *step) {
+    const ss_hda_stream_t *stream = &hda->streams[index];
+    uint64_t at = stream->address + stream->offset;
+    if (!audience->wanted) {
+        return deliver(machine, hda, index, audience, NULL, *step);
+    }
+    if (audience->only != NULL) {
+        return pass_on(machine, hda, audience->only, at, step);
+    }
+    uint8_t chunk[CHUNK];
+    *step = least(*step, CHUNK);
+    storsim_status_t status = fetch(machine, hda, at, chunk, *step);
+    return status == STORSIM_OK ? deliver(machine, hda, index, audience, chunk, *step) : status;
+}
+
 static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t goal) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    uint8_t chunk[CHUNK];
-    storsim_status_t status = drain(machine, hda, index);
-    bool keep = status == STORSIM_OK && goal > stream->dma && wanted(hda, index);
+    if (stream->sent == stream->dma && goal <= stream->dma) {
+        return STORSIM_OK;
+    }
+    audience_t audience = audience_of(hda, index);
+    storsim_status_t status = drain(machine, hda, index, &audience);
     while (status == STORSIM_OK && stream->dma < goal) {
-        uint64_t more = goal - stream->dma, at = stream->address + stream->offset, step;
-        bool straight = stream->sent == stream->dma && stream->sent < stream->link; /* passes the FIFO without stopping */
-        if (straight && !keep) {
-            step = least(more, stream->link - stream->sent);
-            status = deliver(machine, hda, index, NULL, step);
-        } else if (straight) {
-            step = least(least(more, stream->link - stream->sent), CHUNK);
-            status = fetch(machine, hda, at, chunk, step);
-            status = status == STORSIM_OK ? deliver(machine, hda, index, chunk, step) : status;
+        uint64_t step = goal - stream->dma, held = stream->dma - stream->sent;
+        bool straight = held == 0 && stream->sent < stream->link;
+        if (straight) {
+            step = least(step, stream->link - stream->sent);
+            status = stream_through(machine, hda, index, &audience, &step);
         } else {
-            uint64_t held = stream->dma - stream->sent;
-            step = least(more, sizeof stream->ring - held);
-            status = fetch(machine, hda, at, stream->ring + held, step);
+            step = least(step, sizeof stream->ring - held);
+            status = fetch(machine, hda, stream->address + stream->offset, stream->ring + held, step);
         }
         if (status == STORSIM_OK) {
             stream->dma += step;
@@ -170,7 +211,7 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
             stream->sent += straight ? step : 0;
         }
     }
-    return status == STORSIM_OK ? drain(machine, hda, index) : status;
+    return status == STORSIM_OK ? drain(machine, hda, index, &audience) : status;
 }
 
 /* --- capture -------------------------------------------------------------------------------------------------------- */
@@ -222,7 +263,7 @@ static uint64_t dma_goal(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 
 storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    if (!stream->running || frame < stream->flowed) {
+    if (!stream->running || frame < stream->flowed || (stream->calm && frame == stream->flowed)) {
         return STORSIM_OK;
     }
     stream->link = ss_hda_link_at(hda, stream, frame);
@@ -240,6 +281,7 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     if (status == STORSIM_OK) {
         stream->flowed = frame;
         stream->posted = stream->dma;
+        stream->calm = true;
     }
     return status;
 }
@@ -252,8 +294,13 @@ static bool overlap(const ss_hda_stream_t *a, const ss_hda_stream_t *b) {
 }
 
 bool ss_hda_entangled(const ss_hda_t *hda, uint32_t index) {
+    uint32_t first_output = hda->config.capture, first_either = first_output + hda->config.render;
+    bool input = hda->streams[index].input;
     for (uint32_t i = 0; i < hda->stream_count; i++) {
-        if (i != index && overlap(&hda->streams[index], &hda->streams[i])) {
+        if (!input && i == first_output) {
+            i = first_either; /* two outputs do not get in each other's way: only what may be an input is looked at */
+        }
+        if (i < hda->stream_count && i != index && overlap(&hda->streams[index], &hda->streams[i])) {
             return true;
         }
     }

@@ -45,7 +45,7 @@ void ss_hda_rate_of(uint16_t format, ss_hda_rate_t *rate) {
 }
 
 uint64_t ss_hda_rate_bytes(const ss_hda_rate_t *rate, uint64_t frames) {
-    uint64_t slots = frames / rate->div + (frames % rate->div != 0);
+    uint64_t slots = rate->div == 1 ? frames : frames / rate->div + (frames % rate->div != 0);
     if (rate->base44) {
         slots = slots / SUPER_SLOTS * SUPER_ACTIVE + active_before(slots % SUPER_SLOTS);
     }

@@ -94,6 +94,10 @@ typedef struct ss_hda_bytes {
 void ss_hda_bytes_clear(ss_hda_bytes_t *bytes, ss_host_t *host); /* empty, memory given back, dropped 0 */
 bool ss_hda_bytes_reserve(ss_hda_bytes_t *bytes, ss_host_t *host, uint64_t more);
 bool ss_hda_bytes_push(ss_hda_bytes_t *bytes, ss_host_t *host, const uint8_t *data, uint64_t count); /* data NULL: zeros; false: NO_MEMORY */
+/* Where the next bytes belong: at most *count of them in one piece, over the oldest when the ring is full; reserve first, limit not 0.
+ * Then that they are there. */
+uint8_t *ss_hda_bytes_place(const ss_hda_bytes_t *bytes, uint64_t *count);
+void ss_hda_bytes_placed(ss_hda_bytes_t *bytes, uint64_t count);
 void ss_hda_bytes_peek(const ss_hda_bytes_t *bytes, uint64_t at, uint8_t *data, uint64_t count);     /* [at, at + count) must be there */
 void ss_hda_bytes_pop(ss_hda_bytes_t *bytes, uint64_t count);                                        /* at most count; not a drop */
 void ss_hda_bytes_cut(ss_hda_bytes_t *bytes, uint64_t at, uint64_t count);                           /* takes [at, at + count) out */
@@ -205,6 +209,7 @@ typedef struct ss_hda_stream {
     uint64_t segment_frame, segment_phase, segment_link;
     uint64_t link, dma, sent;
     uint64_t flowed;         /* frame index up to which flow has been done */
+    bool calm;               /* nothing to do at frame `flowed`; cleared by whoever loads an entry or changes the link */
     uint64_t posted;         /* dma when the position buffer was last brought up to date */
     uint64_t lost_from;      /* inputs: frame up to which lost data was taken from what was fed */
     uint64_t origin;         /* inputs: frame at which the converter's cadence began */
@@ -241,6 +246,8 @@ typedef struct ss_hda {
     uint32_t routines;       /* lanes with a sink or source */
     bool immediate_sent;     /* ICB: the verb is on the link */
     uint32_t stream_count, noted;
+    uint32_t shadows;        /* bit per stream whose tag a running one before it has; flow.c keeps it */
+    bool shadows_known;      /* cleared by whoever changes `running`, `tag` or `input` of a stream */
     ss_hda_stream_t *streams;
     ss_hda_codec_t *codecs[STORSIM_HDA_MAX_CODECS];
     bool lines_fixed;        /* sdi_lines was given, not derived */

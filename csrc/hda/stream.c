@@ -47,6 +47,7 @@ bool ss_hda_fifo_ready(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 /* --- link segments ------------------------------------------------------------------------------------------------------ */
 
 static void segment_end_at(const ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t frame) {
+    stream->calm = false;
     if (!stream->linked) {
         return;
     }
@@ -75,7 +76,7 @@ static const ss_hda_widget_t *sender(const ss_hda_t *hda, uint8_t tag, uint32_t 
 void ss_hda_segment_begin(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
     (void)machine;
-    stream->linked = false;
+    stream->linked = stream->calm = false;
     if (!stream->running || stream->starved || (ss_hda_peek(hda, SS_SSYNC, 4) >> index & 1u) != 0) {
         return;
     }
@@ -131,6 +132,7 @@ void ss_hda_drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, 
 
 /* What is in the FIFO is gone; positions stay those of the link. */
 static void drop_fifo(ss_hda_t *hda, ss_hda_stream_t *stream) {
+    stream->calm = false;
     if (stream->input) {
         ss_hda_drop_fed(hda, stream, 0, stream->link - stream->dma);
     } else if (stream->link > stream->dma) {
@@ -149,6 +151,7 @@ static void descriptor_error(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     ss_hda_segment_end(machine, hda, stream);
     drop_fifo(hda, stream);
     stream->running = stream->run_bit = stream->starved = false;
+    hda->shadows_known = false;
     stream->stop_due = stream->due = SS_NEVER;
     set_status(hda, index, SS_DESE);
     trace(machine, hda, index, TRACE_DESCRIPTOR_ERROR);
@@ -205,6 +208,7 @@ storsim_status_t storsim_hda_stall(storsim_machine_t *machine, uint32_t controll
             stream->starved = false;
             ss_hda_segment_begin(machine, hda, i, frame);
         }
+        stream->calm = false;
         stream->due = stream->running ? storsim_now(machine) : SS_NEVER;
     }
     ss_hda_rings_schedule(machine, hda);
@@ -266,7 +270,7 @@ void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t i
 /* The current entry's last byte has moved. */
 static void complete(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    stream->loaded = false;
+    stream->loaded = stream->calm = false;
     stream->lap_bytes += stream->length;
     if (stream->ioc) {
         set_status(hda, index, SS_BCIS);
@@ -294,6 +298,7 @@ static uint64_t dma_wanted(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     bool moving = stream->linked && stream->link != 0, bad = false;
+    stream->calm = false;
     storsim_status_t status = STORSIM_OK;
     if (ss_hda_captured(hda, stream->bdl + 16u * stream->index, 16)) {
         status = ss_hda_flow_until(machine, hda, index); /* a list that is being recorded */
@@ -377,6 +382,7 @@ storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, ui
     stream->bdl = stream->fresh ? base_address(hda, index) : stream->bdl;
     stream->fresh = stream->starved = false;
     stream->running = stream->run_bit = true;
+    stream->calm = hda->shadows_known = false;
     stream->stop_due = SS_NEVER;
     stream->noted = 0;
     stream->segment_phase = 0; /* the cadence generator of an output restarts with every RUN */
@@ -400,6 +406,7 @@ void ss_hda_stream_stop(storsim_machine_t *machine, ss_hda_t *hda, uint32_t inde
     ss_hda_stream_t *stream = &hda->streams[index];
     ss_hda_segment_end(machine, hda, stream);
     stream->running = stream->starved = false;
+    hda->shadows_known = false;
     stream->due = SS_NEVER;
     stream->stop_due = ss_hda_due(machine, hda, hda->config.stop_latency);
     trace(machine, hda, index, TRACE_STOP);
@@ -410,6 +417,7 @@ void ss_hda_stream_clear(storsim_machine_t *machine, ss_hda_t *hda, uint32_t ind
     if (stream->input && stream->link > stream->dma) {
         ss_hda_drop_fed(hda, stream, 0, stream->link - stream->dma);
     }
+    hda->shadows_known = false;
     *stream = (ss_hda_stream_t){.cache = stream->cache, .in_reset = stream->in_reset, .handshake = stream->handshake, .reset_due = stream->reset_due,
                                 .fresh = true, .stop_due = SS_NEVER, .due = SS_NEVER, .input = index < hda->config.capture};
     for (uint32_t offset = ss_sd(index, 0); offset < ss_sd(index + 1, 0);) {

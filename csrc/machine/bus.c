@@ -174,6 +174,22 @@ static ss_bus_result_t reach(const storsim_machine_t *machine, ss_device_t id, u
     return ss_pages_is_ram(machine->hardware.pages, *physical / STORSIM_PAGE_SIZE) ? SS_BUS_OK : SS_BUS_NOT_RAM;
 }
 
+/* An access inside one page, as most are: it is looked at once, and done or not. */
+static storsim_status_t access_page(storsim_machine_t *machine, ss_device_t id, uint64_t address, uint8_t *into, const uint8_t *from,
+                                    size_t bytes, ss_bus_result_t *result) {
+    uint64_t physical;
+    storsim_status_t status = STORSIM_OK;
+    *result = reach(machine, id, address, &physical);
+    if (machine->guard != NULL && *result != SS_BUS_STALLED) {
+        status = machine->guard(machine, id, address, physical, bytes, from != NULL, *result);
+    }
+    if (status != STORSIM_OK || *result != SS_BUS_OK) {
+        return status;
+    }
+    return into != NULL ? ss_ram_read(machine->hardware.ram, physical, into, bytes)
+                        : ss_ram_write(machine->hardware.ram, physical, from, bytes);
+}
+
 /* Walks an access page by page. First pass: every page is translated and the guard asked. Second pass: the bytes move. */
 static storsim_status_t access(storsim_machine_t *machine, ss_device_t id, uint64_t address, uint8_t *into, const uint8_t *from,
                                size_t bytes, ss_bus_result_t *result) {
@@ -182,7 +198,14 @@ static storsim_status_t access(storsim_machine_t *machine, ss_device_t id, uint6
     if (device_at(machine, id) == NULL || (bytes != 0 && !ss_add_u64(address, bytes - 1, &end))) {
         return STORSIM_INVALID;
     }
-    for (int moving = 0; moving < 2; moving++) {
+    bool inside = bytes != 0 && bytes <= STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE;
+    if (inside) {
+        storsim_status_t status = access_page(machine, id, address, into, from, bytes, result);
+        if (status != STORSIM_OK || *result != SS_BUS_OK) {
+            return status;
+        }
+    }
+    for (int moving = inside ? 2 : 0; moving < 2; moving++) {
         for (size_t done = 0; done < bytes;) {
             uint64_t at = address + done, physical;
             size_t rest = STORSIM_PAGE_SIZE - (size_t)(at % STORSIM_PAGE_SIZE);

@@ -76,6 +76,10 @@ void ss_release(ss_host_t *host, void *block) {
     }
 }
 
+void ss_copy(void *to, const void *from, size_t bytes) {
+    memcpy(to, from, bytes);
+}
+
 bool ss_grow(ss_host_t *host, void **array, uint32_t *capacity, uint32_t needed, size_t element) {
     if (needed <= *capacity) {
         return true;

@@ -17,6 +17,10 @@ void *ss_alloc_zeroed(ss_host_t *host, size_t count, size_t size); /* checks cou
 void *ss_resize(ss_host_t *host, void *block, size_t count, size_t size); /* block may be NULL; on NULL the old one stays */
 void ss_release(ss_host_t *host, void *block);                 /* NULL accepted */
 
+/* memcpy for short pieces of a length the compiler had better not know the bounds of: it would expand it into a string instruction,
+ * which takes longer to start than a small copy takes. */
+void ss_copy(void *to, const void *from, size_t bytes);
+
 /* Makes room for one more element in a growing array: doubles *capacity (from 16). Returns false on NO_MEMORY, array untouched. */
 bool ss_grow(ss_host_t *host, void **array, uint32_t *capacity, uint32_t needed, size_t element);
 

@@ -350,11 +350,13 @@ storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size
         size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
         ss_store_t id;
         uint64_t page = 0;
-        if (by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page) != NULL) {
-            storsim_status_t status = ss_store_read(ram, id, page * STORSIM_PAGE_SIZE + offset, to, step);
+        store_t *store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
+        if (store != NULL) {
+            storsim_status_t status = touch(ram, store, page, page, PAGE_CLEAN);
             if (status != STORSIM_OK) {
                 return status;
             }
+            ss_copy(to, store->data + page * STORSIM_PAGE_SIZE + offset, step);
         } else {
             memset(to, SS_POISON, step);
         }
@@ -403,22 +405,31 @@ storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes)
 }
 
 storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffer, size_t bytes) {
-    storsim_status_t status = ss_ram_prepare(ram, address, bytes); /* a failure leaves the contents as they were */
-    if (status != STORSIM_OK) {
-        return status;
+    storsim_status_t status = STORSIM_OK;
+    if (bytes > STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE) {
+        status = ss_ram_prepare(ram, address, bytes); /* a failure leaves the contents as they were */
     }
     const uint8_t *from = buffer;
-    while (bytes != 0) {
+    while (status == STORSIM_OK && bytes != 0) {
         size_t offset = (size_t)(address % STORSIM_PAGE_SIZE);
         size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
         ss_store_t id;
         uint64_t page = 0;
-        if (by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page) != NULL) {
-            (void)ss_store_write(ram, id, page * STORSIM_PAGE_SIZE + offset, from, step);
+        store_t *store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
+        if (store == NULL) { /* a single page that was not prepared above */
+            status = make_loose(ram, address / STORSIM_PAGE_SIZE);
+            store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
         }
+        if (store != NULL) {
+            status = touch(ram, store, page, page, PAGE_DIRTY);
+        }
+        if (status != STORSIM_OK || store == NULL) {
+            break;
+        }
+        ss_copy(store->data + page * STORSIM_PAGE_SIZE + offset, from, step);
         from += step;
         address += step;
         bytes -= step;
     }
-    return STORSIM_OK;
+    return status;
 }

@@ -98,10 +98,11 @@ static storsim_status_t report(storsim_machine_t *machine, uint32_t owner, ss_ru
 
 static nt_device_t *know_device(storsim_machine_t *machine, ss_device_t device) {
     ss_nt_t *nt = nt_of(machine);
-    if (device_of(nt, device) == NULL && ss_device_owner(machine, device, 0) != STORSIM_OK) {
-        return NULL;
+    nt_device_t *known = device_of(nt, device);
+    if (known != NULL) {
+        return known;
     }
-    return device_of(nt, device);
+    return ss_device_owner(machine, device, 0) == STORSIM_OK ? device_of(nt, device) : NULL;
 }
 
 static storsim_status_t judge_ownerless(storsim_machine_t *machine, nt_device_t *device, uint64_t physical,
