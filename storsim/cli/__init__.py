@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-COMMANDS = ("demo", "play", "record", "sweep", "export", "info", "ddis", "coverage")
+COMMANDS = ("demo", "play", "record", "sweep", "export", "info", "ddis", "campaign", "coverage")
 
 EXIT_DONE = 0
 EXIT_FOUND = 1

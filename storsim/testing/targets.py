@@ -59,6 +59,29 @@ def _module(head: str) -> Any:
     return module
 
 
+def load(target: str, folder: str = "") -> Any:
+    """The object that ``module:name`` or ``file.py:name`` names. folder: where a relative path starts, and the first
+    place to look for a module. Raises TargetError.
+    """
+    head, _, name = target.rpartition(":")
+    folder = folder or os.getcwd()
+    if head.endswith(".py"):
+        head = os.path.join(folder, head)
+    elif folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = _module(head)
+    except TargetError:
+        raise
+    except Exception as error:  # whatever the user's file does while it is imported
+        text = " ".join(str(error).split())
+        raise TargetError(f"{target}: importing it raised {type(error).__name__}: {text}") from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise TargetError(f"{target}: the module has no {name}") from None
+
+
 def _function(module: Any, name: str, target: str, settings: Mapping[str, Any]) -> Callable[[], None]:
     function = getattr(module, name, None)
     if not callable(function):

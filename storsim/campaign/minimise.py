@@ -1,0 +1,143 @@
+"""Makes the program behind a finding as small as it gets, and says it in Python that has been tried."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storsim.campaign import regression
+from storsim.campaign.observe import Observer
+from storsim.campaign.plan import Plan, plan_from
+from storsim.testing.targets import TargetError
+
+if TYPE_CHECKING:
+    from storsim.campaign.programs import Target
+    from storsim.campaign.worker import Status
+
+#: Seconds without an attempt that ends before minimising is given up.
+PATIENCE = 120.0
+#: Lines whose removal is tried.
+MOST_REMOVALS = 400
+
+
+def minimise(plan: Plan, finding: dict[str, Any]) -> dict[str, Any]:
+    """The smallest program found for a finding, in a process of its own. Keys to add to the finding.
+
+    lines: the program. tried: whether running them shows the finding. example: the choices behind it. attempts: how
+    many programs it took.
+    """
+    from storsim.campaign.shard import Ended, Worker
+
+    if finding["kind"] in ("crash", "hang"):
+        return {"tried": _dies(plan, finding), "attempts": 1}
+    if not finding["example"]:
+        return {"lines": [], "tried": False, "attempts": 0}
+    order = {"minimise": {"key": finding["key"], "example": finding["example"]}}
+    with tempfile.TemporaryDirectory(prefix="storsim-", ignore_cleanup_errors=True) as folder:
+        worker = Worker(plan, Path(folder))
+        try:
+            [answer] = worker.run(order, max(PATIENCE, plan.timeout))
+        except (Ended, TargetError, ValueError):  # smaller programs may end the process: the one at hand stays
+            return {"lines": [], "tried": False, "attempts": 0}
+    return answer
+
+
+def minimise_of(plan: dict[str, Any], folder: str, finding: dict[str, Any]) -> dict[str, Any]:
+    """`minimise` for executors: plain data in, plain data out."""
+    return minimise(plan_from(plan, folder), finding)
+
+
+def _dies(plan: Plan, finding: dict[str, Any]) -> bool:
+    from storsim.campaign.written import stand_alone
+
+    if not finding.get("lines"):
+        return False
+    try:
+        regression.survives(stand_alone(plan, finding["lines"]), folder=plan.folder, timeout=plan.timeout)
+    except AssertionError:
+        return True
+    return False
+
+
+def minimise_here(target: Target, order: dict[str, Any], status: Status) -> dict[str, Any]:
+    """In the worker process: shrinks, then tries the text of what is left."""
+    from storsim.campaign.programs import Explorer
+    from storsim.campaign.worker import plain
+
+    key = order["key"]
+
+    def shrunk(example: bytes, shrink: bool) -> Explorer:
+        explorer = Explorer(target, lambda program: status.write(0, program, 0))
+        explorer.failing = lambda keys: key in keys
+        explorer.replay(example, shrink=shrink)
+        return explorer
+
+    explorer = shrunk(base64.b64decode(order["example"]), True)
+    if key not in explorer.findings:
+        return {"lines": [], "tried": False, "attempts": explorer.programs}
+    best = plain(explorer.findings[key])
+    every = explorer.lines
+    calls = [line for line in every if not _only_checks(target, line)]
+    tried = next((lines for lines in (calls, every) if key in keys_of(target, lines)), None)
+    if tried is not None and target.kind == "machine":
+        tried = _fewer(target, key, tried, status)
+    return {
+        "lines": calls if tried is None else tried,
+        "tried": tried is not None,
+        "settled": target.settled,
+        "example": best["example"],
+        "message": best["message"],
+        "sites": best["sites"],
+        "attempts": explorer.programs,
+    }
+
+
+def _fewer(target: Target, key: str, lines: list[str], status: Status) -> list[str]:
+    """The program without the lines that are not needed. Hypothesis cannot always drop the last ones: it runs a machine
+    to the end of its steps.
+    """
+    attempts, at = 0, len(lines) - 1
+    while at >= 0 and attempts < MOST_REMOVALS:
+        attempts += 1
+        status.write(0, attempts, 1)
+        fewer = lines[:at] + lines[at + 1 :]
+        if key in keys_of(target, fewer):
+            lines, at = fewer, len(fewer)
+        at -= 1
+    return lines
+
+
+def _only_checks(target: Target, line: str) -> bool:
+    """Whether a line of a program is an invariant, which a reader can do without."""
+    if target.kind != "machine":
+        return False
+    names = [one.function.__name__ for one in target.object.setup_state().invariants]
+    return any(line == f"state.{name}()" for name in names)
+
+
+def keys_of(target: Target, lines: list[str]) -> set[str]:
+    """What a program found when it is run from its text."""
+    import storsim
+    from storsim.campaign import findings
+    from storsim.campaign.written import body
+
+    names = {"storsim": storsim, target.name: target.object}
+    try:
+        code = compile("\n".join(body(target.plan, target.kind, lines)), "<program>", "exec")
+    except SyntaxError:
+        return set()
+    with Observer(target.plan.faults) as observer:
+        observer.begin()
+        told: list[dict[str, Any]] = []
+        try:
+            exec(code, names)
+            observer.close_left_open()
+        except Exception as error:
+            observer.cut()
+            told.append(findings.from_exception(error))
+        observer.end()
+    if not target.settled:
+        told += findings.from_records(observer.found, target.ignore)
+    return {one["key"] for one in told}

@@ -1,0 +1,78 @@
+"""What written regression tests are made of: `no_findings` around a program, `replay` of a kept one."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from storsim.campaign import findings
+from storsim.campaign.observe import Observer
+from storsim.testing.targets import load as load
+
+__all__ = ["load", "no_findings", "replay", "survives"]
+
+
+@contextmanager
+def no_findings(
+    *, faults: Sequence[Mapping[str, Any]] = (), ignore: Sequence[str] = (), raised_only: bool = False
+) -> Iterator[None]:
+    """The body must not make a machine find anything. Raises AssertionError with the findings' texts.
+
+    faults: rules of a plan, for every machine made inside. ignore: names of findings that do not count. raised_only:
+    only exceptions count: what a `storsim.testing.DriverMachine` wants, which looks at its machine by itself. An
+    exception of the body goes through. Machines left open are closed as a with block would.
+    """
+    observer = Observer(faults)
+    with observer, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        observer.begin()
+        yield
+        observer.close_left_open()
+        observer.end()
+    found = [] if raised_only else findings.from_records(observer.found, ignore)
+    if found:
+        raise AssertionError("\n".join(one["message"] for one in found))
+
+
+def replay(target: str, example: str, *, folder: str = "", **plan: Any) -> None:
+    """Runs a program that a campaign kept: for programs whose arguments have no text that Python could read.
+
+    target: as in a plan. example: base64 of Hypothesis' choices. plan: more keys of the plan. Raises AssertionError
+    with what was found.
+    """
+    from storsim.campaign.plan import Plan
+    from storsim.campaign.programs import Explorer, Target
+
+    made = Target(Plan(target=target, programs=1, folder=folder, **plan))
+    explorer = Explorer(made)
+    explorer.failing = bool
+    explorer.replay(base64.b64decode(example), shrink=False)
+    if explorer.findings:
+        raise AssertionError("\n".join(one["message"] for one in explorer.findings.values()))
+
+
+def survives(program: str, *, folder: str = "", timeout: float = 60.0) -> None:
+    """Runs a program in a process of its own, because it ended the process it was found in. program: Python source.
+    timeout: seconds. Raises AssertionError unless the process ends by itself and well.
+    """
+    path = os.pathsep.join(one for one in sys.path if one)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            cwd=folder or None,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"the program did not end within {timeout:g} s") from late
+    if done.returncode != 0:
+        raise AssertionError(f"the program's process ended with {done.returncode}:\n{done.stderr[-2000:]}")

@@ -1,0 +1,108 @@
+"""Small drivers for campaigns: a queue of requests with a planted bug, its twin, one that ends the process."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+import storsim
+from storsim.storport import *
+
+
+class QueueDriver:
+    """Keeps one block per request; the buggy one frees a block again when it is cancelled after completion."""
+
+    def __init__(self, pc: storsim.Machine, buggy: bool) -> None:
+        self.hba = pc.add_adapter("nvme0")
+        self.buggy = buggy
+        self.blocks: dict[int, int] = {}
+        self.number = 0
+
+    def submit(self, size: int) -> int:
+        status, va = StorPortAllocatePool(self.hba, size, "Queu")
+        self.number += 1
+        if status == 0:
+            self.blocks[self.number] = va
+        return self.number
+
+    def complete(self, number: int) -> None:
+        va = self.blocks.get(number)
+        if va:
+            StorPortFreePool(self.hba, va)
+            if not self.buggy:
+                del self.blocks[number]
+
+    def cancel(self, number: int) -> None:
+        va = self.blocks.pop(number, None)
+        if va:
+            StorPortFreePool(self.hba, va)
+
+    def drain(self) -> None:
+        for number in list(self.blocks):
+            self.cancel(number)
+
+
+class Queue(RuleBasedStateMachine):
+    """Requests come, complete and are cancelled."""
+
+    requests = Bundle("requests")
+    buggy = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pc = storsim.Machine("64MiB", level="verifier")
+        self.driver = QueueDriver(self.pc, self.buggy)
+
+    @rule(target=requests, size=st.integers(1, 4096))
+    def submit(self, size: int) -> int:
+        return self.driver.submit(size)
+
+    @rule(request=requests)
+    def complete(self, request: int) -> None:
+        self.driver.complete(request)
+
+    @rule(request=requests)
+    def cancel(self, request: int) -> None:
+        self.driver.cancel(request)
+
+    @invariant()
+    def few_blocks(self) -> None:
+        assert len(self.driver.blocks) < 1000
+
+    def teardown(self) -> None:
+        try:
+            if not self.pc._dead:
+                self.driver.drain()
+                self.driver.hba.remove()
+        finally:
+            self.pc.close()
+
+
+class MendedQueue(Queue):
+    """The twin without the bug."""
+
+    buggy = False
+
+
+class Aborting(Queue):
+    """Ends the process when three requests were cancelled in a row."""
+
+    buggy = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = 0
+
+    @rule(target=Queue.requests, size=st.integers(1, 64))
+    def submit(self, size: int) -> int:
+        self.row = 0
+        return self.driver.submit(size)
+
+    @rule(request=Queue.requests)
+    def cancel(self, request: int) -> None:
+        self.row += 1
+        if self.row == 3:
+            os.abort()
+        self.driver.cancel(request)
