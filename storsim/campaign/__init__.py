@@ -16,29 +16,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from storsim.campaign.merge import Report as Report
-    from storsim.campaign.merge import merge as merge
+    from storsim.campaign.merging import Report as Report
+    from storsim.campaign.merging import merge as merge
     from storsim.campaign.plan import Plan as Plan
     from storsim.campaign.plan import PlanError as PlanError
     from storsim.campaign.plan import load_plan as load_plan
     from storsim.campaign.regression import no_findings as no_findings
     from storsim.campaign.regression import replay as replay
-    from storsim.campaign.run import CampaignError as CampaignError
-    from storsim.campaign.run import Progress as Progress
-    from storsim.campaign.run import run as run
+    from storsim.campaign.runner import CampaignError as CampaignError
+    from storsim.campaign.runner import Progress as Progress
+    from storsim.campaign.runner import run as run
     from storsim.campaign.shard import run_shard as run_shard
 
 _HOMES = {
-    "CampaignError": "run",
+    "CampaignError": "runner",
     "Plan": "plan",
     "PlanError": "plan",
-    "Progress": "run",
-    "Report": "merge",
+    "Progress": "runner",
+    "Report": "merging",
     "load_plan": "plan",
-    "merge": "merge",
+    "merge": "merging",
     "no_findings": "regression",
     "replay": "regression",
-    "run": "run",
+    "run": "runner",
     "run_shard": "shard",
 }
 

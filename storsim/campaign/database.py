@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from storsim.campaign.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    from storsim.campaign.merge import Report
+    from storsim.campaign.merging import Report
 
 
 def open_database(plan: Plan) -> Any:

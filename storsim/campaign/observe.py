@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storsim import machine as machine_module
-from storsim.campaign import behaviours
 from storsim.campaign.plan import add_fault
+from storsim.coverage import Behaviours
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +26,7 @@ class Observer:
 
     def __init__(self, faults: Sequence[Mapping[str, Any]] = ()) -> None:
         self.faults = faults
-        self.seen: Counter[tuple[str, str, str]] = Counter()
+        self.seen = Behaviours()
         self.found: list[Finding] = []
         self.machines = 0
         self._open: dict[int, tuple[Machine, int]] = {}
@@ -63,11 +62,11 @@ class Observer:
         if not self._cut:
             self.found += findings[known if len(findings) >= known else 0 :]
         self._open[number] = (machine, len(findings))
-        self.seen.update(behaviours.of(machine))
+        self.seen |= machine.behaviours
 
     def begin(self) -> None:
         """A program begins."""
-        self.seen.clear()
+        self.seen = Behaviours()
         self.found.clear()
         self._cut = False
 

@@ -22,6 +22,7 @@ from typing import Any
 from storsim.campaign import findings
 from storsim.campaign.observe import Observer
 from storsim.campaign.plan import Plan
+from storsim.coverage import Behaviours
 from storsim.testing.sweep_worker import STUMBLES
 from storsim.testing.targets import TargetError, load
 
@@ -42,6 +43,8 @@ except ImportError as error:
     raise ImportError("campaigns need hypothesis: pip install 'storsim[testing]'") from error
 
 PLACEMENTS = ("TOP_DOWN", "BOTTOM_UP", "BEST_FIT", "RANDOM", "ADVERSARIAL")
+#: Which calls fail in a program of a function: none, one or two, early ones more often.
+FAILING_CALLS = st.lists(st.one_of(st.integers(1, 8), st.integers(1, 64)), max_size=2, unique=True)
 KEY = b"storsim.campaign"
 #: Attempts at a smaller program before the smallest so far is taken.
 MOST_ATTEMPTS = 3000
@@ -151,7 +154,7 @@ class Target:
         settings["seed"] = data.draw(st.integers(0, 2**32 - 1))
         if "placement" not in settings:
             settings["placement"] = data.draw(st.sampled_from(PLACEMENTS))
-        fail = [] if self.plan.faults else data.draw(st.lists(st.integers(1, 64), max_size=2, unique=True))
+        fail = [] if self.plan.faults else data.draw(FAILING_CALLS)
         current_build_context().data._storsim_lines = [  # type: ignore[attr-defined]
             f"with storsim.Machine({', '.join(f'{name}={value!r}' for name, value in settings.items())}) as pc:",
             *(f"    pc.faults.fail_nth(None, {number})" for number in fail),
@@ -189,8 +192,8 @@ class Explorer:
         self.failing: Callable[[set[str]], bool] | None = None
         self.programs = self.whole = self.steps = 0
         self.rules: Counter[tuple[str, str]] = Counter()
-        self.first: dict[tuple[str, str, str], int] = {}
-        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.seen = Behaviours()
+        self.first: dict[int, int] = {}
         self.findings: dict[str, dict[str, Any]] = {}
         self.lines: list[str] = []
         self.known: set[bytes] = set()
@@ -235,10 +238,10 @@ class Explorer:
         return None if data["name"] in self.target.ignore else data
 
     def _count_behaviours(self) -> None:
-        for behaviour, count in self.observer.seen.items():
-            self.counts[behaviour] += count
-            if behaviour not in self.first:
-                self.first[behaviour] = self.programs
+        fresh = self.observer.seen - self.seen
+        if fresh:
+            self.seen |= fresh
+            self.first.update(dict.fromkeys(fresh.numbers(), self.whole))
 
     def _found(self, failure: dict[str, Any] | None) -> list[dict[str, Any]]:
         told = [] if failure is None else [failure]
@@ -262,7 +265,7 @@ class Explorer:
             kept = self.findings.get(one["key"])
             size = (len(data.choices), len(example))
             if kept is None:
-                more = {"program": self.programs, "count": 0, "example": example, "size": size}
+                more = {"program": self.whole, "count": 0, "example": example, "size": size}
                 kept = self.findings[one["key"]] = {**one, **more}
             elif size < kept["size"]:
                 kept |= {"example": example, "size": size, "message": one["message"], "sites": one["sites"]}
@@ -275,7 +278,7 @@ class Explorer:
         name = function.__name__
 
         @functools.wraps(function)
-        def counted(machine: Any, **arguments: Any) -> Any:
+        def counted(machine: Any, /, **arguments: Any) -> Any:
             self.steps += 1
             if self.logging is not None:
                 self.logging(machine, name, arguments)

@@ -10,7 +10,7 @@ from storsim import html
 from storsim.campaign.findings import title_of
 
 if TYPE_CHECKING:
-    from storsim.campaign.merge import Report
+    from storsim.campaign.merging import Report
 
 WIDTH, HEIGHT = 640, 180
 BLUE = "#2f7fc1"
@@ -31,12 +31,13 @@ def headline(report: Report) -> str:
 
 
 def outcomes(report: Report) -> tuple[str, dict[tuple[str, str], int]]:
-    """What the rows of the heat map are, and how often each came out how: rules, or routines where there are none."""
+    """What the rows of the heat map are, and how often each came out how: rules, or where there are none
+    routines, in how many states."""
     if report.rules:
         return "rule", dict(report.rules)
     table: dict[tuple[str, str], int] = {}
-    for (routine, _, outcome), count in report.behaviours.items():
-        table[routine, outcome] = table.get((routine, outcome), 0) + count
+    for line in report.behaviours.table():
+        table[line.routine or "outside of routines", line.outcome] = line.states
     return "routine", table
 
 

@@ -22,6 +22,8 @@ from storsim.testing.targets import TargetError
 
 SCHEMA = 1
 POLL = 0.05
+#: Bytes of a set of behaviours that name its tables; the numbers of behaviours mean something only with them.
+TABLES = 24
 #: Rounds in one order of a plan whose budget is time.
 AT_ONCE = 100_000
 _START = (
@@ -152,7 +154,7 @@ def run_shard(plan: Plan, index: int) -> dict[str, Any]:
                 rounds += done
                 rounds.append(_autopsy(worker, end))
                 waiting = iter(order["rounds"][len(done) + 1 :]) if not plan.seconds else _after(order["rounds"], done)
-    return _compact(plan, index, rounds, time.monotonic() - began)
+    return _result(plan, index, rounds, time.monotonic() - began)
 
 
 def _after(rounds: Iterable[int], done: list[dict[str, Any]]) -> Iterator[int]:
@@ -179,7 +181,7 @@ def _autopsy(worker: Worker, end: Ended) -> dict[str, Any]:
         empty: dict[str, Any] = dict.fromkeys(("programs", "started", "steps", "machines"), 0)
         answers = [{"round": number, **empty, "behaviours": [], "rules": [], "findings": [], "seconds": 0.0}]
     result = answers[-1]
-    result["findings"].append(_end_finding(worker, end, again, program))
+    result["findings"].append(_end_finding(worker, end, again, result["programs"] + 1))
     result["programs"] += 1
     result["started"] += 1
     result["cut"] = True
@@ -232,21 +234,17 @@ def _program_lines(steps: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _compact(plan: Plan, index: int, rounds: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """The result of a shard: names of behaviours stand once."""
+def _result(plan: Plan, index: int, rounds: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
     from storsim import _core
+    from storsim.coverage import Behaviours
 
-    names = sorted({tuple(row[:3]) for one in rounds for row in one["behaviours"]})
-    numbers = {name: number for number, name in enumerate(names)}
-    for one in rounds:
-        one["behaviours"] = [[numbers[tuple(row[:3])], *row[3:]] for row in one["behaviours"]]
     return {
         "schema": SCHEMA,
         "plan": plan.hash,
         "storsim": _core.CORE_VERSION,
+        "tables": bytes(Behaviours())[:TABLES].hex(),
         "shard": index,
         "shards": plan.shards,
-        "behaviours": [list(name) for name in names],
         "rounds": rounds,
         "seconds": seconds,
     }

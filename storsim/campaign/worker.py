@@ -71,7 +71,7 @@ def round_result(number: int, explorer: Any, seconds: float) -> dict[str, Any]:
         "started": explorer.programs,
         "steps": explorer.steps,
         "machines": explorer.observer.machines,
-        "behaviours": [[*name, first, explorer.counts[name]] for name, first in sorted(explorer.first.items())],
+        "behaviours": [list(one) for one in sorted(explorer.first.items())],
         "rules": [[*name, count] for name, count in sorted(explorer.rules.items())],
         "findings": [plain(one) for _, one in sorted(explorer.findings.items())],
         "seconds": seconds,

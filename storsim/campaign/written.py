@@ -11,7 +11,7 @@ from storsim.campaign.findings import title_of
 from storsim.campaign.plan import Plan
 
 if TYPE_CHECKING:
-    from storsim.campaign.merge import Report
+    from storsim.campaign.merging import Report
 
 
 _MAKES = re.compile(r"state = \w+\(\)")
@@ -163,7 +163,7 @@ def _in_a_process(plan: Plan, lines: list[str], folder: Path, name: str) -> list
 
 def write_tests(report: Report, folder: Path) -> None:
     """Writes one test file for each finding that has a program, and notes its name in the finding."""
-    from storsim.campaign.run import write_atomically
+    from storsim.campaign.runner import write_atomically
 
     taken: set[str] = set()
     for finding in report.findings:

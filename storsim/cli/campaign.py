@@ -98,7 +98,7 @@ def _shard(text: str) -> tuple[int, int]:
 def run(arguments: argparse.Namespace) -> int:
     """0: nothing found; 1: findings; 3: plan, folder, target or cluster will not do; 130: interrupted."""
     from storsim.campaign.plan import PlanError
-    from storsim.campaign.run import CampaignError
+    from storsim.campaign.runner import CampaignError
     from storsim.testing.targets import TargetError
 
     try:
@@ -126,7 +126,7 @@ def _show(report: Report, form: str) -> None:
 
 def _run(arguments: argparse.Namespace) -> Report:
     from storsim.campaign.plan import load_plan
-    from storsim.campaign.run import run as run_campaign
+    from storsim.campaign.runner import run as run_campaign
 
     plan: Plan = load_plan(arguments.plan)
     only = None
@@ -157,7 +157,7 @@ class _executor:
         if self.address is not None:
             self.client = dask_client(self.address)
             return self.client.get_executor(pure=False)
-        from storsim.campaign.run import processes
+        from storsim.campaign.runner import processes
 
         self.made = processes(self.jobs)
         return self.made
@@ -171,7 +171,7 @@ class _executor:
 
 def dask_client(address: str) -> Any:
     """A client of a Dask scheduler. Raises ImportError that names the extra, CampaignError where there is none."""
-    from storsim.campaign.run import CampaignError
+    from storsim.campaign.runner import CampaignError
 
     try:
         distributed: Any = import_module("distributed")
@@ -184,13 +184,13 @@ def dask_client(address: str) -> Any:
 
 
 def _merge(arguments: argparse.Namespace) -> Report:
-    from storsim.campaign.run import merge_folders
+    from storsim.campaign.runner import merge_folders
 
     return merge_folders([Path(one) for one in arguments.folders], Path(arguments.out), not arguments.no_minimise)
 
 
 def _report(arguments: argparse.Namespace) -> Report:
-    from storsim.campaign.run import read_report
+    from storsim.campaign.runner import read_report
 
     return read_report(Path(arguments.folder))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 import storsim
 from storsim.storport import *
+from storsim.testing import StorageDriverMachine
 
 
 class QueueDriver:
@@ -106,3 +109,77 @@ class Aborting(Queue):
         if self.row == 3:
             os.abort()
         self.driver.cancel(request)
+
+
+class Hanging(Queue):
+    """Never comes back from the second completion."""
+
+    buggy = False
+
+    @rule(request=Queue.requests)
+    def complete(self, request: int) -> None:
+        self.driver.complete(request)
+        if self.driver.number >= 2:
+            threading.Event().wait()
+
+
+def forgets_on_failure(pc: storsim.Machine) -> bool:
+    """Forgets its first block when the second cannot be had."""
+    hba = pc.add_adapter("nvme0")
+    status, first = StorPortAllocatePool(hba, 100, "One1")
+    if status:
+        return False
+    status, second = StorPortAllocatePool(hba, 200, "Two2")
+    if status:
+        return False
+    StorPortFreePool(hba, second)
+    StorPortFreePool(hba, first)
+    return True
+
+
+@given(size=st.integers(0, 100_000), number=st.integers(0, 10))
+def test_big_requests(size: int, number: int) -> None:
+    """Does not think of more than 64 KiB."""
+    with storsim.Machine("64MiB") as pc:
+        hba = pc.add_adapter("nvme0")
+        for _ in range(number):
+            status, va = StorPortAllocatePool(hba, max(1, size), "BigR")
+            if status == 0:
+                StorPortFreePool(hba, va)
+            assert size <= 0x10000
+
+
+class Leaky(StorageDriverMachine):
+    """A whole driver that forgets what it allocated when it came up."""
+
+    def bring_up(self) -> bool:
+        status, self.block = StorPortAllocatePool(self.hba, 64, "Leak")
+        return bool(status == 0)
+
+    def request(self, request: object) -> bool:
+        return False
+
+    def remove(self) -> None:
+        self.block = 0
+
+
+HERE = 5
+
+
+class Size:
+    """A value whose text is no Python."""
+
+    def __init__(self, number: int) -> None:
+        self.bytes = number
+
+
+class Opaque(Queue):
+    """Draws what cannot be written down."""
+
+    buggy = False
+
+    @rule(target=Queue.requests, size=st.builds(Size, st.integers(1, 4096)).map(lambda size: [size]))
+    def submit(self, size: list[Size]) -> int:
+        [size] = size
+        assert size.bytes < 2000
+        return self.driver.submit(size.bytes)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storsim.campaign.plan import Plan, PlanError, plan_from
+from storsim.campaign.shard import TABLES
+from storsim.coverage import Behaviours
 
-Behaviour = tuple[str, str, str]
+EMPTY = bytes(Behaviours())
 
 
 @dataclass
@@ -18,9 +20,9 @@ class Report:
 
     plan: what was run. rounds: numbers of the rounds in it. programs, steps, machines: how many there were. findings:
     one dict for each cause, in the order of their first program: key, kind, name, routine, message, sites, count, first
-    [round, program], example; lines, tried and test once minimised and written. behaviours: (routine, state, outcome) →
-    times. curve: [programs, behaviours known] wherever that grew. rules: (rule, outcome) → times. seconds: of all
-    shards together; differs from run to run, as nothing else does.
+    [round, program], example; lines, tried and test once minimised and written. behaviours: all that
+    machines were seen to do. curve: [programs, behaviours known] wherever that grew. rules: (rule, outcome) → times.
+    seconds: of all shards together; differs from run to run, as nothing else does.
     """
 
     plan: Plan
@@ -29,7 +31,7 @@ class Report:
     steps: int = 0
     machines: int = 0
     findings: list[dict[str, Any]] = field(default_factory=list)
-    behaviours: dict[Behaviour, int] = field(default_factory=dict)
+    behaviours: Behaviours = field(default_factory=Behaviours)
     curve: list[list[int]] = field(default_factory=list)
     rules: dict[tuple[str, str], int] = field(default_factory=dict)
     versions: list[str] = field(default_factory=list)
@@ -53,7 +55,8 @@ class Report:
             "steps": self.steps,
             "machines": self.machines,
             "findings": self.findings,
-            "behaviours": [[*name, count] for name, count in self.behaviours.items()],
+            "behaviours": list(self.behaviours.numbers()),
+            "tables": EMPTY[:TABLES].hex(),
             "curve": self.curve,
             "rules": [[*name, count] for name, count in self.rules.items()],
             "seconds": self.seconds,
@@ -71,7 +74,8 @@ class Report:
 
 
 def report_from(data: Mapping[str, Any], folder: str = "") -> Report:
-    """A report from its JSON."""
+    """A report from its JSON. Raises PlanError for one of another version's tables."""
+    _same_tables(data["tables"])
     return Report(
         plan=plan_from(data["plan"], folder),
         rounds=list(range(data["rounds"])),
@@ -79,7 +83,7 @@ def report_from(data: Mapping[str, Any], folder: str = "") -> Report:
         steps=data["steps"],
         machines=data["machines"],
         findings=data["findings"],
-        behaviours={(a, b, c): count for a, b, c, count in data["behaviours"]},
+        behaviours=behaviours_of(data["behaviours"]),
         curve=data["curve"],
         rules={(a, b): count for a, b, count in data["rules"]},
         versions=data["storsim"],
@@ -91,18 +95,18 @@ def merge(plan: Plan, results: Iterable[Mapping[str, Any]]) -> Report:
     """The report of shard results. A round that is there twice counts once, so the order and the number of shards, and
     shards that were run again, change nothing. Raises PlanError for the result of another plan.
     """
-    rounds: dict[int, tuple[Mapping[str, Any], list[Behaviour]]] = {}
+    rounds: dict[int, Mapping[str, Any]] = {}
     report = Report(plan)
     shards: dict[tuple[int, int], float] = {}
     versions: set[str] = set()
     for result in results:
         if result["plan"] != plan.hash:
             raise PlanError(f"a result of plan {result['plan']} cannot be merged into one of plan {plan.hash}")
-        names: list[Behaviour] = [(a, b, c) for a, b, c in result["behaviours"]]
+        _same_tables(result["tables"])
         versions.add(result["storsim"])
         shards[result["shard"], result["shards"]] = result["seconds"]
         for one in result["rounds"]:
-            rounds.setdefault(one["round"], (one, names))
+            rounds.setdefault(one["round"], one)
     report.seconds = sum(shards.values())
     report.versions = sorted(versions)
     report.rounds = sorted(rounds)
@@ -110,22 +114,33 @@ def merge(plan: Plan, results: Iterable[Mapping[str, Any]]) -> Report:
     return report
 
 
-def _count(report: Report, rounds: list[tuple[Mapping[str, Any], list[Behaviour]]]) -> None:
+def behaviours_of(numbers: Iterable[int]) -> Behaviours:
+    """The set of behaviours with these numbers."""
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
+    return Behaviours(EMPTY[:TABLES] + bits.to_bytes(len(EMPTY) - TABLES, "little"))
+
+
+def _same_tables(tables: str) -> None:
+    if tables != EMPTY[:TABLES].hex():
+        raise PlanError("these results come from a version of storsim with other tables: merge them with that version")
+
+
+def _count(report: Report, rounds: list[Mapping[str, Any]]) -> None:
     """Adds rounds, in order, to a report."""
-    behaviours: Counter[Behaviour] = Counter()
+    seen: set[int] = set()
     rules: Counter[tuple[str, str]] = Counter()
     causes: dict[str, dict[str, Any]] = {}
     report.curve = [[0, 0]]
-    for one, names in rounds:
-        fresh = sorted(first for index, first, _ in one["behaviours"] if names[index] not in behaviours)
-        for first in fresh:
-            at = report.programs + min(first, max(1, one["programs"]))
+    for one in rounds:
+        for first in sorted(first for number, first in one["behaviours"] if number not in seen):
+            at = report.programs + first
             if report.curve[-1][0] == at:
                 report.curve[-1][1] += 1
             else:
                 report.curve.append([at, report.curve[-1][1] + 1])
-        for index, _, count in one["behaviours"]:
-            behaviours[names[index]] += count
+        seen |= {number for number, _ in one["behaviours"]}
         for rule, outcome, count in one["rules"]:
             rules[rule, outcome] += count
         for finding in sorted(one["findings"], key=lambda item: (item["program"], item["key"])):
@@ -135,7 +150,7 @@ def _count(report: Report, rounds: list[tuple[Mapping[str, Any], list[Behaviour]
         report.machines += one["machines"]
     if report.programs > report.curve[-1][0]:
         report.curve.append([report.programs, report.curve[-1][1]])
-    report.behaviours = {name: behaviours[name] for name in sorted(behaviours)}
+    report.behaviours = behaviours_of(seen)
     report.rules = {name: rules[name] for name in sorted(rules)}
     report.findings = list(causes.values())
 

@@ -1,7 +1,8 @@
 """Runs a campaign on an executor, keeps every shard's result in a folder, and goes on where it was.
 
-The folder holds ``plan.json``, ``shards/``, and once there is something to tell ``report.txt``, ``report.html``,
-``report.json`` and ``tests/``. Nothing here knows an engine: an executor is whatever has ``submit``.
+The folder holds ``plan.json``, ``shards/``, and once it was through ``report.txt``, ``report.html``, ``report.json``,
+``behaviours.bin`` (for ``storsim coverage``) and ``tests/``. Nothing here knows an engine: an executor is whatever has
+``submit``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storsim.campaign.merge import Report, merge, report_from
+from storsim.campaign.merging import Report, merge, report_from
 from storsim.campaign.minimise import minimise_of
 from storsim.campaign.plan import Plan, PlanError, plan_from
 from storsim.campaign.shard import SCHEMA, run_shard_of
@@ -123,7 +124,7 @@ class _Session:
         self.ran = 0
         self.programs = 0
         self.keys: set[str] = set()
-        self.seen: set[tuple[str, ...]] = set()
+        self.seen: set[int] = set()
 
     def shards(self, wanted: list[int]) -> None:
         """Runs what has no result."""
@@ -195,7 +196,7 @@ class _Session:
 
     def _count(self, result: dict[str, Any], *, fresh: bool) -> int:
         before = len(self.seen)
-        self.seen |= {tuple(name) for name in result["behaviours"]}
+        self.seen |= {number for one in result["rounds"] for number, _ in one["behaviours"]}
         programs = sum(one["programs"] for one in result["rounds"])
         self.keys |= {finding["key"] for one in result["rounds"] for finding in one["findings"]}
         self.programs += programs
@@ -304,6 +305,7 @@ def write(report: Report, folder: Path) -> None:
 
     write_tests(report, folder / "tests")
     save(report)
+    report.behaviours.save(folder / "behaviours.bin")
     write_atomically(folder / "report.txt", forms.text(report) + "\n")
     write_atomically(folder / "report.html", forms.page(report))
     write_atomically(folder / "report.json", json.dumps(report.as_dict(), indent=1) + "\n")

@@ -1,0 +1,316 @@
+"""A campaign gives the same result however it was run: in parts, in any order, killed, with workers lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit.campaign import HERE, plan, told
+
+from storsim.campaign import CampaignError, Plan, PlanError, Progress, Report, merge, run, run_shard
+from storsim.campaign.runner import read_plan, read_report, read_shards
+from storsim.testing.targets import TargetError
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """The campaign that the others are compared with: in one go, in one shard."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    return run(plan("Queue", shards=1), folder, executor=ThreadPoolExecutor(1)), folder
+
+
+def test_what_was_found(whole: tuple[Report, Path]) -> None:
+    report, folder = whole
+    assert report.complete
+    assert report.rounds == list(range(6))
+    [finding] = report.findings
+    assert finding["key"] == "bugcheck|DOUBLE_FREE|StorPortFreePool|0xC4(0x13)|QueueDriver.submit"
+    assert finding["first"][0] == 0
+    assert finding["count"] > 6
+    assert finding["tried"]
+    assert finding["lines"] == ["requests_0 = state.submit(size=1)", "state.complete(request=requests_0)"]
+    assert finding["test"].startswith("tests/test_bugcheck_double_free")
+    for name in ("report.txt", "report.html", "report.json", "behaviours.bin", finding["test"]):
+        assert (folder / name).stat().st_size > 0
+    assert told(read_report(folder)) == told(report)
+
+
+def test_the_curve_grows_to_what_was_seen(whole: tuple[Report, Path]) -> None:
+    report, _ = whole
+    assert report.curve[0] == [0, 0]
+    assert report.curve[-1] == [report.programs, len(report.behaviours)]
+    assert report.curve == sorted(report.curve)
+    assert all(before[1] <= after[1] for before, after in zip(report.curve, report.curve[1:], strict=False))
+    assert {line.routine for line in report.behaviours.table()} == {"StorPortAllocatePool", "StorPortFreePool"}
+
+
+def test_four_shards_are_one(whole: tuple[Report, Path], tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    report = run(plan("Queue", shards=4), tmp_path / "out", progress=seen.append)
+    assert told(report) == told(whole[0])
+    assert [one.done for one in seen] == list(range(5))
+    assert seen[-1].programs == report.programs
+    assert seen[-1].findings == 1
+    assert sum(one.fresh for one in seen) == len(report.behaviours)
+
+
+def test_merging_knows_neither_order_nor_repetition() -> None:
+    parts = [run_shard(plan("Queue", shards=3), index) for index in range(3)]
+    whole_ = run_shard(plan("Queue", shards=1), 0)
+    expected = told(merge(plan("Queue"), parts))
+    assert expected == told(merge(plan("Queue"), [whole_]))
+    mixed = [*parts, whole_, *parts[:2]]
+    for seed in range(5):
+        random.Random(seed).shuffle(mixed)
+        assert told(merge(plan("Queue"), mixed)) == expected
+    assert not merge(plan("Queue"), parts[:2]).complete
+
+
+def test_results_of_another_plan_are_refused() -> None:
+    result = run_shard(plan("Queue", programs=15), 0)
+    with pytest.raises(PlanError, match=f"a result of plan {result['plan']} cannot be merged"):
+        merge(plan("Queue", programs=15, seed=1), [result])
+    with pytest.raises(PlanError, match="other tables"):
+        merge(plan("Queue", programs=15), [{**result, "tables": "00"}])
+
+
+# --- killed and resumed ---------------------------------------------------------------------------------------------
+
+
+def test_a_killed_campaign_goes_on_where_it_was(whole: tuple[Report, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    program = (
+        "import os, signal, sys; sys.path[:0] = [sys.argv[1]]\n"
+        "from kit.campaign import plan; from storsim.campaign import run; from concurrent.futures import *\n"
+        "def progress(now):\n"
+        "    if now.done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run(plan('Queue', shards=6), sys.argv[2], executor=ThreadPoolExecutor(1), progress=progress)\n"
+    )
+    killed = subprocess.run([sys.executable, "-P", "-c", program, str(HERE.parent), str(out)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    done = {path: path.stat().st_mtime_ns for path in (out / "shards").iterdir() if path.suffix == ".json"}
+    assert len(done) == 2
+    assert told(run(plan("Queue", shards=6), out)) == told(whole[0])
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len(read_shards(out, plan("Queue", shards=6))) == 6
+
+
+def test_a_damaged_result_is_made_again(whole: tuple[Report, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(plan("Queue", shards=6), out, only=[0, 1, 2])
+    first, second, third = sorted((out / "shards").iterdir())
+    first.write_text(first.read_text()[:100])
+    second.write_text("{}")
+    third.write_text(json.dumps({**json.loads(third.read_text()), "plan": "another"}))
+    assert told(run(plan("Queue", shards=6), out)) == told(whole[0])
+
+
+def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
+    def progress(now: Progress) -> None:
+        if now.done == 1:
+            raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(plan("Queue", programs=9000, shards=600), tmp_path / "out", progress=progress)
+    assert time.monotonic() - began < 60  # it does not wait for the other 599
+    assert len(list((tmp_path / "out" / "shards").glob("*.json"))) == 1
+
+
+def test_a_folder_of_another_plan_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(plan("MendedQueue", programs=15), out)
+    with pytest.raises(PlanError, match="holds a campaign of plan .*, not .*: give another folder"):
+        run(plan("MendedQueue", programs=16), out)
+    assert read_plan(out) == plan("MendedQueue", programs=15)
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("do not lose this")
+    with pytest.raises(PlanError, match="is not empty and holds no campaign"):
+        run(plan("Queue"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 99}', "[]"], ids=["empty", "no keys", "newer", "a list"])
+def test_a_damaged_plan_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(PlanError, match=r"plan\.json"):
+        run(plan("Queue"), tmp_path)
+
+
+# --- lost workers ---------------------------------------------------------------------------------------------------
+
+
+class Careless(Executor):
+    """Loses every second thing it is given, the first time."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.pool = ThreadPoolExecutor(2)
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        self.given += 1
+        if self.given % 2:
+            lost: Future[Any] = Future()
+            lost.set_exception(OSError("the worker is gone"))
+            return lost
+        return self.pool.submit(function, *arguments, **keywords)
+
+
+def test_a_lost_shard_is_run_again(whole: tuple[Report, Path], tmp_path: Path) -> None:
+    executor = Careless()
+    assert told(run(plan("Queue", shards=6), tmp_path / "out", executor=executor)) == told(whole[0])
+    assert executor.given > 7
+
+
+class Useless(Executor):
+    """Does nothing."""
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        lost: Future[Any] = Future()
+        lost.set_exception(OSError("no worker\nleft"))
+        return lost
+
+
+def test_a_shard_that_nobody_can_run(tmp_path: Path) -> None:
+    with pytest.raises(CampaignError, match="shard . failed 4 times, last with OSError: no worker left"):
+        run(plan("Queue"), tmp_path / "out", executor=Useless())
+
+
+def test_any_executor_will_do(whole: tuple[Report, Path], tmp_path: Path) -> None:
+    import multiprocessing
+
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        assert told(run(plan("Queue", shards=2), tmp_path / "out", executor=executor)) == told(whole[0])
+
+
+def test_a_target_that_will_not_do_stops_the_campaign(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="the module has no Nothing"):
+        run(plan("Nothing"), tmp_path / "out")
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """Three worker processes and a client of theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the engine and its event loop say about themselves
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(
+                n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            ) as made,
+            Client(made) as client,
+        ):
+            yield client
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_a_worker_of_a_cluster_is_killed_on_the_way(
+    whole: tuple[Report, Path], tmp_path: Path, cluster: Any
+) -> None:
+    killed: list[int] = []
+
+    def progress(now: Progress) -> None:
+        if now.done == 1:
+            pids = cluster.run(os.getpid)
+            busy = [worker for worker, tasks in cluster.processing().items() if tasks]
+            killed.append(pids[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
+
+    executor = cluster.get_executor(pure=False)
+    report = run(plan("Queue", shards=6), tmp_path / "out", executor=executor, progress=progress)
+    assert killed
+    assert told(report) == told(whole[0])
+    assert killed[0] not in cluster.run(os.getpid).values()
+
+
+# --- regression tests -----------------------------------------------------------------------------------------------
+
+
+def run_tests(folder: Path, *names: str) -> tuple[int, str]:
+    """Runs test files in a process of their own."""
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
+    done = subprocess.run([*command, *names], cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def campaign_of_a_copy(folder: Path, name: str, **keys: Any) -> tuple[Report, Path]:
+    """A campaign on a copy of the drivers, which the test may then mend."""
+    (folder / "drivers.py").write_text((HERE / "drivers.py").read_text())
+    keys = {"programs": 60, "round": 30, "steps": 12, "shards": 1} | keys
+    made = Plan(target=f"drivers.py:{name}", folder=str(folder), **keys)
+    return run(made, folder / "out"), folder / "drivers.py"
+
+
+MENDED = {
+    "Queue": ("    buggy = True", "    buggy = False", {}),
+    "Aborting": ("            os.abort()", "            pass", {}),
+    "forgets_on_failure": ("        return False\n    StorPortFreePool(hba, second)",
+                           "        StorPortFreePool(hba, first)\n        return False\n    StorPortFreePool(hba, second)",
+                           {"machine": {"memory": "1GiB"}}),
+    "test_big_requests": ("            assert size <= 0x10000\n", "", {}),
+    "Leaky": ("        self.block = 0\n", "        StorPortFreePool(self.hba, self.block)\n",
+              {"machine": {"level": "strict"}, "faults": ({"kind": "nth", "n": 30},)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_written_test_fails_on_the_bug_and_passes_without_it(tmp_path: Path, name: str) -> None:
+    old, new, keys = MENDED[name]
+    report, driver = campaign_of_a_copy(tmp_path, name, **keys)
+    assert len(report.findings) == 1
+    test = str(tmp_path / "out" / report.findings[0]["test"])
+    code, output = run_tests(tmp_path, test)
+    assert code == 1, output
+    assert "1 failed" in output
+    text = driver.read_text()
+    assert text.count(old) == 1
+    driver.write_text(text.replace(old, new))
+    code, output = run_tests(tmp_path, test)
+    assert code == 0, output
+
+
+def test_a_program_without_a_text_is_kept_by_its_choices(tmp_path: Path) -> None:
+    report, driver = campaign_of_a_copy(tmp_path, "Opaque")
+    [finding] = report.findings
+    assert not finding["tried"]
+    test = tmp_path / "out" / finding["test"]
+    assert "replay(" in test.read_text()
+    assert run_tests(tmp_path, str(test))[0] == 1
+    driver.write_text(driver.read_text().replace("assert size.bytes < 2000", "pass"))
+    assert run_tests(tmp_path, str(test))[0] == 0
+
+
+# --- the example database -------------------------------------------------------------------------------------------
+
+
+def test_what_was_found_is_there_for_ordinary_tests(tmp_path: Path) -> None:
+    campaign_of_a_copy(tmp_path, "Queue", database="examples")
+    (tmp_path / "test_queue.py").write_text(
+        "from drivers import Queue\n"
+        "from hypothesis import Phase, settings\n"
+        "from hypothesis.database import DirectoryBasedExampleDatabase\n"
+        "TestQueue = Queue.TestCase\n"
+        "TestQueue.settings = settings(database=DirectoryBasedExampleDatabase('examples'), phases=[Phase.reuse])\n"
+    )
+    code, output = run_tests(tmp_path, "test_queue.py")
+    assert code == 1, output
+    assert "DOUBLE_FREE" in output
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises((PlanError, ImportError), match="database: |storsim.redis"):
+        campaign_of_a_copy(tmp_path, "Queue", programs=30, database="redis://host:port/x")
