@@ -28,7 +28,7 @@ BUILD = ROOT / "build-ci"
 LIMIT = 1800
 LANES = 2
 TAIL = 40
-SUITE = ("test", "notebooks")
+SUITE = ("test", "notebooks", "cluster")
 JOBS = max(1, (os.cpu_count() or 2) // LANES)
 
 

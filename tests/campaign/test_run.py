@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.campaign import HERE, plan, told
 
+from kit.campaign import HERE, plan, told
 from storsim.campaign import CampaignError, Plan, PlanError, Progress, Report, merge, run, run_shard
 from storsim.campaign.runner import read_plan, read_report, read_shards
 from storsim.testing.targets import TargetError
@@ -66,15 +66,15 @@ def test_four_shards_are_one(whole: tuple[Report, Path], tmp_path: Path) -> None
 
 
 def test_merging_knows_neither_order_nor_repetition() -> None:
-    parts = [run_shard(plan("Queue", shards=3), index) for index in range(3)]
-    whole_ = run_shard(plan("Queue", shards=1), 0)
-    expected = told(merge(plan("Queue"), parts))
-    assert expected == told(merge(plan("Queue"), [whole_]))
+    parts = [run_shard(plan("Queue", programs=45), index) for index in range(3)]
+    whole_ = run_shard(plan("Queue", programs=45, shards=1), 0)
+    expected = told(merge(plan("Queue", programs=45), parts))
+    assert expected == told(merge(plan("Queue", programs=45), [whole_]))
     mixed = [*parts, whole_, *parts[:2]]
     for seed in range(5):
         random.Random(seed).shuffle(mixed)
-        assert told(merge(plan("Queue"), mixed)) == expected
-    assert not merge(plan("Queue"), parts[:2]).complete
+        assert told(merge(plan("Queue", programs=45), mixed)) == expected
+    assert not merge(plan("Queue", programs=45), parts[:2]).complete
 
 
 def test_results_of_another_plan_are_refused() -> None:
@@ -95,25 +95,25 @@ def test_a_killed_campaign_goes_on_where_it_was(whole: tuple[Report, Path], tmp_
         "from kit.campaign import plan; from storsim.campaign import run; from concurrent.futures import *\n"
         "def progress(now):\n"
         "    if now.done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "run(plan('Queue', shards=6), sys.argv[2], executor=ThreadPoolExecutor(1), progress=progress)\n"
+        "run(plan('Queue', shards=3), sys.argv[2], executor=ThreadPoolExecutor(1), progress=progress)\n"
     )
     killed = subprocess.run([sys.executable, "-P", "-c", program, str(HERE.parent), str(out)], check=False)
     assert killed.returncode == -signal.SIGKILL
     done = {path: path.stat().st_mtime_ns for path in (out / "shards").iterdir() if path.suffix == ".json"}
     assert len(done) == 2
-    assert told(run(plan("Queue", shards=6), out)) == told(whole[0])
+    assert told(run(plan("Queue"), out)) == told(whole[0])
     assert {path: path.stat().st_mtime_ns for path in done} == done
-    assert len(read_shards(out, plan("Queue", shards=6))) == 6
+    assert len(read_shards(out, plan("Queue"))) == 3
 
 
 def test_a_damaged_result_is_made_again(whole: tuple[Report, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(plan("Queue", shards=6), out, only=[0, 1, 2])
+    run(plan("Queue"), out, minimise=False)
     first, second, third = sorted((out / "shards").iterdir())
     first.write_text(first.read_text()[:100])
     second.write_text("{}")
     third.write_text(json.dumps({**json.loads(third.read_text()), "plan": "another"}))
-    assert told(run(plan("Queue", shards=6), out)) == told(whole[0])
+    assert told(run(plan("Queue"), out)) == told(whole[0])
 
 
 def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ class Careless(Executor):
 
 def test_a_lost_shard_is_run_again(whole: tuple[Report, Path], tmp_path: Path) -> None:
     executor = Careless()
-    assert told(run(plan("Queue", shards=6), tmp_path / "out", executor=executor)) == told(whole[0])
-    assert executor.given > 7
+    assert told(run(plan("Queue"), tmp_path / "out", executor=executor)) == told(whole[0])
+    assert executor.given > 4
 
 
 class Useless(Executor):
@@ -218,9 +218,7 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-def test_a_worker_of_a_cluster_is_killed_on_the_way(
-    whole: tuple[Report, Path], tmp_path: Path, cluster: Any
-) -> None:
+def test_a_worker_of_a_cluster_is_killed_on_the_way(whole: tuple[Report, Path], tmp_path: Path, cluster: Any) -> None:
     killed: list[int] = []
 
     def progress(now: Progress) -> None:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from kit.campaign import plan, timeless
 
+from kit.campaign import plan, timeless
 from storsim.campaign import Plan, run_shard
 from storsim.testing.targets import TargetError
 
