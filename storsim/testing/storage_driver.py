@@ -106,7 +106,8 @@ class StorageDriverMachine(DriverMachine):
 
     adapter_settings: keywords of ``pc.add_adapter`` that stay as given. most_outstanding, most_bytes: limits of what
     the port driver sends. reads, writes: False leaves one direction out. verify_data: False when the pieces that
-    `request` returns are not where the data goes.
+    `request` returns are not where the data goes. late_completions: True also calls `complete` for requests that `reset`
+    or `abort` has taken back (their `live` is False): the device had finished them, and its DPC was still to run.
 
     The order of calls is the port driver's: `find_adapter`, `bring_up`; then in D0 any number of `build` + `request`,
     `interrupt` + `complete` in any order of requests, `timer`, `work`, `reset`, `abort`, `stop` … `restart`,
@@ -121,9 +122,10 @@ class StorageDriverMachine(DriverMachine):
     reads: ClassVar[bool] = True
     writes: ClassVar[bool] = True
     verify_data: ClassVar[bool] = True
+    late_completions: ClassVar[bool] = False
     _rule_hooks: ClassVar[dict[str, str]] = DriverMachine._rule_hooks | {
         "bus_reset": "reset", "abort_request": "abort", "pull_out": "surprise_remove", "stop_adapter": "stop",
-        "restart_adapter": "restart", "spurious_interrupt": "interrupt", "work_item": "work",
+        "restart_adapter": "restart", "spurious_interrupt": "interrupt", "work_item": "work", "late_completion": "complete",
     }  # fmt: skip
 
     def __init__(self) -> None:
@@ -132,6 +134,7 @@ class StorageDriverMachine(DriverMachine):
         self.adapter = AdapterConfig()
         self.outstanding: list[Request] = []
         self.stopped = False
+        self._late: list[Request] = []
         self._number = 0
 
     # --- hooks -------------------------------------------------------------------------------------------------------
@@ -192,11 +195,14 @@ class StorageDriverMachine(DriverMachine):
         self.hba = self.pc.add_adapter("hba0", **(self.adapter.settings() | self.adapter_settings))
         self._attached = True
         self.outstanding = []
+        self._late = []
         self.stopped = False
 
     def _bring_up(self, fail: int) -> bool:
+        points = self.pc.faults.points
         found = self.call("find_adapter", self.hba.config, fail=fail)
-        return found is not REFUSED and found is not False and super()._bring_up(fail)
+        later = max(0, fail - (self.pc.faults.points - points))  # one failure, in the first hook or in the second
+        return found is not REFUSED and found is not False and super()._bring_up(later)
 
     def _detach(self) -> None:
         self._attached = False
@@ -205,7 +211,8 @@ class StorageDriverMachine(DriverMachine):
                 self.hba.remove()
 
     def _drain(self) -> None:
-        """The device finishes every request it has; what a driver keeps queued is aborted."""
+        """The device finishes every request it has; what a driver keeps queued is aborted. No DPC is left."""
+        self._late.clear()
         while self.outstanding:
             ready = [request for request in self.outstanding if request.ready]
             if ready:
@@ -339,6 +346,7 @@ class StorageDriverMachine(DriverMachine):
     @rule(fail=strategies.nth_failures(4))
     def bus_reset(self, fail: int) -> None:
         """The device forgets everything."""
+        self._late += [request for request in self.outstanding if request.ready]
         self.call("reset", fail=fail)
         for request in list(self.outstanding):
             self._give_back(request)
@@ -349,8 +357,16 @@ class StorageDriverMachine(DriverMachine):
     def abort_request(self, which: int, fail: int) -> None:
         """The port driver takes one request back."""
         request = self.outstanding[which % len(self.outstanding)]
+        self._late += [request] * request.ready
         self.call("abort", request, fail=fail)
         self._give_back(request)
+        self._step_done()
+
+    @precondition(lambda self: self.late_completions and is_up(self) and bool(self._late))
+    @rule(which=st.integers(0, 7))
+    def late_completion(self, which: int) -> None:
+        """The DPC of a request that was taken back runs; which: 0 is the oldest."""
+        self.call("complete", self._late.pop(which % len(self._late)))
         self._step_done()
 
     @precondition(lambda self: self.up)
