@@ -100,6 +100,7 @@ class DriverMachine(ShrinkingSteps):
         self.up = False
         self.power_state = PowerState.D0
         self.life = 0
+        self.fail_left = 0
         self._known = 0
         self._attached = False
         self._failed = False
@@ -142,9 +143,11 @@ class DriverMachine(ShrinkingSteps):
     def call(self, hook: str, *arguments: Any, fail: int = 0) -> Any:
         """Calls a hook in its context and looks at what it did. Returns its result, or `REFUSED`.
 
-        fail: the n-th call inside that can fail does fail; 0: none. Raises DriverFinding, or the driver's exception.
+        fail: the n-th call inside that can fail does fail; 0: none. What is left of the count afterwards is
+        `fail_left`, for the next hook of the same step. Raises DriverFinding, or the driver's exception.
         """
         pc = self.pc
+        points = pc._fault_points() if fail else 0
         fault = pc.faults.fail_nth(None, fail) if fail and self.allocation_failures else 0
         try:
             with self.context(hook):
@@ -161,6 +164,7 @@ class DriverMachine(ShrinkingSteps):
         finally:
             if fault and not pc._dead:
                 pc.faults.remove(fault)
+        self.fail_left = max(0, fail - (pc._fault_points() - points)) if fail else 0
         self._look(None)
         return result
 

@@ -106,8 +106,9 @@ class StorageDriverMachine(DriverMachine):
 
     adapter_settings: keywords of ``pc.add_adapter`` that stay as given. most_outstanding, most_bytes: limits of what
     the port driver sends. reads, writes: False leaves one direction out. verify_data: False when the pieces that
-    `request` returns are not where the data goes. late_completions: True also calls `complete` for requests that `reset`
-    or `abort` has taken back (their `live` is False): the device had finished them, and its DPC was still to run.
+    `request` returns are not where the data goes. late_completions: True also calls `complete` for requests that
+    `reset` or `abort` has taken back (their `live` is False): the device had finished them, and its DPC was still to
+    run.
 
     The order of calls is the port driver's: `find_adapter`, `bring_up`; then in D0 any number of `build` + `request`,
     `interrupt` + `complete` in any order of requests, `timer`, `work`, `reset`, `abort`, `stop` … `restart`,
@@ -125,7 +126,8 @@ class StorageDriverMachine(DriverMachine):
     late_completions: ClassVar[bool] = False
     _rule_hooks: ClassVar[dict[str, str]] = DriverMachine._rule_hooks | {
         "bus_reset": "reset", "abort_request": "abort", "pull_out": "surprise_remove", "stop_adapter": "stop",
-        "restart_adapter": "restart", "spurious_interrupt": "interrupt", "work_item": "work", "late_completion": "complete",
+        "restart_adapter": "restart", "spurious_interrupt": "interrupt", "work_item": "work",
+        "late_completion": "complete",
     }  # fmt: skip
 
     def __init__(self) -> None:
@@ -199,10 +201,9 @@ class StorageDriverMachine(DriverMachine):
         self.stopped = False
 
     def _bring_up(self, fail: int) -> bool:
-        points = self.pc.faults.points
+        self.fail_left = fail
         found = self.call("find_adapter", self.hba.config, fail=fail)
-        later = max(0, fail - (self.pc.faults.points - points))  # one failure, in the first hook or in the second
-        return found is not REFUSED and found is not False and super()._bring_up(later)
+        return found is not REFUSED and found is not False and super()._bring_up(self.fail_left)
 
     def _detach(self) -> None:
         self._attached = False
@@ -261,6 +262,31 @@ class StorageDriverMachine(DriverMachine):
         elements: Any = getattr(request.elements, "elements", request.elements)
         return [(int(piece[0]), int(piece[1])) for piece in elements]
 
+    def device_read(self, address: int, length: int) -> bytes:
+        """The device fetches bytes by itself, such as a command from its ring; an address without memory behind it is a
+        finding (DEVICE_DMA_NOT_RAM), as what `dma_read` records is."""
+        try:
+            return self.hba.dma_read(address, length)
+        except ValueError as error:
+            self._not_ram(address, error)
+            raise
+
+    def device_write(self, address: int, data: bytes) -> None:
+        """The device stores bytes by itself, such as a status or an event. See `device_read`."""
+        try:
+            self.hba.dma_write(address, data)
+        except ValueError as error:
+            self._not_ram(address, error)
+            raise
+
+    def _not_ram(self, address: int, error: ValueError) -> None:
+        if self.hba.live:
+            self.fail(
+                "DEVICE_DMA_NOT_RAM",
+                f"the device was told {address:#x}: {error}. Check how the address got to the device, and how many "
+                "bits of it.",
+            )
+
     def _move_data(self, request: Request) -> bool:
         """The device reads or writes the pieces it was told; whether there were any."""
         if request.elements is None or not request.length:
@@ -271,9 +297,9 @@ class StorageDriverMachine(DriverMachine):
         at, heard = 0, []
         for address, length in pieces:
             if request.write:
-                heard.append(self.hba.dma_read(address, length))
+                heard.append(self.device_read(address, length))
             else:
-                self.hba.dma_write(address, request.data[at : at + length].ljust(length, b"\0"))
+                self.device_write(address, request.data[at : at + length].ljust(length, b"\0"))
             at += length
         self._look(None)
         if self.verify_data and at < request.length:
@@ -324,9 +350,10 @@ class StorageDriverMachine(DriverMachine):
             with memoryview(srb) as view:
                 view[:] = request.data
         self.outstanding.append(request)
+        self.fail_left = fail
         result = self.call("build", request, fail=fail)
         if result is not REFUSED and result is not False:
-            result = self.call("request", request, fail=fail)
+            result = self.call("request", request, fail=self.fail_left)
         if result is REFUSED or result is False:
             if request.live:
                 self._complete(request)

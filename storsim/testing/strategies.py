@@ -201,8 +201,11 @@ def time_steps(most: int = 24_000_000) -> SearchStrategy[int]:
 
 
 def nth_failures(most: int = 8) -> SearchStrategy[int]:
-    """Which of the next calls that can fail does fail; 0, most often, is none. Shrinks towards 0."""
-    return st.sampled_from([*[0] * most, *range(1, most + 1)])
+    """Which of the next calls that can fail does fail; 0, most often, is none. Early ones come more often than late
+    ones, because most hooks make few such calls. Shrinks towards 0.
+    """
+    counts = [n for n in range(1, most + 1) for _ in range(-(-most // (n + 1)))]
+    return st.sampled_from([*[0] * len(counts), *counts])
 
 
 # --- audio ------------------------------------------------------------------------------------------------------------
