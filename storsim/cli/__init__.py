@@ -1,20 +1,22 @@
 """The ``storsim`` command.
 
 Each subcommand is one module of this package with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``;
-listing it in `COMMANDS` is all it takes to add one. ``run`` returns the exit code or raises: what the user can cause (a
+listing it in `COMMANDS` is all it takes to add one. Its docstring is its help, with an example at the end; help fits
+into 24 lines of 80 columns. ``run`` returns the exit code or raises: what the user can cause (a
 file that cannot be read or understood) becomes one line on standard error.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-COMMANDS = ("demo", "play", "record", "sweep", "export", "info", "ddis", "campaign", "coverage")
+from storsim.cli.parser import Parser
+
+COMMANDS = ("demo", "play", "record", "sweep", "coverage", "campaign", "export", "ddis", "info")
 
 EXIT_DONE = 0
 EXIT_FOUND = 1
@@ -23,12 +25,9 @@ EXIT_INPUT = 3
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """\
-exit codes:
-  0    done
-  1    the simulation did something the command did not expect
-  2    wrong use of the command line
-  3    a file could not be read or understood
-  130  interrupted
+exit codes, of every command:
+  0 done             1 found something: a leak, a glitch, a difference
+  2 wrong use        3 a file could not be read or understood   130 interrupted
 """
 
 
@@ -37,29 +36,32 @@ def commands() -> list[ModuleType]:
     return [importlib.import_module(f"{__name__}.{name}") for name in COMMANDS]
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser with all subcommands."""
     from storsim import __version__
 
-    parser = argparse.ArgumentParser(
-        prog="storsim",
-        description="A simulated PC for people who write Windows storage and audio drivers.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    modules = commands()
+    parser = _Main(prog="storsim", description=_overview(modules))
     parser.add_argument("--version", action="version", version=f"storsim {__version__}")
-    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in commands():
-        subparser = subparsers.add_parser(
-            module.NAME,
-            help=module.HELP,
-            description=module.__doc__,
-            epilog=EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for module in modules:
+        subparser = subparsers.add_parser(module.NAME, description=module.__doc__)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     return parser
+
+
+def _overview(modules: Sequence[ModuleType]) -> str:
+    lines = [f"  {module.NAME:10}{module.HELP}" for module in modules]
+    return "\n".join(
+        ["A simulated PC for people who write Windows storage and audio drivers.", "", *lines, "", EXIT_CODES.rstrip()]
+    )
+
+
+class _Main(Parser):
+    def format_help(self) -> str:
+        """Usage and overview."""
+        return f"usage: storsim COMMAND ...      storsim COMMAND --help      storsim --version\n\n{self.description}\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,11 @@
-"""Fuzzes a driver for long: on every core of this machine, on a cluster, or as one job of a CI matrix.
+"""Fuzzes a driver for long: on every core of this machine, on a cluster, or as one
+job of a CI matrix.
 
-  run PLAN      runs what has no result in the folder yet, then writes report and tests
+  run PLAN      runs what has no result yet, then writes report and tests
   merge DIR...  makes one report of the results in several folders (CI jobs)
-  report DIR    shows the report of a folder; of a campaign under way, what there is
+  report DIR    shows the report of a folder; of one under way, what there is
 
-examples:
+example:
   storsim campaign run nightly.toml --out nightly
   storsim campaign run nightly.toml --out nightly --dask tcp://farm:8786
 """
@@ -37,9 +38,8 @@ Runs a campaign. The plan is a TOML file:
 
 and optionally steps, seed, shards, round, timeout, profile, database, ignore,
 machine and [[faults]]; see the guide's page campaigns.md.
-
 Results go to the folder shard by shard, so a run that was interrupted goes on
-where it was. Exit code 1 means that something was found.
+where it was.
 """
 _RUN_EXAMPLE = """\
 example:
@@ -57,29 +57,33 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The commands of ``storsim campaign``."""
-    commands = parser.add_subparsers(dest="action", metavar="run|merge|report", required=True)
+    commands = parser.add_subparsers(dest="action", metavar="run|merge|report", required=True, help="each has --help")
 
     def add(name: str, about: str, example: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(
-            name, description=about, epilog=example, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        made: argparse.ArgumentParser = commands.add_parser(name, description=f"{about}\n{example}")
         made.add_argument("--json", action="store_true", help="machine-readable output")
         return made
 
     run_ = add("run", _RUN, _RUN_EXAMPLE)
-    run_.add_argument("plan", metavar="PLAN")
+    run_.add_argument("plan", metavar="PLAN", help="what to run, TOML")
     run_.add_argument("--out", "-o", required=True, metavar="DIR", help="where results, report and tests go")
-    run_.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one per CPU)")
+    run_.add_argument("--jobs", type=_positive, metavar="N", help="processes (one per CPU)")
     run_.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler to run on (needs storsim[distributed])")
     run_.add_argument("--shard", type=_shard, metavar="I/N", help="only part I of N, from 1, for CI matrices")
     run_.add_argument("--no-minimise", action="store_true", help="leave findings as they were seen")
     merge_ = add("merge", "Makes one report of the results in several folders of the same plan.", _MERGE_EXAMPLE)
-    merge_.add_argument("folders", metavar="DIR", nargs="+")
+    merge_.add_argument("folders", metavar="DIR", nargs="+", help="with results")
     merge_.add_argument("--out", "-o", required=True, metavar="DIR", help="where report and tests go")
     merge_.add_argument("--no-minimise", action="store_true", help="leave findings as they were seen")
     report_ = add("report", "Shows the report of a folder.", _REPORT_EXAMPLE)
-    report_.add_argument("folder", metavar="DIR")
-    report_.add_argument("--format", choices=("text", "html", "json"), default="text")
+    report_.add_argument("folder", metavar="DIR", help="with results")
+    report_.add_argument(
+        "--format",
+        choices=("text", "html", "json"),
+        default="text",
+        metavar="NAME",
+        help="text, html or json (text)",
+    )
 
 
 def _positive(text: str) -> int:

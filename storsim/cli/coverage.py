@@ -1,6 +1,9 @@
-"""Prints which behaviours sets of them hold together: routine by outcome, and what was never reached.
+"""Prints which behaviours were seen, routine by outcome, and what of all that the
+tables document was never reached. A FILE is what `pc.behaviours.save(path)`, a
+campaign or the fuzz targets wrote; several are united.
 
-A set is what ``pc.behaviours.save(path)``, a campaign or the fuzz targets write. Several files are united.
+example:
+  storsim coverage *.behaviours --routine '*Pool*' --never
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--routine", default="*", metavar="PATTERN", help="only routines that match, e.g. '*Pool*'")
     parser.add_argument("--never", action="store_true", help="only what was never reached")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.add_argument("-o", "--output", metavar="FILE", help="also write the union to this file")
+    parser.add_argument("-o", "--out", dest="output", metavar="FILE", help="also write the union to this file")
 
 
 def run(arguments: argparse.Namespace) -> int:

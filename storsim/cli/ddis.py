@@ -1,6 +1,10 @@
-"""Lists the simulated routines: first Windows version, IRQL, statuses, documentation page, and tests of each.
+"""Lists the simulated routines: first Windows version, IRQL, statuses, the page of
+the documentation, and the tests of each. A status in (parentheses) and an IRQL
+with a question mark are not on that page: inferred, or a model choice.
 
-A status in (parentheses) and an IRQL with a question mark are not on the routine's page: inferred, or a model choice.
+example:
+  storsim ddis '*Pool*'
+  storsim ddis --json | jq '.[].name'
 """
 
 from __future__ import annotations
@@ -15,13 +19,15 @@ import storsim.data
 from storsim.cli import text
 
 NAME = "ddis"
-HELP = "the simulated routines, with what their documentation promises"
+HELP = "the simulated routines: first Windows, IRQL, statuses, source, tests"
 IRQL_NAMES = {0: "PASSIVE", 1: "APC", 2: "DISPATCH", 31: "any"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim ddis``."""
-    parser.add_argument("pattern", nargs="?", default="*", help="only routines whose name matches, e.g. '*Pool*'")
+    parser.add_argument(
+        "pattern", nargs="?", default="*", metavar="PATTERN", help="only routines whose name matches, e.g. '*Pool*'"
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 

@@ -1,7 +1,11 @@
-"""Brings up an NVMe miniport's memory on a real machine's memory map, tears it down, then shows two planted bugs.
+"""Brings up an NVMe miniport's memory on a real machine's memory map, tears it
+down, then shows two planted bugs.
 
-The machine is --map (a file, or a name from `storsim info`), else this host's /proc/iomem if it can be read, else a
-bundled one. The drive is --nvme (the output of `nvme id-ctrl -o json`, or a name), else a bundled one.
+The machine is --map (a file, or a name from `storsim info`), else this host's
+/proc/iomem if it can be read, else a bundled one.
+
+example:
+  storsim demo --map server-2socket-epyc-1536g --nvme t-force-500g
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from storsim.cli.miniport import Miniport
 
 NAME = "demo"
-HELP = "the memory life of an NVMe miniport on a real machine's map, and two planted bugs"
+HELP = "an NVMe miniport's memory on a real machine, and two planted bugs"
 HOST_MAP = "/proc/iomem"
 WRITE_BYTES = 128 << 10
 LETTERS = {"hmb": "H", "uncached": "U", "contiguous": "C", "dma": "D", "pool": "P"}
@@ -48,11 +52,9 @@ class Board:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim demo``."""
-    parser.add_argument(
-        "--map", metavar="FILE", help="memory map: /proc/iomem, BIOS-e820 or SRAT lines, or a bundled name"
-    )
-    parser.add_argument("--nvme", metavar="FILE", help="drive: nvme id-ctrl -o json, or a bundled name")
-    parser.add_argument("--seed", type=int, default=7, help="seed of the simulation (default: 7)")
+    parser.add_argument("--map", metavar="FILE", help="memory map: /proc/iomem, BIOS-e820 or SRAT lines, or a name")
+    parser.add_argument("--nvme", metavar="FILE", help="drive: nvme id-ctrl -o json, or a name")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the simulation (default: 7)")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 

@@ -1,11 +1,9 @@
-"""Runs a driver and writes what its machine did, for the tool that the file's suffix names.
-
-  .json   Perfetto UI and chrome://tracing     .vcd    GTKWave and Surfer (needs storsim[vcd])
-  .jsonl  one event per line, for programs     .csv    one event per line, for spreadsheets
+"""Runs a driver and writes what its machine did, for the tool of the suffix:
+  .json   Perfetto UI, chrome://tracing    .vcd   GTKWave, Surfer (storsim[vcd])
+  .jsonl  one event per line               .csv   the same for spreadsheets
   .wav    what the codec heard
-
-TARGET is module:function or file.py:function (a function whose only argument is a
-storsim.Machine) or a script that makes its own machines; the last one it made is written.
+TARGET is module:function or file.py:function (a function whose one argument is
+a storsim.Machine) or a script; of the machines it makes, the last is written.
 
 example:
   storsim export mydriver.py:bring_up --out run.json --by sequence
@@ -14,12 +12,14 @@ example:
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from storsim.cli import EXIT_DONE, EXIT_FOUND, EXIT_INPUT, EXIT_USAGE
+from storsim.cli.sweep import add_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +27,25 @@ if TYPE_CHECKING:
     from storsim.machine import Machine
 
 NAME = "export"
-HELP = "run a driver and write its trace for Perfetto, GTKWave, an audio editor, jq"
+HELP = "run a driver and write its trace for Perfetto, GTKWave, jq, ears"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim export``."""
-    parser.add_argument("target", metavar="TARGET")
-    parser.add_argument("--out", "-o", required=True, metavar="FILE", action="append", help="may be given repeatedly")
-    parser.add_argument("--by", choices=("time", "sequence"), default="time", help="x axis of .json (default: time)")
-    parser.add_argument("--which", type=int, metavar="N", help="the N-th machine, from 1 (default: the last)")
-    parser.add_argument("--memory", default="16GiB", help="of the machine a function gets (default: 16GiB)")
-    parser.add_argument("--level", choices=("release", "verifier", "strict"), default="verifier")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("target", metavar="TARGET", help="the driver")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", action="append", help="may be given repeatedly")
     parser.add_argument(
-        "--entries", type=int, default=1 << 18, metavar="N", help="trace ring of that machine (default: 262144)"
+        "--by",
+        choices=("time", "sequence"),
+        default="time",
+        metavar="WHAT",
+        help="x axis of .json: time or sequence (time)",
     )
+    parser.add_argument("--which", type=int, metavar="N", help="the N-th machine, from 1 (the last)")
+    parser.add_argument("--memory", default="16GiB", metavar="SIZE", help="of the machine a function gets (16GiB)")
+    add_machine(parser)
+    parser.add_argument("--entries", type=int, default=1 << 18, metavar="N", help="size of its trace ring (262144)")
+    parser.add_argument("--json", action="store_true", help="say what was written as JSON")
 
 
 class _Collector:
@@ -94,11 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings["trace_entries"] = arguments.entries
     failed: list[str] = []
     dropped: list[int] = []
+    written: list[dict[str, Any]] = []
 
     def write(machine: Machine) -> None:
         dropped[:] = [machine.trace.total - len(machine.trace)]
+        written.clear()
         for path in arguments.out:
-            problem = _write(export, machine, path, arguments.by)
+            problem = _write(export, machine, path, arguments.by, written)
             failed.extend([problem] if problem else [])
 
     collector = _Collector(write, arguments.which)
@@ -118,6 +124,11 @@ def run(arguments: argparse.Namespace) -> int:
         collector.finish()
     if not collector.written:
         failed.append(f"{arguments.target} made {collector.made} machines, so there is nothing to write")
+    if arguments.json:
+        print(json.dumps({"written": written, "lost_entries": sum(dropped), "problems": failed}, indent=2))
+    else:
+        for file in written:
+            print(f"{file['path']}: {file['events']} {file['unit']}")
     for line in failed:
         print(f"storsim: {line}", file=sys.stderr)
     if dropped and dropped[0]:
@@ -125,14 +136,14 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FOUND if failed else EXIT_DONE
 
 
-def _write(export: Any, machine: Machine, path: str, by: str) -> str:
-    """Writes one file; returns what was wrong, or nothing."""
+def _write(export: Any, machine: Machine, path: str, by: str, written: list[dict[str, Any]]) -> str:
+    """Writes one file and notes it; returns what was wrong, or nothing."""
     kind = export.FORMATS[os.path.splitext(path)[1].lower()]
     more = {"by": by} if kind == "perfetto" else {}
     try:
         result = getattr(export, kind)(machine, path, **more)
     except (ValueError, ImportError, OSError) as error:
         return f"{path}: {error.strerror if isinstance(error, OSError) else error}"
-    what = f"{result.frames} frames, {result.format}" if kind == "wav" else f"{result} events"
-    print(f"{path}: {what}")
+    count, unit = (result.frames, f"frames, {result.format}") if kind == "wav" else (result, "events")
+    written.append({"path": path, "kind": kind, "events": count, "unit": unit})
     return ""

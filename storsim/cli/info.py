@@ -1,4 +1,8 @@
-"""Shows versions, limits, and the machines and drives that ship with the package."""
+"""Shows versions, limits, and the machines and drives that ship with the package.
+
+example:
+  storsim info --json
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Plays a WAV file through the simulated DMA engine and writes what the codec heard.
-
-The command is a function driver: it finds a converter and a pin of the codec, programs
-them with verbs, allocates an engine and a ring buffer, and refills one half whenever the
-controller reports that it is done with it. --late makes the refill late on purpose.
+"""Plays a WAV file through the simulated DMA engine as a function driver does: it
+walks the codec for a converter and a pin, programs them with verbs, allocates
+an engine and a ring, and refills one half at each interrupt. --late makes the
+refill late on purpose.
 
 example:
   storsim play song.wav --codec codec0.txt --interface v3 --out heard.wav
@@ -27,20 +26,24 @@ HELP = "play a WAV file through the HD Audio DMA engine"
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The options that play and record share."""
+    parser.add_argument("--codec", metavar="DUMP", help="a Linux codec dump (an ideal codec that takes every format)")
     parser.add_argument(
-        "--codec", metavar="DUMP", help="a Linux codec dump (default: an ideal codec that takes every format)"
+        "--interface",
+        choices=("v1", "v2", "v3", "bdl"),
+        default="v2",
+        metavar="NAME",
+        help="table of the bus interface: v1, v2, v3 or bdl (v2)",
     )
     parser.add_argument(
-        "--interface", choices=("v1", "v2", "v3", "bdl"), default="v2", help="table of the bus interface (default: v2)"
+        "--timing",
+        choices=("controller", "ideal", "emulator"),
+        default="controller",
+        metavar="NAME",
+        help="of the chip: controller, ideal or emulator (controller)",
     )
+    parser.add_argument("--ring", type=_milliseconds, default=40.0, metavar="MS", help="length of the ring buffer (40)")
     parser.add_argument(
-        "--timing", choices=("controller", "ideal", "emulator"), default="controller", help="timing of the chip"
-    )
-    parser.add_argument(
-        "--ring", type=_milliseconds, default=40.0, metavar="MS", help="length of the ring buffer (default: 40)"
-    )
-    parser.add_argument(
-        "--late", type=_milliseconds, default=0.0, metavar="MS", help="refill this much after each interrupt"
+        "--late", type=_milliseconds, default=0.0, metavar="MS", help="serve each interrupt this much later (0)"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.add_argument("--quiet", action="store_true", help="only the summary")

@@ -1,7 +1,6 @@
-"""Records through the simulated DMA engine into a WAV file.
-
-The codec hears the samples of --in (or silence) at its input; the command is the
-function driver that empties one half of the ring buffer at each interrupt.
+"""Records through the simulated DMA engine into a WAV file: the codec hears the
+samples of --in, or silence; the driver empties one half of the ring at each
+interrupt.
 
 example:
   storsim record taken.wav --in song.wav
@@ -28,11 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in", dest="source", metavar="IN.wav", help="what the codec hears; gives the format and length too"
     )
-    parser.add_argument("--seconds", type=_seconds, default=1.0, metavar="S", help="length without --in (default: 1)")
-    parser.add_argument("--rate", type=int, default=48000, help="Hz without --in (default: 48000)")
-    parser.add_argument("--bits", type=int, choices=(8, 16, 20, 24, 32), default=16, help="without --in (default: 16)")
+    parser.add_argument("--seconds", type=_seconds, default=1.0, metavar="S", help="length without --in (1)")
+    parser.add_argument("--rate", type=int, default=48000, metavar="HZ", help="without --in (48000)")
     parser.add_argument(
-        "--channels", type=int, choices=range(1, 17), default=2, metavar="1-16", help="without --in (default: 2)"
+        "--bits",
+        type=int,
+        choices=(8, 16, 20, 24, 32),
+        default=16,
+        metavar="N",
+        help="8, 16, 20, 24 or 32, without --in (16)",
+    )
+    parser.add_argument(
+        "--channels", type=int, choices=range(1, 17), default=2, metavar="N", help="1 to 16, without --in (2)"
     )
     add_common(parser)
 

@@ -1,7 +1,7 @@
-"""Runs a driver once, then with each of its allocations failed in turn, and tells what broke.
-
-TARGET is module:function or file.py:function (a function whose only argument is a
-storsim.Machine), a script, or a pytest node id. Every run is in a fresh machine.
+"""Runs a driver once, then with each of its allocations failed in turn, and tells
+what broke. TARGET is module:function or file.py:function (a function whose one
+argument is a storsim.Machine), a script, or a pytest node id. Every run is in a
+fresh machine.
 
 example:
   storsim sweep mydriver.py:bring_up --level strict
@@ -14,6 +14,7 @@ import json
 import sys
 
 from storsim.cli import EXIT_DONE, EXIT_FOUND, EXIT_INPUT
+from storsim.cli.progress import progress
 
 NAME = "sweep"
 HELP = "fail every allocation of a driver once"
@@ -21,16 +22,27 @@ HELP = "fail every allocation of a driver once"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim sweep``."""
-    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("target", metavar="TARGET", help="the driver")
     parser.add_argument("--calls", action="store_true", help="fail every call, not only every call site once")
     parser.add_argument("--pairs", action="store_true", help="also fail every second call after each first one")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per CPU)")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds per run (default: 10)")
-    parser.add_argument("--memory", default="16GiB", help="memory of the machine (default: 16GiB)")
-    parser.add_argument("--level", choices=("release", "verifier", "strict"), default="verifier")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (one per CPU)")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds per run (10)")
+    parser.add_argument("--memory", default="16GiB", metavar="SIZE", help="of the machine (16GiB)")
+    add_machine(parser)
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that give a target its machine."""
+    parser.add_argument(
+        "--level",
+        choices=("release", "verifier", "strict"),
+        default="verifier",
+        metavar="NAME",
+        help="of the checks: release, verifier or strict (verifier)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the simulation (0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,21 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
     from storsim.testing.sweep import sweep
     from storsim.testing.targets import TargetError
 
-    show = sys.stderr.isatty() and not arguments.json
-
-    def progress(done: int, planned: int) -> None:
-        print(f"\r{done}/{planned} runs", end="" if done < planned else "\n", file=sys.stderr, flush=True)
-
     try:
-        result = sweep(
-            arguments.target,
-            calls=arguments.calls,
-            pairs=arguments.pairs,
-            jobs=arguments.jobs,
-            timeout=arguments.timeout,
-            settings={"memory": arguments.memory, "level": arguments.level, "seed": arguments.seed},
-            progress=progress if show else None,
-        )
+        with progress("runs") as step:
+            result = sweep(
+                arguments.target,
+                calls=arguments.calls,
+                pairs=arguments.pairs,
+                jobs=arguments.jobs,
+                timeout=arguments.timeout,
+                settings={"memory": arguments.memory, "level": arguments.level, "seed": arguments.seed},
+                progress=step,
+            )
     except TargetError as error:
         print(f"storsim: error: {error}", file=sys.stderr)
         return EXIT_INPUT

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
+import importlib.util
+import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -14,6 +17,8 @@ import storsim
 import storsim.data
 from storsim import _core, cli
 from storsim.cli import main, text
+from storsim.cli.parser import Parser
+from storsim.cli.progress import progress
 from storsim.memory_range import MemoryRange
 
 
@@ -25,16 +30,33 @@ def test_version_is_the_package_and_the_core(capsys: pytest.CaptureFixture[str])
     assert storsim.__version__ == importlib.metadata.version("storsim") == _core.CORE_VERSION
 
 
-def test_help_lists_commands_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["--help"], *([name, "--help"] for name in cli.COMMANDS)):
-        with pytest.raises(SystemExit) as info:
-            main(arguments)
-        assert info.value.code == 0
-        output = capsys.readouterr().out
-        assert "exit codes:" in output
-        assert "a file could not be read or understood" in output
-    main_help = cli.build_parser().format_help()
-    assert all(name in main_help for name in cli.COMMANDS)
+@pytest.mark.parametrize("name", ["", *cli.COMMANDS, "campaign run", "campaign merge", "campaign report"])
+def test_help_fits_a_screen_and_suffices(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as info:
+        main([*name.split(), "--help"])
+    assert info.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    if name:
+        (at,) = (number for number, line in enumerate(lines) if line == "example:")
+        examples = lines[at + 1 :]
+        assert examples
+        for example in examples:
+            words = shlex.split(re.split("[|>]", example)[0])
+            assert words[0] == "storsim"
+            assert cli.build_parser().parse_args(words[1:]).command == name.split()[0]
+    else:
+        assert all(any(line.startswith(f"  {one} ") for line in lines) for one in cli.COMMANDS)
+        assert "exit codes, of every command:" in lines
+
+
+def test_every_argument_is_explained() -> None:
+    for module in cli.commands():
+        parser = Parser(prog=f"storsim {module.NAME}")
+        module.add_arguments(parser)
+        for action in parser._actions:
+            assert action.help, f"{module.NAME}: {action.dest} has no help"
 
 
 def test_every_command_keeps_the_registry_contract() -> None:
@@ -42,16 +64,66 @@ def test_every_command_keeps_the_registry_contract() -> None:
         assert name == module.NAME
         assert module.HELP
         assert module.__doc__
-        module.add_arguments(argparse.ArgumentParser())
+        module.add_arguments(Parser())
         assert callable(module.run)
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["demo", "--nonsense"], ["demo", "--seed", "x"]], ids=repr)
-def test_wrong_use_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required: COMMAND; see storsim --help"),
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (
+            ["demo", "--jsn"],
+            "storsim demo: error: unrecognized arguments: --jsn (did you mean --json?); see storsim demo",
+        ),
+        (["demo", "--seed", "x"], "argument --seed: invalid int value: 'x'; see storsim demo --help"),
+        (["play"], "storsim play: error: the following arguments are required: FILE.wav"),
+        (["play", "x.wav", "--ring", "-5"], "expected 0 to 10000 milliseconds, got -5"),
+        (["export", "x.py:y"], "required: -o/--out"),
+        (["info", "more"], "unrecognized arguments: more"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_says_what_to_do_in_one_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as info:
         main(arguments)
     assert info.value.code == 2
-    assert "usage: storsim" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_silent_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, quiet in ((io.StringIO(), False), (_Terminal(), True)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress("runs", quiet=quiet) as step:
+            step(1, 2)
+        assert stream.getvalue() == ""
+
+
+def test_progress_on_a_terminal_with_and_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", with_rich := _Terminal())
+    with progress("runs") as step:
+        step(1, 2)
+        step(2, 2)
+    if importlib.util.find_spec("rich"):
+        assert "runs" in with_rich.getvalue()
+    for name in ("rich", "rich.console", "rich.progress"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(sys, "stderr", plain := _Terminal())
+    with progress("runs") as step:
+        step(1, 12)
+        step(12, 12)
+    assert plain.getvalue() == f"\r1 of 12 runs\r12 of 12 runs\r{'':13}\r"
 
 
 def test_entry_points_agree() -> None:
