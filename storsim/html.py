@@ -204,7 +204,7 @@ def allocations(made: Sequence[Allocation]) -> str:
 
 
 def _site(site: Any) -> str:
-    return "" if site is None else f"{site.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{site.line}"
+    return "" if site is None else f"{site.place.replace(chr(92), '/').rsplit('/', 1)[-1]}:{site.line}"
 
 
 def ranges(buffer: HostMemoryBuffer) -> str:

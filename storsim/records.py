@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,8 +20,17 @@ class Site(NamedTuple):
     function: str
     caller: Site | None = None
 
+    @property
+    def place(self) -> str:
+        """The file; in a notebook the cell, as its tracebacks name it."""
+        ipython = sys.modules.get("IPython")
+        shell = None if ipython is None else ipython.get_ipython()
+        name = getattr(getattr(shell, "compile", None), "format_code_name", None)
+        cell = None if name is None else name(self.file)
+        return self.file if cell is None else " ".join(cell)
+
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line} in {self.function}"
+        text = f"{self.place}:{self.line} in {self.function}"
         return text if self.caller is None else f"{text}, called from {self.caller}"
 
 

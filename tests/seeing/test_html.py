@@ -203,3 +203,26 @@ def test_behaviours_fold_away_what_was_not_reached(storage: storsim.Machine) -> 
 )
 def test_engine_states_are_words(code: str, words: str) -> None:
     assert html._engine_state(code) == words
+
+
+def test_sites_in_a_notebook_name_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Compiler:
+        def format_code_name(self, name: str) -> tuple[str, str] | None:
+            return ("Cell", "In[3]") if name == "a hash.py" else None
+
+    class Shell:
+        compile = Compiler()
+
+    class IPython:
+        @staticmethod
+        def get_ipython() -> Shell | None:
+            return Shell()
+
+    cell, file = storsim.Site("a hash.py", 2, "<module>"), storsim.Site("/home/driver.py", 7, "start")
+    assert str(cell) == "a hash.py:2 in <module>"
+    monkeypatch.setitem(sys.modules, "IPython", IPython)
+    assert str(cell) == "Cell In[3]:2 in <module>"
+    assert str(file) == "/home/driver.py:7 in start"
+    assert html._site(cell) == "Cell In[3]:2"
+    monkeypatch.setattr(IPython, "get_ipython", staticmethod(lambda: None))
+    assert str(cell) == "a hash.py:2 in <module>"
