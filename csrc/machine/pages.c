@@ -32,6 +32,9 @@ static void build_shortcuts(ss_pages_t *pages) {
         }
         pages->places[i] = (uint16_t)at;
     }
+    for (uint32_t node = 0; node <= pages->node_count; node++) {
+        pages->lowest[node] = &pages->sites[pages->node_first[node]];
+    }
     for (uint32_t node = 0; pages->placement == STORSIM_TOP_DOWN && node < pages->node_count; node++) {
         if (pages->node_first[node] < pages->node_first[node + 1]) {
             const ss_site_t *top = &pages->sites[pages->node_first[node + 1] - 1];

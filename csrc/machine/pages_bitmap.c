@@ -131,8 +131,12 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
 
 storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count) {
     uint64_t end = offset + count, at = offset & ~(SS_CHUNK_PAGES - 1);
-    if (segment->front == NULL && (segment->front = ss_alloc_zeroed(host, 1, sizeof *segment->front)) == NULL) {
-        return STORSIM_NO_MEMORY;
+    if (segment->front == NULL) {
+        segment->front = ss_alloc_zeroed(host, 1, sizeof *segment->front);
+        if (segment->front == NULL) {
+            return STORSIM_NO_MEMORY;
+        }
+        memset(segment->front->limit, 0xFF, sizeof segment->front->limit); /* nothing known */
     }
     for (; at < end; at += SS_CHUNK_PAGES) {
         uint32_t index = (uint32_t)(at >> SS_MID_SHIFT);

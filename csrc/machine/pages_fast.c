@@ -196,11 +196,13 @@ SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fi
     if (front == NULL) {
         return LONG_WAY;
     }
-    if (fit->class_index != SS_CLASS_NONE && holds(front->valid, front->least, fit)) {
-        uint64_t position = ss_front_limit(front, fit->class_index);
+    bool whole = high - base + fit->length == segment->end;
+    if (fit->class_index != SS_CLASS_NONE) {
+        uint64_t position = ss_front_limit(front, fit);
         if (position <= first) {
             return NOT_HERE;
         }
+        whole = whole || word >= position;
         word = ss_min_u64(word, position - 1);
     }
     for (uint32_t i = 0; i < TRIES; i++) {
@@ -225,6 +227,9 @@ SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fi
             }
             *first_pfn = chunk->base + at * UINT64_C(64) + bit;
             take_at(chunk, at, bit, fit->length, above);
+            if (i > 0 && whole && fit->proves && fit->class_index != SS_CLASS_NONE) {
+                ss_small_prove(segment->front, fit, word + 1);
+            }
             return TAKEN;
         }
         if (word <= first) {
@@ -259,10 +264,13 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
 /* The highest place in a run of the map. */
 SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site, const ss_page_request_t *request,
                                         const ss_fit_t *fit, uint64_t *first_pfn) {
-    ss_segment_t *segment = site->segment;
     uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
+    if (low > high) {
+        return STORSIM_NO_SPACE;
+    }
+    ss_segment_t *segment = site->segment;
     uint64_t end = segment->base + segment->end, start;
-    if (segment->end < fit->length) { /* end - length must not wrap */
+    if (segment->pages < fit->length) { /* end - length must not wrap */
         return STORSIM_NO_SPACE;
     }
     high = ss_min_u64(high, end - fit->length);
@@ -295,8 +303,8 @@ SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t 
         if (node >= pages->node_count) {
             continue;
         }
-        const ss_site_t *lowest = &pages->sites[pages->node_first[node]];
-        for (const ss_site_t *site = &pages->sites[pages->node_first[node + 1]]; site != lowest;) {
+        const ss_site_t *lowest = pages->lowest[node], *site = pages->lowest[node + 1];
+        while (site != lowest && lowest->first <= request->first_max) {
             storsim_status_t status = take_on_site(pages, --site, request, &fit, first_pfn);
             if (status != STORSIM_NO_SPACE) {
                 return status;
@@ -349,23 +357,26 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
     return STORSIM_OK;
 }
 
-/* What a freed block did across the edges of its word: the stretch that comes from the word below into this one, and
- * the one in the word above where the block ends. And the classes that have to know. */
-SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t first, uint64_t last) {
-    uint64_t word = first >> SS_WORD_SHIFT;
-    uint32_t at = (uint32_t)word & (SS_CHUNK_WORDS - 1);
-    if ((chunk->busy[at] & 1) == 0 && word > 0) {
+/* What a freed block did across the edges of its word: to the stretch that comes from the word below, and to the one in
+ * the word above where the block ends. And the classes that have to know. `stretch` begins at `low` and holds the block.
+ */
+SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t low, uint32_t stretch, uint64_t last) {
+    uint64_t word = low >> SS_WORD_SHIFT;
+    uint32_t at = (uint32_t)word & (SS_CHUNK_WORDS - 1), spill = last >> SS_WORD_SHIFT > word;
+    if ((low & 63) == 0 && word > 0) {
         uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ss_busy_word(segment, word - 1));
         if (below > 0) {
-            ss_small_raise(segment, word - 1, below + ss_low_zeros(chunk->busy[at]));
+            ss_small_raise(segment, word - 1, below + stretch);
+            low -= below;
+            stretch += below;
         }
     }
-    if (last >> SS_WORD_SHIFT > word) {
+    if (spill != 0) {
         ss_small_raise(segment, word + 1, ss_low_zeros(chunk->busy[at + 1]));
         changed(chunk, group_of(at + 1));
     }
     if (segment->front->memos) {
-        ss_small_touch(segment, first, last);
+        ss_small_touch(segment, word, low, stretch, last);
     }
 }
 
@@ -400,6 +411,6 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     chunk->bound[at] = chunk->bound[at] < bound ? bound : chunk->bound[at];
     raise_above(chunk, at / 32, bound);
     if (from == 0 || spill || segment->front->memos) {
-        finish_give(segment, chunk, offset, offset + count - 1);
+        finish_give(segment, chunk, offset - bit + from, stretch, offset + count - 1);
     }
 }

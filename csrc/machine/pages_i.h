@@ -20,8 +20,8 @@
  *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
  *
  * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is
- * remembered: for each segment a front, the word above which no legal place of the class starts, and below it memos of
- * groups and chunks.
+ * remembered: for each segment and some lengths a front, the word above which no legal place of the class starts, and
+ * below it memos of groups and chunks.
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
@@ -52,6 +52,7 @@
 #define SS_SMALL 64u   /* longest request served by bounds */
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_ALIGNMENTS 9u
+#define SS_LENGTHS 8u /* kinds of lengths that fronts tell apart: from 1, 2, 3, 4, 6, 8, 16, 32 pages on */
 #define SS_CLASS_NONE 0xFFu
 
 typedef struct ss_summary {
@@ -60,11 +61,10 @@ typedef struct ss_summary {
     uint32_t tail;    /* free pages at the high end */
 } ss_summary_t;
 
-/* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched.
- */
+/* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
 typedef struct ss_group_memo {
     uint32_t valid;
-    uint32_t touched; /* bit i: something was freed in or just above word i */
+    uint32_t touched[SS_ALIGNMENTS + 1]; /* per alignment, and for all boundaries. Bit i: a free in or just above word i */
     uint8_t least[SS_CLASSES], limit[SS_CLASSES];
 } ss_group_memo_t;
 
@@ -106,13 +106,11 @@ typedef struct ss_mid_ref {
     uint8_t bound;
 } ss_mid_ref_t;
 
-/* Positions are word + 1 and mean "in this word or below"; 0 = nowhere. */
+/* A position is a word + 1 and means "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
-    uint32_t by_class[SS_CLASSES]; /* where the highest legal start for least[c] pages or more may be */
-    uint8_t least[SS_CLASSES];
-    uint32_t valid;   /* bit c: by_class[c] is known; a boundary's save for what was freed since */
-    uint32_t touched; /* highest position of a free since then */
-    bool memos;       /* a class or memo is in use, so frees have to tell */
+    uint32_t limit[SS_CLASSES][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be */
+    uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
+    bool memos;                             /* a class or memo is in use, so frees have to tell */
 } ss_front_t;
 
 typedef struct ss_segment {
@@ -146,8 +144,9 @@ struct ss_pages {
     ss_site_t *sites;       /* the same runs in the same order */
     uint64_t *segment_ends; /* pfn after each segment, then UINT64_MAX */
     uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
-    const ss_site_t *tops[STORSIM_MAX_NODES]; /* TOP_DOWN: each node's highest site, if it reaches its segment's end */
-    uint16_t places[SS_PLACES];               /* first segment that ends above pfn i << place_shift */
+    const ss_site_t *lowest[STORSIM_MAX_NODES + 1]; /* each node's lowest site, then the end */
+    const ss_site_t *tops[STORSIM_MAX_NODES];       /* TOP_DOWN: each node's highest site, if it reaches its segment's end */
+    uint16_t places[SS_PLACES];                     /* first segment that ends above pfn i << place_shift */
     uint32_t place_shift;
     uint32_t segment_count, run_count, node_count;
     uint64_t total, free; /* pages */
@@ -196,6 +195,8 @@ bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint6
 typedef struct ss_fit {
     uint32_t length;       /* 1 … SS_SMALL */
     uint8_t class_index;   /* for fronts and memos, or SS_CLASS_NONE */
+    uint8_t kind;          /* of lengths: the last that does not begin above this one, */
+    uint8_t kinds_above;   /* … and the first that does not begin below it; SS_LENGTHS = none */
     bool constrained;      /* by alignment or boundary */
     bool proves;           /* by one of them: what fails for it fails for its class */
     uint32_t lanes;        /* of 32 words (a group): those that may hold a start, as far as alignment goes */

@@ -42,14 +42,22 @@ static inline uint64_t every(uint64_t period) {
     return patterns[ss_low_zeros(period) & 7];
 }
 
+/* The last kind of lengths that begins at or below this length. */
+static inline uint8_t kind_of(uint32_t length) {
+    static const uint8_t kinds[16] = {0, 0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5};
+    return length < 16 ? kinds[length] : (uint8_t)(6 + (length >= 32));
+}
+
 ss_fit_t ss_fit_of(const ss_page_request_t *request) {
     uint64_t align = request->align_pages, boundary = request->pages > 1 ? request->boundary_pages : 0;
     uint32_t length = (uint32_t)request->pages;
-    ss_fit_t fit = {length, SS_CLASS_NONE, false, false, UINT32_MAX, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
+    ss_fit_t fit = {length, SS_CLASS_NONE, 0, 0, false, false, UINT32_MAX, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
     if (align == 1 && boundary == 0) {
         return fit;
     }
     fit.constrained = true;
+    fit.kind = kind_of(length);
+    fit.kinds_above = (uint8_t)(kind_of(length - 1) + (length > 1));
     if (align >= 64) {
         fit.pattern = 1;
         fit.align_words = align / 64 - 1;
@@ -149,35 +157,43 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
 /* --- fronts and memos -----------------------------------------------------------------------------------------------
  */
 
-/* No legal start for the request's class and length above the position. For boundaries, frees since an older proof are
- * first charged to the classes that have not seen them. */
-static void prove_class(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
-    uint32_t class_index = fit->class_index;
-    if (class_index >= SS_ALIGNMENTS && front->touched > position) {
-        for (uint32_t i = SS_ALIGNMENTS; i < SS_CLASSES; i++) {
-            front->by_class[i] = front->by_class[i] > front->touched ? front->by_class[i] : front->touched;
+/* For boundaries, frees since an older proof are first charged to the classes that have not seen them. */
+void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
+    if (fit->class_index >= SS_ALIGNMENTS && front->touched > position) {
+        uint32_t *limit = front->limit[SS_ALIGNMENTS], touched = front->touched;
+        for (uint32_t i = 0; i < (SS_CLASSES - SS_ALIGNMENTS) * SS_LENGTHS; i++) {
+            limit[i] = limit[i] > touched ? limit[i] : touched;
         }
         front->touched = 0;
     }
-    front->valid |= UINT32_C(1) << class_index;
-    front->least[class_index] = (uint8_t)fit->length;
-    front->by_class[class_index] = (uint32_t)position;
+    uint32_t *limit = front->limit[fit->class_index];
+    for (uint32_t i = fit->kinds_above; i < SS_LENGTHS; i++) {
+        limit[i] = limit[i] < position ? limit[i] : (uint32_t)position;
+    }
     front->memos = true;
 }
 
+/* A search has found nothing legal in the group from word `limit` on. What it has seen for the length the memo speaks of
+ * need not be looked at again; for a greater length that is worth the memo only if there is much of it. */
 static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fit, uint32_t limit) {
     ss_group_memo_t *memo = &chunk->memos[group];
-    uint32_t again = memo->touched & (uint32_t)~ss_low_mask(limit);
-    if (holds(memo->valid, memo->least, fit) && memo->limit[fit->class_index] <= limit) {
-        return;
+    uint32_t c = fit->class_index, below = (uint32_t)ss_low_mask(limit), *touched = &memo->touched[touched_row(c)];
+    bool known = holds(memo->valid, memo->least, fit), many = ss_ones(*touched & ~below) > TOUCHED_MOST;
+    if (c >= SS_ALIGNMENTS && many) { /* the boundaries share their touched words: all forget */
+        memo->valid &= (uint32_t)ss_low_mask(SS_ALIGNMENTS);
+        *touched = 0;
+        known = false;
     }
-    if (ss_ones(again) > TOUCHED_MOST) {
-        memo->touched = 0;
-        memo->valid = 0;
+    if (c < SS_ALIGNMENTS && (!known || many || memo->least[c] == fit->length)) {
+        *touched &= below;
     }
-    memo->valid |= UINT32_C(1) << fit->class_index;
-    memo->least[fit->class_index] = (uint8_t)fit->length;
-    memo->limit[fit->class_index] = (uint8_t)limit;
+    if (known && memo->least[c] == fit->length && c < SS_ALIGNMENTS) {
+        memo->limit[c] = (uint8_t)(memo->limit[c] < limit ? memo->limit[c] : limit);
+    } else if (!known || memo->limit[c] > limit || (many && c < SS_ALIGNMENTS)) {
+        memo->valid |= UINT32_C(1) << c;
+        memo->least[c] = (uint8_t)fit->length;
+        memo->limit[c] = (uint8_t)limit;
+    }
 }
 
 static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
@@ -187,37 +203,39 @@ static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
     }
 }
 
-/* A free stretch makes a place for an alignment legal only if a multiple of it lies in the stretch, so the alignments
- * that a free can matter to are those up to the highest bit in which its ends differ. Starts more than 63 pages below
- * the freed pages had room before. */
-static void touch_front(ss_segment_t *segment, uint64_t first, uint64_t last) {
+/* All ones for the kinds up to the last; read from SS_LENGTHS - 1 - last on. */
+static const uint32_t kinds_up_to[2 * SS_LENGTHS - 1] = {
+    UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+};
+
+void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
     ss_front_t *front = segment->front;
-    uint64_t word = first >> SS_WORD_SHIFT, below = ~(free_word(segment, word) << (63 - (first & 63)));
-    uint32_t free = ss_high_zeros(below), position = (uint32_t)(last >> SS_WORD_SHIFT) + 1;
-    if (free > (first & 63) && word > 0) {
-        free += ss_high_zeros(~free_word(segment, word - 1));
+    uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, classes = 63 - ss_high_zeros((low - 1) ^ last);
+    const uint32_t *kinds = &kinds_up_to[SS_LENGTHS - 1 - kind_of((uint32_t)ss_min_u64(length, SS_SMALL))];
+    uint32_t most[SS_LENGTHS];
+    for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
+        most[kind] = kinds[kind] & position;
     }
-    uint64_t low = first + 1 - ss_min_u64(free, first + 1); /* first page of the stretch */
-    uint32_t classes = 63 - ss_high_zeros((low - 1) ^ last);
-    for (uint32_t i = 0; i < classes && i < SS_ALIGNMENTS; i++) {
-        front->by_class[i] = front->by_class[i] > position ? front->by_class[i] : position;
+    classes = classes < SS_ALIGNMENTS ? classes : SS_ALIGNMENTS;
+    for (uint32_t i = 0; i < classes; i++) {
+        uint32_t *limit = front->limit[i];
+        for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
+            limit[kind] = limit[kind] > most[kind] ? limit[kind] : most[kind];
+        }
     }
     front->touched = front->touched > position ? front->touched : position;
-}
-
-void ss_small_touch(ss_segment_t *segment, uint64_t first, uint64_t last) {
-    uint64_t from = first >> SS_WORD_SHIFT, to = last >> SS_WORD_SHIFT;
-    touch_front(segment, first, last);
-    from -= from > 0;
-    while (from <= to) {
-        uint64_t end = ss_min_u64(from | 31, to);
+    for (uint64_t from = word - (word > 0), until; from < position; from = until + 1) {
         ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
+        until = ss_min_u64(from | 31, position - 1);
         if (chunk != NULL) {
-            uint32_t bits = (uint32_t)(ss_low_mask((uint32_t)(end % 32) + 1) & ~ss_low_mask((uint32_t)(from % 32)));
-            chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched |= bits;
-            chunk->memo_valid = 0;
+            uint32_t *touched = chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched;
+            uint32_t bits = UINT32_MAX >> (31 - until % 32) & UINT32_MAX << from % 32;
+            for (uint32_t i = 0; i < classes; i++) {
+                touched[i] |= bits;
+            }
+            touched[SS_ALIGNMENTS] |= bits;
+            chunk->memo_valid &= (uint32_t)ss_low_mask(SS_ALIGNMENTS) & ~(uint32_t)ss_low_mask(classes);
         }
-        from = end + 1;
     }
 }
 
@@ -323,7 +341,7 @@ static void arrive(scan_t *scan) {
 static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
     bool record = scan->misses >= RECORD_AFTER;
     if (scan->class_whole && record) {
-        prove_class(scan->segment->front, scan->fit, scan->word + 1);
+        ss_small_prove(scan->segment->front, scan->fit, scan->word + 1);
     }
     if (scan->group_covered && record && chunk != NULL) {
         remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, (uint32_t)(scan->word % 32) + 1);
@@ -347,7 +365,7 @@ static inline uint64_t after_memos(const scan_t *scan, const ss_chunk_t *chunk, 
     if (!holds(memo->valid, memo->least, fit)) {
         return scan->word + 1;
     }
-    uint32_t open = memo->touched | (uint32_t)ss_low_mask(memo->limit[fit->class_index]);
+    uint32_t c = fit->class_index, open = memo->touched[touched_row(c)] | (uint32_t)ss_low_mask(memo->limit[c]);
     open &= UINT32_MAX >> (31 - scan->word % 32);
     *ruled_out = scan->word & ~UINT64_C(31);
     return open == 0 ? 0 : *ruled_out + ss_highest_bit(open) + 1;
@@ -397,7 +415,7 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         more = step_below(scan, scan->word);
     }
     if (scan->class_whole && fit->proves && fit->class_index != SS_CLASS_NONE && scan->misses >= RECORD_AFTER) {
-        prove_class(segment->front, fit, scan->first);
+        ss_small_prove(segment->front, fit, scan->first);
     }
     return false;
 }
@@ -407,15 +425,18 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     scan_t scan = {.segment = segment, .fit = fit, .low = low, .high = high, .first = low >> SS_WORD_SHIFT};
     uint64_t position = (high >> SS_WORD_SHIFT) + 1;
     scan.class_whole = high + fit->length == segment->end;
-    if (fit->class_index != SS_CLASS_NONE && front != NULL && holds(front->valid, front->least, fit)) {
-        uint64_t limit = ss_front_limit(front, fit->class_index);
-        scan.class_whole = scan.class_whole || position >= limit;
-        position = ss_min_u64(position, limit);
-        if (position <= scan.first) {
-            return false;
+    if (fit->class_index != SS_CLASS_NONE && front != NULL) {
+        uint64_t limit = ss_front_limit(front, fit);
+        if (position >= limit) {
+            scan.class_whole = true;
+            position = limit;
+            if (position <= scan.first) {
+                return false;
+            }
         }
     }
-    scan.word = scan.from = position - 1;
+    scan.word = position - 1;
+    scan.from = scan.class_whole ? UINT64_MAX : scan.word;
     scan.group = scan.chunk = UINT64_MAX;
     scan.class_whole = scan.class_whole && front != NULL && fit->proves && fit->class_index != SS_CLASS_NONE;
     return fit->constrained ? scan_constrained(&scan, start) : scan_plain(&scan, start);
@@ -442,7 +463,7 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
         ss_small_raise(segment, first - 1, below + length);
     }
     if (segment->front->memos) {
-        ss_small_touch(segment, offset, offset + count - 1);
+        ss_small_touch(segment, first, 64 * first + from - below, below + length, offset + count - 1);
     }
 }
 
@@ -459,6 +480,8 @@ static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
     return ss_fit_of(&request);
 }
 
+static const uint8_t kind_least[SS_LENGTHS] = {1, 2, 3, 4, 6, 8, 16, 32};
+
 /* Promises about class c of one word that holds a legal start for `length` pages. */
 static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t c) {
     const ss_front_t *front = segment->front;
@@ -466,15 +489,18 @@ static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk
     uint64_t low = free_word(segment, word), high = free_word(segment, word + 1);
     uint32_t bit = UINT32_C(1) << c, at = (uint32_t)(word % 32);
     size_t broken = 0;
-    if ((front->valid & bit) != 0 && word >= ss_front_limit(front, c)) {
-        ss_fit_t fit = class_fit(c, front->least[c]);
-        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+    uint32_t longest = c < SS_ALIGNMENTS ? SS_SMALL : UINT32_C(2) << (c - SS_ALIGNMENTS);
+    for (uint32_t kind = 0; kind < SS_LENGTHS && kind_least[kind] <= longest; kind++) {
+        ss_fit_t fit = class_fit(c, kind_least[kind]);
+        if (fit.constrained && word >= ss_front_limit(front, &fit)) { /* no boundary holds for a single page */
+            broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+        }
     }
     if ((chunk->memo_valid & bit) != 0) {
         ss_fit_t fit = class_fit(c, chunk->memo_least[c]);
         broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
     }
-    if ((memo->valid & bit) != 0 && at >= memo->limit[c] && (memo->touched >> at & 1) == 0) {
+    if ((memo->valid & bit) != 0 && at >= memo->limit[c] && (memo->touched[touched_row(c)] >> at & 1) == 0) {
         ss_fit_t fit = class_fit(c, memo->least[c]);
         broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
     }

@@ -12,8 +12,13 @@ bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t le
 void ss_small_raise_chunk(ss_chunk_t *chunk, uint8_t length);
 /* A stretch of `length` free pages starts in the word: raises bounds. */
 void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
-/* Fronts and memos: the pages [first, last] were freed. */
-void ss_small_touch(ss_segment_t *segment, uint64_t first, uint64_t last);
+/* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
+ * less, by pages up to `last`, the first of them in word `word`. It makes a place for an alignment legal only if a multiple
+ * of it lies between low and last, so the alignments that have to know are those up to the highest bit in which low - 1
+ * and last differ; and only lengths up to that of the stretch. */
+void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last);
+/* No legal start for the request's class and length above the position. */
+void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position);
 
 /* Free pages of a word as ones; pages outside the segment are not free. */
 static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
@@ -54,6 +59,11 @@ static inline uint64_t legal_in(const ss_segment_t *segment, const ss_fit_t *fit
         return 0;
     }
     return ((number + 1) & fit->window_words) != 0 ? fit->pattern : fit->last_pattern;
+}
+
+/* Which of a memo's touched words count for a class. */
+static inline uint32_t touched_row(uint32_t class_index) {
+    return class_index < SS_ALIGNMENTS ? class_index : SS_ALIGNMENTS;
 }
 
 /* Does a memo of class c with this length hold for the request? */
@@ -104,10 +114,10 @@ static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64
     return starts;
 }
 
-/* Where the highest legal start of a class may be, as a position, if the front's promise holds for the request. */
-static inline uint64_t ss_front_limit(const ss_front_t *front, uint32_t class_index) {
-    uint32_t limit = front->by_class[class_index];
-    return class_index < SS_ALIGNMENTS || limit > front->touched ? limit : front->touched;
+/* Where the highest legal start may be, as a position. The request must be of a class. */
+static inline uint64_t ss_front_limit(const ss_front_t *front, const ss_fit_t *fit) {
+    uint32_t limit = front->limit[fit->class_index][fit->kind];
+    return fit->class_index < SS_ALIGNMENTS || limit > front->touched ? limit : front->touched;
 }
 
 /* Highest word of the groups below group `from` with a bound >= length, among those the request may start in, or -1.
