@@ -11,49 +11,16 @@ from __future__ import annotations
 
 import ctypes
 import re
-import shutil
 import sys
-import sysconfig
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from trust.extension import build
 from trust.rows import Held, row
-from trust.shell import BUILD, CSRC, ROOT, jobs, run
+from trust.shell import CSRC, ROOT, run
 
 HERE = Path(__file__).parent
-
-
-def build() -> Path:
-    """A copy of the package with the test build of the extension; returns the folder to put on the path."""
-    folder = BUILD / "capi"
-    objects = folder / "objects"
-    objects.mkdir(parents=True, exist_ok=True)
-    package = folder / "package" / "storsim"
-    shutil.rmtree(package, ignore_errors=True)
-    shutil.copytree(ROOT / "storsim", package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    include = sysconfig.get_paths()["include"]
-    suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    flags = f"-std=c11 -O1 -g -fPIC -fvisibility=hidden -I{CSRC} -I{CSRC}/include -I{include}"
-    sources = [
-        path for room in CSRC.iterdir() if (room.name not in SKIP) and room.is_dir() for path in room.glob("*.c")
-    ]
-    headers = " ".join(map(str, [*sorted(CSRC.rglob("*.h")), HERE / "capi_fail.h"]))
-    rules = ["all: x.so"]
-    names = []
-    for path in sorted([*sources, HERE / "capi_fail.c"]):
-        name = f"{path.parent.name}_{path.stem}.o"
-        force = f"-include {HERE}/capi_fail.h " if path.parent.name == "python" else ""
-        rules.append(f"{name}: {path} {headers}\n\tgcc {flags} {force}-c $< -o $@")
-        names.append(name)
-    rules.append(f"x.so: {' '.join(names)}\n\tgcc -shared $^ -o $@")
-    (objects / "Makefile").write_text("\n".join(rules) + "\n")
-    run(["make", "-s", f"-j{jobs()}"], cwd=objects)
-    shutil.copy(objects / "x.so", package / f"_core{suffix}")
-    return folder / "package"
-
-
-SKIP = ("fuzz", "tests", "bench", "proofs", "include")
 
 
 def sites_in_sources() -> int:
@@ -73,7 +40,8 @@ def sites_in_sources() -> int:
 )
 def capi() -> Held:
     """Builds, then runs in a child process."""
-    package = build()
+    flags = "-O1 -g"
+    package = build("capi", sys.executable, flags, force=HERE / "capi_fail.h", more=[HERE / "capi_fail.c"])
     code = f"import sys; sys.path[:0] = [{str(package)!r}, 'tests']; from trust.capi import report; report()"
     text = run([sys.executable, "-P", "-X", "faulthandler", "-W", "ignore", "-c", code], cwd=ROOT).strip().splitlines()
     return Held(text[-1].endswith(" 0 wrong"), text[-1])

@@ -1,0 +1,215 @@
+"""Mutation testing of the files that hold rules, with the C suite as judge.
+
+A seeded sample of small changes (a comparison, an arithmetic or logical operator, a constant, a negated condition, a
+statement left out) is made one at a time in a copy of the core. A mutant that does not compile, or compiles to the very
+code of the original, is none. It is killed when a C test program fails, crashes or hangs. What survives is listed in
+build-trust/mutants/survivors.txt, to be argued or to get a test.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from trust.rows import Held, row
+from trust.shell import BUILD, CSRC, jobs, run, test_names
+
+SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
+SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
+ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal")
+RULES = ("nt/*.c", "storport/*.c", "hdaudio/*.c", "nvme/*.c", "hda/*.c")
+NOT_RULES = ("words.c", "walk.c", "tables.c")
+FLAGS = "-std=c11 -O1 -fPIC -Iinclude -I. -w"
+OPERATORS = (
+    (r" < ", (" <= ", " >= ")),
+    (r" > ", (" >= ", " <= ")),
+    (r" <= ", (" < ", " > ")),
+    (r" >= ", (" > ", " < ")),
+    (r" == ", (" != ",)),
+    (r" != ", (" == ",)),
+    (r" && ", (" || ",)),
+    (r" \|\| ", (" && ",)),
+    (r" \+ ", (" - ",)),
+    (r" - ", (" + ",)),
+    (r" \* ", (" + ",)),
+    (r" % ", (" / ",)),
+    (r" / ", (" * ",)),
+    (r"\btrue\b", ("false",)),
+    (r"\bfalse\b", ("true",)),
+    (r"(?<=[ (\[])0(?=[;,)\]])", ("1",)),
+    (r"(?<=[ (\[])1(?=[;,)\]])", ("0", "2")),
+    (r"\bif \((?=[^{]*\) \{$)", ("if (!",)),
+    (r"^( +)[a-z_]+\(.*\);$", ("",)),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of one line."""
+
+    path: str
+    line: int
+    before: str
+    after: str
+
+
+def candidates() -> list[Mutant]:
+    """Every change the operators can make, in file order."""
+    found = []
+    for pattern in RULES:
+        for path in sorted(CSRC.glob(pattern)):
+            if path.name in NOT_RULES:
+                continue
+            comment = False
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                starts = line.lstrip()
+                comment = comment or starts.startswith("/*")
+                code = not comment and line.startswith("    ") and not starts.startswith(("#", "{", "X(", "SS_"))
+                comment = comment and "*/" not in line
+                if code and '"' not in line:
+                    found += _of_line(str(path.relative_to(CSRC)), number, line)
+    return found
+
+
+def _of_line(path: str, number: int, line: str) -> list[Mutant]:
+    changed = []
+    for operator, replacements in OPERATORS:
+        for match in re.finditer(operator, line):
+            for replacement in replacements:
+                if replacement == "if (!":
+                    after = re.sub(r"\bif \((.*)\) \{$", r"if (!(\1)) {", line)
+                elif replacement == "":
+                    after = match[1] + ";"
+                else:
+                    after = line[: match.start()] + replacement + line[match.end() :]
+                changed.append(Mutant(path, number, line, after))
+    return changed
+
+
+class Bench:
+    """One copy of the core with its objects, for one mutant at a time."""
+
+    def __init__(self, number: int, tests: Path) -> None:
+        self.folder = BUILD / "mutants" / str(number)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        ignore = shutil.ignore_patterns("build*", "tests", "python", "fuzz", "bench", "proofs")
+        shutil.copytree(CSRC, self.folder, ignore=ignore)
+        self.tests = tests
+        self.objects: dict[str, str] = {}
+        for room in ROOMS:
+            for path in sorted((CSRC / room).glob("*.c")):
+                name = f"{room}/{path.name}"
+                self.objects[name] = f"{name[:-2]}.o"
+                run(["gcc", *FLAGS.split(), "-c", name, "-o", self.objects[name]], cwd=self.folder)
+        self.link()
+
+    def link(self) -> None:
+        """The core as a shared object, which the test programs load."""
+        run(["gcc", "-shared", *self.objects.values(), "-o", "libstorsim.so"], cwd=self.folder)
+
+    def judge(self, mutant: Mutant) -> str:
+        """killed, survived, or none (no mutant at all)."""
+        path = self.folder / mutant.path
+        lines = path.read_text().splitlines(keepends=True)
+        lines[mutant.line - 1] = mutant.after + "\n"
+        original, name = path.read_text(), self.objects[mutant.path]
+        before = (self.folder / name).read_bytes()
+        try:
+            path.write_text("".join(lines))
+            try:
+                run(["gcc", *FLAGS.split(), "-c", mutant.path, "-o", name], cwd=self.folder)
+            except RuntimeError:
+                return "none"
+            if (self.folder / name).read_bytes() == before:
+                return "none"
+            self.link()
+            return "killed" if any(self._fails(test) for test in self._order(mutant)) else "survived"
+        finally:
+            path.write_text(original)
+            (self.folder / name).write_bytes(before)
+
+    def _order(self, mutant: Mutant) -> list[str]:
+        room = mutant.path.split("/")[0]
+        return sorted(test_names(), key=lambda test: (not test.startswith(room + "/"), test))
+
+    def _fails(self, test: str) -> bool:
+        try:
+            result = subprocess.run(
+                [str(self.tests / test.replace("/", "_"))],
+                env={"LD_LIBRARY_PATH": str(self.folder)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=60,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return True
+        return result.returncode != 0
+
+
+def _test_programs(bench: Path) -> None:
+    """Every C test program, linked with the shared core."""
+
+    def one(test: str) -> None:
+        target = bench / test.replace("/", "_")
+        room, name = test.split("/")
+        run(["gcc", *FLAGS.split(), f"tests/{room}/{name}.c", f"-L{bench}", "-lstorsim", "-o", str(target)], cwd=CSRC)
+
+    objects = []
+    for room in ROOMS:
+        for path in sorted((CSRC / room).glob("*.c")):
+            objects.append(str(bench / f"{room}_{path.stem}.o"))
+            run(["gcc", *FLAGS.split(), "-c", str(path), "-o", objects[-1]], cwd=CSRC)
+    run(["gcc", "-shared", *objects, "-o", str(bench / "libstorsim.so")])
+    with ThreadPoolExecutor(jobs()) as pool:
+        list(pool.map(one, test_names()))
+
+
+def interval(killed: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    z = 1.96
+    centre = (killed + z * z / 2) / (total + z * z)
+    half = z * math.sqrt(killed * (total - killed) / total + z * z / 4) / (total + z * z)
+    return centre - half, centre + half
+
+
+@row("mutants", "the C suite kills at least 90 % of a seeded sample of mutants of the rules", quick=False)
+def mutants() -> Held:
+    """Draws, judges, lists the survivors."""
+    folder = BUILD / "mutants"
+    programs = folder / "tests"
+    programs.mkdir(parents=True, exist_ok=True)
+    _test_programs(programs)
+    every = candidates()
+    random.Random(SEED).shuffle(every)
+    benches = [Bench(number, programs) for number in range(jobs())]
+    killed: list[Mutant] = []
+    survived: list[Mutant] = []
+    rest = iter(every)
+
+    def work(bench: Bench) -> None:
+        for mutant in rest:
+            if len(killed) + len(survived) >= SAMPLE:
+                return
+            answer = bench.judge(mutant)
+            if answer != "none":
+                (killed if answer == "killed" else survived).append(mutant)
+
+    with ThreadPoolExecutor(len(benches)) as pool:
+        list(pool.map(work, benches))
+    text = "".join(f"{m.path}:{m.line}\n  - {m.before.strip()}\n  + {m.after.strip()}\n" for m in survived)
+    (folder / "survivors.txt").write_text(text)
+    total = len(killed) + len(survived)
+    low, high = interval(len(killed), total)
+    return Held(
+        len(killed) >= 0.9 * total,
+        f"{len(killed)}/{total} killed ({len(killed) / total:.1%}, 95 % interval {low:.1%} to {high:.1%}),"
+        f" drawn from {len(every)}; {len(survived)} survivors",
+    )
