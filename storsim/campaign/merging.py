@@ -20,9 +20,9 @@ class Report:
 
     plan: what was run. rounds: numbers of the rounds in it. programs, steps, machines: how many there were. findings:
     one dict for each cause, in the order of their first program: key, kind, name, routine, message, sites, count, first
-    [round, program], example; lines, tried and test once minimised and written. behaviours: all that
-    machines were seen to do. curve: [programs, behaviours known] wherever that grew. rules: (rule, outcome) → times.
-    seconds: of all shards together; differs from run to run, as nothing else does.
+    [round, program], at (the same as a number of programs), example; lines, tried and test once minimised and written.
+    behaviours: all that machines were seen to do. curve: [programs, behaviours known] wherever that grew. rules: (rule,
+    outcome) → times. seconds: of all shards together; differs from run to run, as nothing else does.
     """
 
     plan: Plan
@@ -144,7 +144,7 @@ def _count(report: Report, rounds: list[Mapping[str, Any]]) -> None:
         for rule, outcome, count in one["rules"]:
             rules[rule, outcome] += count
         for finding in sorted(one["findings"], key=lambda item: (item["program"], item["key"])):
-            _add(causes, finding, one["round"])
+            _add(causes, finding, one["round"], report.programs)
         report.programs += one["programs"]
         report.steps += one["steps"]
         report.machines += one["machines"]
@@ -155,12 +155,14 @@ def _count(report: Report, rounds: list[Mapping[str, Any]]) -> None:
     report.findings = list(causes.values())
 
 
-def _add(causes: dict[str, dict[str, Any]], finding: Mapping[str, Any], number: int) -> None:
-    """One finding of a round: a new cause, or one more of a known one; the smallest example stays."""
+def _add(causes: dict[str, dict[str, Any]], finding: Mapping[str, Any], number: int, before: int) -> None:
+    """One finding of a round: a new cause, or one more of a known one; the smallest example stays. before: programs of
+    earlier rounds.
+    """
     known = causes.get(finding["key"])
     if known is None:
         data = {name: value for name, value in finding.items() if name != "program"}
-        causes[finding["key"]] = {**data, "first": [number, finding["program"]]}
+        causes[finding["key"]] = {**data, "first": [number, finding["program"]], "at": before + finding["program"]}
         return
     known["count"] += finding["count"]
     if finding["example"] and (not known["example"] or finding["size"] < known["size"]):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import builtins
+import importlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from storsim.campaign import regression
 from storsim.campaign.observe import Observer
 from storsim.campaign.plan import Plan, plan_from
+from storsim.campaign.written import body, stand_alone
 from storsim.testing.targets import TargetError
 
 if TYPE_CHECKING:
@@ -50,8 +54,6 @@ def minimise_of(plan: dict[str, Any], folder: str, finding: dict[str, Any]) -> d
 
 
 def _dies(plan: Plan, finding: dict[str, Any]) -> bool:
-    from storsim.campaign.written import stand_alone
-
     if not finding.get("lines"):
         return False
     try:
@@ -86,6 +88,7 @@ def minimise_here(target: Target, order: dict[str, Any], status: Status) -> dict
     return {
         "lines": calls if tried is None else tried,
         "tried": tried is not None,
+        "names": homes_of(target, calls if tried is None else tried),
         "settled": target.settled,
         "example": best["example"],
         "message": best["message"],
@@ -117,17 +120,35 @@ def _only_checks(target: Target, line: str) -> bool:
     return any(line == f"state.{name}()" for name in names)
 
 
+def homes_of(target: Target, lines: list[str]) -> dict[str, str]:
+    """Names of a program's values, such as MachineConfig, and the modules they come from."""
+    try:
+        tree = ast.parse("\n".join(body(target.plan, target.kind, lines)))
+    except SyntaxError:
+        return {}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    known = {"storsim", "state", target.name, *dir(builtins)}
+    places = [target.object.__module__, "storsim.testing.strategies", "storsim.testing", "storsim", "storsim.storport"]
+    homes: dict[str, str] = {}
+    for name in sorted(used - known):
+        home = next((place for place in places if hasattr(importlib.import_module(place), name)), None)
+        if home is not None:
+            homes[name] = home
+    return homes
+
+
 def keys_of(target: Target, lines: list[str]) -> set[str]:
     """What a program found when it is run from its text."""
     import storsim
     from storsim.campaign import findings
-    from storsim.campaign.written import body
 
     names = {"storsim": storsim, target.name: target.object}
     try:
         code = compile("\n".join(body(target.plan, target.kind, lines)), "<program>", "exec")
     except SyntaxError:
         return set()
+    for name, module in homes_of(target, lines).items():
+        names[name] = getattr(importlib.import_module(module), name)
     with Observer(target.plan.faults) as observer:
         observer.begin()
         told: list[dict[str, Any]] = []

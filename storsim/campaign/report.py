@@ -135,8 +135,9 @@ def _finding(finding: dict[str, object], number: int) -> str:
     test = f"<div>Regression test: <code>{escape(str(finding['test']))}</code></div>" if "test" in finding else ""
     first = finding["first"]
     assert isinstance(first, list)
+    unfolded = " open='open'" if number == 1 else ""
     return (
-        f"<details{' open' if number == 1 else ''}><summary><b>{escape(title_of(str(finding['key'])))}</b>, "
+        f"<details{unfolded}><summary><b>{escape(title_of(str(finding['key'])))}</b>, "
         f"{many(int(str(finding['count'])), 'time')}, first in round {first[0]}, program {first[1]}</summary>"
         f"<div style='margin:4px 0 10px 1.2em'>"
         f"<div style='white-space:pre-wrap;font-size:90%'>{escape(str(finding['message']))}</div>"

@@ -77,7 +77,7 @@ def test_source(plan: Plan, finding: dict[str, Any], folder: Path) -> str:
     head = [
         f'"""Found by a campaign: {_plain(title_of(finding["key"]))}.',
         "",
-        *map(_plain, finding["message"].splitlines()[:14]),
+        *(_plain(line.replace(plan.folder + os.sep, "")) for line in finding["message"].splitlines()[:14]),
         "",
         f"Plan {plan.hash}, round {first[0]}, program {first[1]}; seen {finding['count']} times.",
         '"""',
@@ -90,7 +90,7 @@ def test_source(plan: Plan, finding: dict[str, Any], folder: Path) -> str:
     elif not finding.get("tried") or not lines:
         rest = _by_example(plan, finding, folder, name)
     else:
-        rest = _by_text(plan, lines, folder, name, bool(finding.get("settled")))
+        rest = _by_text(plan, finding, folder, name)
     return "\n".join([*head, *rest]) + "\n"
 
 
@@ -98,27 +98,39 @@ def _plain(text: str) -> str:
     return text.replace("\\", "/").replace('"""', "'''").rstrip()
 
 
-def _by_text(plan: Plan, lines: list[str], folder: Path, name: str, settled: bool) -> list[str]:
+def _by_text(plan: Plan, finding: dict[str, Any], folder: Path, name: str) -> list[str]:
     """A program in Python that was tried."""
     head, _, target = plan.target.rpartition(":")
+    lines, settled = finding["lines"], bool(finding.get("settled"))
     kind, file = kind_of(lines), head.endswith(".py")
     options = [f"{key}={value!r}" for key, value in (("faults", plan.faults), ("ignore", plan.ignore)) if value]
     options = ["raised_only=True", *options[: 1 if plan.faults else 0]] if settled else options
     where = relative(os.path.join(plan.folder, head), folder)
     adjust = _settled(plan, kind, settled)
     load = [f'{target} = load("{where}:{target}", str(Path(__file__).parent))'] if file else []
+    ours, theirs = _imports(finding.get("names") or {}, Path(head).stem if file else head)
     return [
         *(["from pathlib import Path", ""] if file else []),
         *(["import storsim"] if kind == "function" else []),
         f"from storsim.campaign.regression import {'load, ' if file else ''}no_findings",
-        *([] if file else ["", f"from {head} import {target}"]),
+        *ours,
+        *([] if file else ["", f"from {head} import {', '.join(sorted([target, *theirs]))}"]),
         *(["", *load, *adjust] if load or adjust else []),
+        *([f"from {Path(head).stem} import {', '.join(theirs)}  # noqa: E402"] if file and theirs else []),
         "",
         "",
         f"def {name}():",
         f"    with no_findings({', '.join(options)}):",
         *(f"        {line}" for line in body(plan, kind, lines)),
     ]
+
+
+def _imports(names: dict[str, str], own: str) -> tuple[list[str], list[str]]:
+    """Lines that import a program's names from storsim, and the names that come from the target's own module."""
+    theirs = [name for name, home in names.items() if home == own]
+    homes = sorted({home for home in names.values() if home != own})
+    ours = [f"from {home} import {', '.join(name for name in names if names[name] == home)}" for home in homes]
+    return ours, theirs
 
 
 def _by_example(plan: Plan, finding: dict[str, Any], folder: Path, name: str) -> list[str]:

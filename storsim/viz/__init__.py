@@ -16,6 +16,7 @@ from storsim.viz.audio import (
     positions,
     refills,
 )
+from storsim.viz.campaign import behaviours_over_programs, outcomes
 from storsim.viz.memory import (
     FragmentationLog,
     PolicyResult,
@@ -31,6 +32,7 @@ from storsim.viz.memory import (
 __all__ = [
     "FragmentationLog",
     "PolicyResult",
+    "behaviours_over_programs",
     "compare_policies",
     "dma_timeline",
     "drive_limits",
@@ -42,6 +44,7 @@ __all__ = [
     "interrupt_latency",
     "irql_lane",
     "memory_map",
+    "outcomes",
     "placement_policies",
     "positions",
     "refills",
