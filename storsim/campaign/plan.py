@@ -38,9 +38,9 @@ class Plan:
     target: ``module:name`` or ``file.py:name``, where the name is a Hypothesis state machine, a test with ``@given``,
     or a function whose only argument is a `storsim.Machine`. programs: how many programs to run; or seconds: time of
     all processes together, shared evenly by the shards. steps: of a program, at most. seed: root of every round's.
-    shards: parts that run independently; any number gives the same merged result. round: programs that one run of
-    Hypothesis makes; it learns within a round, and a crash costs no more than one. timeout: seconds a program may
-    take before it counts as hung. profile: Hypothesis settings profile to start from, empty for none. database: where
+    shards: parts that run independently; any number gives the same merged result. 0: one for each round, at most
+    64; 16 where time is the budget. round: programs that one run of Hypothesis makes; it learns within a round, and a
+    crash costs no more than one. timeout: seconds a program may take before it counts as hung. profile: Hypothesis settings profile to start from, empty for none. database: where
     failing programs are put for others to replay, a directory or ``redis://host:port/number``. ignore: names of
     findings that do not count. machine: settings of the machine. faults: rules for ``pc.faults`` of every machine.
     folder: where relative paths start.
@@ -51,7 +51,7 @@ class Plan:
     seconds: float = 0.0
     steps: int = 50
     seed: int = 0
-    shards: int = 8
+    shards: int = 0
     round: int = 250
     timeout: float = 60.0
     profile: str = ""
@@ -67,7 +67,7 @@ class Plan:
             ("programs", 0, MOST),
             ("steps", 1, 100_000),
             ("seed", 0, 2**64 - 1),
-            ("shards", 1, 1_000_000),
+            ("shards", 0, 1_000_000),
             ("round", 1, 1_000_000),
         ):
             _check_whole(name, getattr(self, name), lowest, highest)
@@ -78,6 +78,8 @@ class Plan:
         for name in ("profile", "database", "folder"):
             if not isinstance(getattr(self, name), str):
                 raise PlanError(f"{name}: write a text, not {getattr(self, name)!r}")
+        if self.shards == 0:
+            object.__setattr__(self, "shards", 16 if self.rounds is None else max(1, min(64, self.rounds)))
         object.__setattr__(self, "ignore", _names("ignore", self.ignore))
         object.__setattr__(self, "machine", _settings(self.machine))
         object.__setattr__(self, "faults", _faults(self.faults))

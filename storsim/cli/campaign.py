@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storsim.cli import EXIT_DONE, EXIT_FOUND, EXIT_INPUT, EXIT_INTERRUPTED
+from storsim.cli.text import many
 
 if TYPE_CHECKING:
     from storsim.campaign import Plan, Progress, Report
@@ -250,6 +251,6 @@ class _Line:
 def words_of(progress: Progress) -> str:
     """Rate, findings, behaviours."""
     return (
-        f"{progress.programs:,} programs, {progress.rate:,.0f}/s, {progress.findings} findings, "
-        f"{progress.behaviours} behaviours (+{progress.fresh})"
+        f"{progress.programs:,} programs, {progress.rate:,.0f}/s, {many(progress.findings, 'finding')}, "
+        f"{many(progress.behaviours, 'behaviour')} (+{progress.fresh})"
     )

@@ -19,11 +19,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "Storage": ("adapter", "blocks", "nvme"),
     "HD Audio": ("hda", "hdaudio", "player", "codec_driver", "wav"),
     "What happened": ("records", "errors", "trace", "spans", "timeline", "watch", "report"),
-    "Showing it": ("html", "viz.memory", "viz.audio", "export", "export.tables", "export.perfetto", "export.waveform",
-                   "export.sound"),
+    "Showing it": ("html", "viz.memory", "viz.audio", "viz.campaign", "export", "export.tables", "export.perfetto",
+                   "export.waveform", "export.sound"),
     "Real machines and drives": ("importers.maps", "importers.ranges", "importers.buddyinfo", "importers.id_ctrl",
                                  "importers.codec", "importers.errors", "data"),
     "Testing drivers": ("testing.sweep", "testing.sweep_report", "testing.targets", "testing.plugin"),
+    "Campaigns": ("campaign.plan", "campaign.runner", "campaign.shard", "campaign.merging", "campaign.findings",
+                  "campaign.report", "campaign.regression", "campaign.database"),
 }  # fmt: skip
 LEVELS = {0: "PASSIVE", 1: "APC", 2: "DISPATCH", 31: "any"}
 DOCS = "https://learn.microsoft.com/windows-hardware/drivers/ddi"
