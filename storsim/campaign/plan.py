@@ -40,9 +40,10 @@ class Plan:
     all processes together, shared evenly by the shards. steps: of a program, at most. seed: root of every round's.
     shards: parts that run independently; any number gives the same merged result. 0: one for each round, at most
     64; 16 where time is the budget. round: programs that one run of Hypothesis makes; it learns within a round, and a
-    crash costs no more than one. timeout: seconds a program may take before it counts as hung. profile: Hypothesis settings profile to start from, empty for none. database: where
-    failing programs are put for others to replay, a directory or ``redis://host:port/number``. ignore: names of
-    findings that do not count. machine: settings of the machine. faults: rules for ``pc.faults`` of every machine.
+    crash costs no more than one. timeout: seconds a program may take before it counts as hung. profile: Hypothesis
+    settings profile to start from, empty for none. database: where failing programs are put for others to replay, a
+    directory or ``redis://host:port/number``. ignore: names of findings that do not count. machine: settings of the
+    machine. faults: rules for ``pc.faults`` of every machine.
     folder: where relative paths start.
     """
 
