@@ -164,7 +164,11 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
                                       .event = nt_event,
                                       .interrupt = nt_interrupt,
                                       .check = nt_check};
-    storsim_nt_config_t resolved = *config;
+    storsim_nt_config_t resolved;
+    storsim_nt_config_init(&resolved);
+    if (config != NULL) {
+        resolved = *config;
+    }
     if (nt_of(machine) != NULL || !resolve(&resolved)) {
         return STORSIM_INVALID;
     }

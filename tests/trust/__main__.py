@@ -16,7 +16,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-MODULES = ("hosts", "python_memory", "capi", "leaks", "threads", "proofs", "platforms", "coverage", "mutants")
+MODULES = (
+    "hosts",
+    "python_memory",
+    "capi",
+    "leaks",
+    "threads",
+    "proofs",
+    "outside",
+    "platforms",
+    "coverage",
+    "mutants",
+)
 
 
 def main() -> int:

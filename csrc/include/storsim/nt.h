@@ -74,7 +74,7 @@ typedef struct storsim_nt_config {
 
 /* The documented defaults of every field. */
 void storsim_nt_config_init(storsim_nt_config_t *config);
-/* Boots the kernel rules on a machine; once. INVALID, NO_MEMORY. */
+/* Boots the kernel rules on a machine; once. config NULL: the documented defaults. INVALID, NO_MEMORY. */
 storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_config_t *config);
 /* The configuration in force, every default resolved; NULL before storsim_nt_boot. */
 const storsim_nt_config_t *storsim_nt_config(const storsim_machine_t *machine);

@@ -1,6 +1,20 @@
 /* The call frame, levels of strictness, findings' circumstances, overrides, configuration, events. */
 #include "world.h"
 
+/* Without a configuration the documented defaults hold. */
+static void defaults(void) {
+    world_t w;
+    storsim_nt_config_t plain;
+    world_init(&w);
+    storsim_nt_config_init(&plain);
+    CHECK_EQ(storsim_machine_create(&w.hardware, &w.machine), STORSIM_OK);
+    CHECK_EQ(storsim_nt_boot(w.machine, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_nt_config(w.machine)->level, plain.level);
+    CHECK_EQ(storsim_nt_config(w.machine)->quarantine, plain.quarantine);
+    CHECK_EQ(storsim_nt_boot(w.machine, NULL), STORSIM_INVALID); /* once */
+    storsim_machine_destroy(w.machine);
+}
+
 static void configuration(void) {
     world_t w;
     world_init(&w);
@@ -166,6 +180,7 @@ static void rules(void) {
 }
 
 int main(void) {
+    defaults();
     configuration();
     frames();
     limits();
