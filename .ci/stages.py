@@ -297,6 +297,24 @@ def run_tidy(log: TextIO) -> int:
     return 0
 
 
+#: Rows of tests/trust that need no emulator and take seconds to two minutes; the rest is run by hand.
+TRUST = (
+    "routine", "allocations", "C-API", "references", "threads", "signals", "fork", "proofs", "C library", "32 bits"
+)  # fmt: skip
+
+
+def run_trust(log: TextIO) -> int:
+    """The rows of the trust table that are quick and need no emulator."""
+    python = str(BUILD / "venv" / "main" / "bin" / "python")
+    only = [word for row in TRUST for word in ("--only", row)]
+    env = {"STORSIM_TRUST_SECONDS": "5"}
+    output = call(log, [python, "-m", "tests.trust", "--where-possible", "--quick", *only], env)
+    match = re.search(r"^trust: (\d+)/(\d+) rows hold$", output, re.MULTILINE)
+    if match is None or match[1] != match[2]:
+        raise Failed("a row does not hold")
+    return int(match[1])
+
+
 def all_stages() -> list[Stage]:
     """The stages in an order in which what a stage needs comes before it. Longest chains first."""
     others = [item for item in interpreters() if item.version[:2] != sys.version_info[:2]]
@@ -311,6 +329,7 @@ def all_stages() -> list[Stage]:
         Stage("c-clang", "C tests, clang", run_c("clang", "check")),
         Stage("c-clang-sanitized", "C tests, clang, sanitized", run_c("clang", "check-asan")),
         Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("build",)),
+        Stage("trust", "rows of the trust table", run_trust, ("build",)),
         Stage("tidy", "clang-tidy, cppcheck", run_tidy),
         Stage("clang", "Python suite on a clang build", run_clang_build, ("sdist",)),
         *(Stage(item.name, f"Python suite on {item.release}", run_interpreter(item), ("sdist",)) for item in others),
