@@ -77,11 +77,14 @@ def inputs(world: World) -> Iterator[Step]:
         pc.stats()
         str(pc.report())
 
+    def validate() -> None:
+        sp.StorPortValidateRange(hba, 5, 0, 0xFEB00000, 0x4000, False)
+
     def request() -> None:
         with hba.srb(8192) as srb:
             sp.StorPortGetScatterGatherList(hba, srb)
 
-    yield from (("stores", stores), ("faults", faults), ("export", export), ("request", request))
+    yield from (("stores", stores), ("faults", faults), ("export", export), ("request", request), ("range", validate))
     yield from (("time", time), ("snapshot and restore", back), ("records", look))
 
 
@@ -112,7 +115,9 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
     def notices() -> None:
         kept["event"] = pc.event()
         bus.RegisterNotificationEvent(kept["render"], kept["event"])
-        bus.RegisterNotificationCallback(kept["render"], None, lambda *given: seen.append(given), 7)
+        bus.InterfaceReference()
+        bus.InterfaceDereference()
+        bus.RegisterNotificationCallback(kept["render"], 1, seen.append, 7)
         _status, kept["tag"] = bus.RegisterEventCallback(lambda *given: seen.append(given), None)
 
     def play() -> None:
@@ -137,6 +142,7 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
 
     def undo() -> None:
         bus.UnregisterEventCallback(kept["tag"])
+        bus.UnregisterNotificationCallback(kept["render"], 1, seen.append, 7)
         bus.UnregisterNotificationEvent(kept["render"], kept["event"])
         for handle in (kept["render"], kept["capture"], kept["own"]):
             pc.digest()
