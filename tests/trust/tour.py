@@ -97,6 +97,9 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
     seen: list[Any] = []
     kept: dict[str, Any] = {}
 
+    def note(*given: Any) -> None:
+        seen.append(given)
+
     def engines() -> None:
         _status, kept["render"], _ = bus.AllocateRenderDmaEngine(dvd)
         _status, kept["capture"], _ = bus.AllocateCaptureDmaEngine(0, dvd)
@@ -117,7 +120,7 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
         bus.RegisterNotificationEvent(kept["render"], kept["event"])
         bus.InterfaceReference()
         bus.InterfaceDereference()
-        bus.RegisterNotificationCallback(kept["render"], 1, seen.append, 7)
+        bus.RegisterNotificationCallback(kept["render"], 1, note, 7)
         _status, kept["tag"] = bus.RegisterEventCallback(lambda *given: seen.append(given), None)
 
     def play() -> None:
@@ -142,7 +145,7 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
 
     def undo() -> None:
         bus.UnregisterEventCallback(kept["tag"])
-        bus.UnregisterNotificationCallback(kept["render"], 1, seen.append, 7)
+        bus.UnregisterNotificationCallback(kept["render"], note, 7)
         bus.UnregisterNotificationEvent(kept["render"], kept["event"])
         for handle in (kept["render"], kept["capture"], kept["own"]):
             pc.digest()
