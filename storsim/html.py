@@ -185,7 +185,9 @@ def memory(view: Memory) -> str:
 
 def allocations(made: Sequence[Allocation]) -> str:
     """Live allocations as a table."""
-    head = ("Kind", "Owner", "Size", "Virtual", "Physical", "Node", "Tag", "Allocated at")
+    head = ["Kind", "Owner", "Size", "Virtual", "Physical", "Node", "Tag", "Allocated at"]
+    inside = any(one.context for one in made)
+    head += ["In"] if inside else []
     rows = [
         [
             Raw(f"<span style='color:{colour(one.kind)}'>&#9632;</span> {escape(one.kind)}"),
@@ -196,6 +198,7 @@ def allocations(made: Sequence[Allocation]) -> str:
             one.node,
             one.tag_text,
             _site(one.site),
+            *([one.context or ""] if inside else []),
         ]
         for one in made
     ]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from storsim._core import Sites
 
 _SITE = re.compile(r"\bsite (\d+)\b")
+_ALLOCATED = re.compile(r"^ *Allocated at: .*ticks$", re.M)
 
 
 class Site(NamedTuple):
@@ -106,11 +107,13 @@ class Finding:
     each. source: the documented page, or ``model choice``. routine: documented name, or None. irql, cpu: where it ran.
     time: ticks. owner: name of the adapter, or None. context: the miniport callback the driver was in, or None. code,
     code_name, parameters: of a bugcheck (0xC4, DRIVER_VERIFIER_DETECTED_VIOLATION). expected, got: by name
-    (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0.
+    (``SIZE_MISMATCH``: bytes). address: the block concerned, or 0. allocated_in: the miniport callback that block was
+    allocated in, or None.
     """
 
     __slots__ = (
-        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "code", "code_name",
+        "_allocated_at", "_arguments", "_freed_at", "_site", "_sites", "_text", "address", "allocated_in", "code",
+        "code_name",
         "context", "cpu", "expected", "fix", "got", "id", "irql", "kind", "name", "owner", "owner_number",
         "parameters", "routine", "rule", "source", "time",
     )  # fmt: skip
@@ -142,6 +145,7 @@ class Finding:
         text: str,
         sites: Sites | dict[int, Site],
         code_name: str = "",
+        allocated_in: str | None = None,
     ) -> None:
         self.id = id
         self.kind = kind
@@ -168,6 +172,7 @@ class Finding:
         self._text = text
         self._sites = sites
         self.code_name = code_name
+        self.allocated_in = allocated_in
 
     def _resolve(self, site: int) -> Site | None:
         return self._sites.get(site) if isinstance(self._sites, dict) else self._sites.resolve(site)
@@ -208,6 +213,8 @@ class Finding:
         text = _SITE.sub(name, self._text)
         if self.owner is not None:
             text = text.replace(f"adapter {self.owner_number}", f"adapter {self.owner}")
+        if self.allocated_in is not None:
+            text = _ALLOCATED.sub(rf"\g<0>, in {self.allocated_in}", text)
         return text
 
     def __str__(self) -> str:
@@ -240,12 +247,12 @@ class Allocation:
     memory buffer. pa: physical address of the first byte. device_address: what the device uses (= pa without
     dma_remapping). size: bytes asked for. pages: whole pages behind it, 0 for a slot in a shared pool page. node: NUMA
     node. cache: MEMORY_CACHING_TYPE. tag: pool tag, 0 none. owner: name of the adapter, None for the system. time:
-    ticks. irql: level it was made at.
+    ticks. irql: level it was made at. context: the miniport callback it was made in, or None.
     """
 
     __slots__ = (
-        "_site", "_sites", "cache", "device_address", "irql", "kind", "node", "owner", "owner_number", "pa", "pages",
-        "size", "tag", "time", "va",
+        "_site", "_sites", "cache", "context", "device_address", "irql", "kind", "node", "owner", "owner_number", "pa",
+        "pages", "size", "tag", "time", "va",
     )  # fmt: skip
 
     def __init__(self, fields: tuple[Any, ...], sites: Sites) -> None:
@@ -263,9 +270,10 @@ class Allocation:
         self._site: int
         self.time: int
         self.irql: int
+        self.context: str | None
         (
             self.kind, self.va, self.pa, self.device_address, self.size, self.pages, self.node, self.cache, self.tag,
-            self.owner, self.owner_number, self._site, self.time, self.irql,
+            self.owner, self.owner_number, self._site, self.time, self.irql, self.context,
         ) = fields  # fmt: skip
         self.owner = _owner(self.owner, self.owner_number)
         self._sites = sites

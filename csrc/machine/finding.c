@@ -254,6 +254,7 @@ static void walk_finding(storsim_machine_t *machine, storsim_finding_t *finding,
     ss_codec_u64(codec, &finding->freed_time);
     ss_codec_u8(codec, &finding->allocated_irql);
     ss_codec_u8(codec, &finding->freed_irql);
+    ss_codec_u8(codec, &finding->allocated_context);
     ss_codec_bool(codec, &finding->allocated_known);
     ss_codec_bool(codec, &finding->freed_known);
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define SNAPSHOT_VERSION 1u
+#define SNAPSHOT_VERSION 2u
 #define FNV_BASIS UINT64_C(0xCBF29CE484222325)
 
 static const uint8_t MAGIC[8] = {'S', 'T', 'O', 'R', 'S', 'I', 'M', '1'};

@@ -37,6 +37,7 @@ static void describe(const ss_nt_t *nt, ss_block_id_t id, storsim_allocation_t *
                                          .site = block->site,
                                          .time = block->time,
                                          .irql = block->irql,
+                                         .context = block->context,
                                          .block = handle_of(nt, id)};
 }
 

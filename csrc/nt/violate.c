@@ -55,6 +55,7 @@ static void add_history(storsim_machine_t *machine, storsim_finding_t *draft) {
         draft->allocated_known = true;
         draft->allocated_time = block->time;
         draft->allocated_irql = block->irql;
+        draft->allocated_context = block->context;
     }
     if (block != NULL && draft->freed_at != 0 && block->freed_site == draft->freed_at) {
         draft->freed_known = true;

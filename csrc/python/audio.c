@@ -65,8 +65,18 @@ static int read_transfer(frame_t *frame, PyObject *item, void *place) {
     return 0;
 }
 
+/* The list is looked at once: one that answers differently, or raises, the second time would do so after the verbs went
+ * out. */
 int ss_in_transfers(frame_t *frame, int index, PyObject *object) {
-    return ss_in_sequence(frame, index, object, sizeof(storsim_codec_transfer_t), read_transfer);
+    bool array = PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object);
+    PyObject *items = array ? PySequence_Tuple(object) : Py_NewRef(object); /* what is none is told so, or is NULL */
+    if (items == NULL ||
+        ss_in_sequence(frame, index, items, sizeof(storsim_codec_transfer_t), read_transfer) < 0 || !frame->owns) {
+        Py_XDECREF(items);
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    Py_XSETREF(frame->items, items);
+    return 0;
 }
 
 int ss_in_device_information(frame_t *frame, int index, PyObject *object) {
@@ -114,25 +124,21 @@ static int set_responses(ss_state_t *state, PyObject *items, const storsim_codec
     for (uint32_t i = 0; result == 0 && i < count; i++) {
         PyObject *number = PyLong_FromUnsignedLongLong(transfers[i].Input);
         PyObject *response = number ? PyObject_CallOneArg(type, number) : NULL;
-        PyObject *item = response ? PySequence_GetItem(items, (Py_ssize_t)i) : NULL;
-        result = item ? PyObject_SetAttrString(item, "Input", response) : -1;
-        Py_XDECREF(item);
+        result = response ? PyObject_SetAttrString(PyTuple_GET_ITEM(items, (Py_ssize_t)i), "Input", response) : -1;
         Py_XDECREF(response);
         Py_XDECREF(number);
     }
     return result;
 }
 
-/* A copy as a tuple: the list may change before the callback, the structures are the driver's. */
+/* The tuple: the list may change before the callback, the structures are the driver's. */
 static int remember(frame_t *frame, int index) {
-    PyObject *items = PySequence_Tuple(frame->given[index]);
-    PyObject *key = items ? PyLong_FromUnsignedLongLong(frame->args[index].value) : NULL;
-    int result = key ? PyDict_SetItem(frame->machine->transfers, key, items) : -1;
+    PyObject *key = PyLong_FromUnsignedLongLong(frame->args[index].value);
+    int result = key ? PyDict_SetItem(frame->machine->transfers, key, frame->items) : -1;
     if (result == 0 && frame->args[index].value > frame->machine->last_transfer) {
         frame->machine->last_transfer = frame->args[index].value;
     }
     Py_XDECREF(key);
-    Py_XDECREF(items);
     return result;
 }
 
@@ -145,7 +151,7 @@ static int transfers_after(frame_t *frame, int index, uint64_t result) {
     if (frame->args[2].value != 0) {
         return remember(frame, index); /* asynchronous: the callback will tell */
     }
-    return set_responses(frame->routine->state, frame->given[index], arg->data,
+    return set_responses(frame->routine->state, frame->items, arg->data,
                          count < arg->count ? (uint32_t)count : arg->count);
 }
 

@@ -44,12 +44,13 @@ PyObject *ss_machine_finding_count(ss_machine_object_t *self, PyObject *Py_UNUSE
 
 /* --- allocations ------------------------------------------------------------------------------------------------- */
 
-/* (kind, va, pa, device_address, size, pages, node, cache, tag, owner name, owner, site, time, irql) */
+/* (kind, va, pa, device_address, size, pages, node, cache, tag, owner name, owner, site, time, irql, context) */
 static PyObject *allocation_tuple(ss_machine_object_t *self, const storsim_allocation_t *a) {
     const storsim_adapter_config_t *owner = a->owner ? storsim_adapter_get_config(self->core, a->owner) : NULL;
-    return Py_BuildValue("(sKKKKKIiIzIIKi)", storsim_block_kind_text(a->kind), (u64)a->va, (u64)a->pa,
+    return Py_BuildValue("(sKKKKKIiIzIIKiz)", storsim_block_kind_text(a->kind), (u64)a->va, (u64)a->pa,
                          (u64)a->device_address, (u64)a->size, (u64)a->pages, a->node, (int)a->cache, a->tag,
-                         owner ? owner->name : NULL, a->owner, a->site, (u64)a->time, (int)a->irql);
+                         owner ? owner->name : NULL, a->owner, a->site, (u64)a->time, (int)a->irql,
+                         a->context ? storsim_context_name((storsim_context_t)a->context) : NULL);
 }
 
 PyObject *ss_machine_allocations(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {

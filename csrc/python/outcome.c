@@ -62,14 +62,15 @@ PyObject *ss_finding_record(ss_machine_object_t *machine, const storsim_finding_
     const storsim_routine_t *row = storsim_ddi_routine(finding->routine);
     typedef unsigned long long u64;
     return PyObject_CallFunction(
-        type, "IssssszIIKzIzNK(KKKK)KKKIIINOs", finding->id,
+        type, "IssssszIIKzIzNK(KKKK)KKKIIINOsz", finding->id,
         kinds[finding->kind <= STORSIM_BUG_CHECK ? finding->kind : 0], finding->name, finding->rule, finding->fix,
         finding->source, row ? row->name : NULL, (unsigned int)finding->irql, finding->cpu, (u64)finding->time,
         owner_of(machine, finding->owner), finding->owner, context_of(finding->context), arguments_of(finding),
         (u64)finding->code, (u64)finding->parameters[0], (u64)finding->parameters[1], (u64)finding->parameters[2],
         (u64)finding->parameters[3], (u64)finding->expected, (u64)finding->got, (u64)finding->address, finding->site,
         finding->allocated_at, finding->freed_at, finding_text(machine->core, finding), machine->sites,
-        finding->kind == STORSIM_BUG_CHECK ? storsim_bugcheck_name(finding->code) : "");
+        finding->kind == STORSIM_BUG_CHECK ? storsim_bugcheck_name(finding->code) : "",
+        finding->allocated_known ? context_of(finding->allocated_context) : NULL);
 }
 
 /* --- exceptions -------------------------------------------------------------------------------------------------- */

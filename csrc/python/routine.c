@@ -46,6 +46,7 @@ static void own(frame_t *frame) {
     if (!frame->owns) {
         memset(frame->scratch, 0, sizeof frame->scratch);
         memset(frame->tokens, 0, sizeof frame->tokens);
+        frame->items = NULL;
         frame->owns = true;
     }
 }
@@ -513,6 +514,7 @@ static void give_back(frame_t *frame, bool keep_tokens) {
             ss_token_release(frame->machine, frame->tokens[i]);
         }
     }
+    Py_CLEAR(frame->items);
 }
 
 static PyObject *perform(frame_t *frame) {

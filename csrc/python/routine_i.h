@@ -24,7 +24,8 @@ typedef struct frame {
     void *scratch[STORSIM_MAX_PARAMS]; /* arrays behind args[].data */
     uint64_t tokens[STORSIM_MAX_PARAMS];
     PyObject *held; /* a machine that nothing else is sure to keep during the call */
-    bool owns;      /* scratch or tokens to give back */
+    bool owns;      /* scratch, tokens or items to give back */
+    PyObject *items; /* the codec transfers as they were given, a tuple: what is read before and filled after the call */
 } frame_t;
 
 #define PARAM(frame, index) ((frame)->plan->row->params[index])

@@ -131,6 +131,22 @@ static bool internal(ss_state_t *state, PyCodeObject *code) {
     return PyUnicode_FindChar(file, '/', start, end, 1) < 0 && PyUnicode_FindChar(file, '\\', start, end, 1) < 0;
 }
 
+/* Where a driver that storsim itself runs begins (storsim sweep, storsim export): what lies outside is no place of its. */
+static bool outermost(ss_state_t *state, PyCodeObject *code) {
+    static const char suffix[] = "testing/targets.py", other[] = "testing\\targets.py";
+    PyObject *package = package_directory(state), *file = code->co_filename;
+    Py_ssize_t start = package ? PyUnicode_GET_LENGTH(package) : 0, end = PyUnicode_GET_LENGTH(file);
+    const Py_ssize_t length = (Py_ssize_t)sizeof suffix - 1;
+    if (start == 0 || end - start != length || PyUnicode_Tailmatch(file, package, 0, end, -1) <= 0) {
+        return false;
+    }
+    const char *name = PyUnicode_AsUTF8(file);
+    bool found = name != NULL && strlen(name) >= (size_t)length &&
+                 (strcmp(name + strlen(name) - length, suffix) == 0 || strcmp(name + strlen(name) - length, other) == 0);
+    PyErr_Clear(); /* a name that is no UTF-8 */
+    return found;
+}
+
 /* Walks frames outwards, skipping the package's own, and interns the chain. */
 static uint32_t walk(sites_object_t *sites, PyThreadState *thread) {
     frame_pair_t chain[MAX_DEPTH] = {{NULL, 0}};
@@ -139,6 +155,10 @@ static uint32_t walk(sites_object_t *sites, PyThreadState *thread) {
     PyFrameObject *frame = PyThreadState_GetFrame(thread);
     while (frame != NULL && found < sites->depth) {
         PyCodeObject *code = PyFrame_GetCode(frame);
+        if (outermost(sites->state, code)) {
+            Py_DECREF(code);
+            break;
+        }
         if (!internal(sites->state, code)) {
             chain[found++] = (frame_pair_t){(PyObject *)Py_NewRef(code), PyFrame_GetLasti(frame)};
             if (found == 1) {

@@ -690,3 +690,43 @@ def test_a_violation_in_a_callback_at_strict() -> None:
     note.act = None
     rig.pc.advance(frames=520)
     assert len(note.calls) == 2
+
+
+class Once(list[Any]):
+    """A list that can be looked at once."""
+
+    looked = 0
+
+    def __iter__(self) -> Any:
+        self.looked += 1
+        if self.looked > 1:
+            raise RuntimeError("looked at twice")
+        return super().__iter__()
+
+    def __getitem__(self, index: Any) -> Any:
+        raise RuntimeError("never asked for")
+
+
+class Broken(list[Any]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_list_of_transfers_is_looked_at_before_verbs_go_out(asynchronous: bool) -> None:
+    with storsim.Machine("64MiB") as pc:
+        hda = pc.add_hda()
+        bus = hda.query_interface(storsim.hdaudio.HDAUDIO_BUS_INTERFACE_V2)
+        done: list[Any] = []
+        more = (lambda transfer, context: done.append(transfer), None) if asynchronous else ()
+        before, time = pc.digest(), pc.now
+        with pytest.raises(RuntimeError, match="broken"):
+            bus.TransferCodecVerbs(1, Broken([storsim.hdaudio.HDAUDIO_CODEC_TRANSFER(0x000F0000)]), *more)
+        assert (pc.digest(), pc.now) == (before, time)
+        items = Once([storsim.hdaudio.HDAUDIO_CODEC_TRANSFER(0x000F0000)])
+        assert bus.TransferCodecVerbs(1, items, *more) == 0
+        pc.advance(milliseconds=1)
+        (transfer,) = list.__iter__(items)
+        assert int(transfer.Input) != 0
+        assert done == ([transfer] if asynchronous else [])
+        assert bus.TransferCodecVerbs(0, []) in (0, 0xC000000D)

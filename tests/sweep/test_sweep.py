@@ -48,6 +48,7 @@ def test_leak_is_told_with_its_allocation_and_the_failed_call() -> None:
     assert leak["fault"]["routine"] == "StorPortAllocatePool"
     assert leak["fault"]["line"] == line_of("leaks_on_second_failure", "Two2")
     assert str(DRIVERS.name) in text(result)
+    assert "targets.py" not in text(result)  # the removal is nobody's line
 
 
 def test_double_free_names_all_three_sites() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,20 @@ def test_a_closed_machine_still_reports() -> None:
     assert "SIZE_MISMATCH" in world.pc.report()
     assert json.loads(world.pc.report("json"))["findings"]
     assert "SIZE_MISMATCH" in world.pc.report("html")
+
+
+def test_the_callback_a_block_was_allocated_in_is_told() -> None:
+    pc = storsim.Machine("1GiB")
+    hba = pc.add_adapter("hba0")
+    with hba.callback("HwStorStartIo"):
+        sp.StorPortAllocatePool(hba, 64, "Main")
+    sp.StorPortAllocatePool(hba, 64, "Else")
+    inside, outside = (one for one in pc.allocations() if one.kind == "pool")
+    assert (inside.context, outside.context) == ("HwStorStartIo", None)
+    assert ">HwStorStartIo</td>" in pc.allocations()._repr_html_()
+    with pytest.raises(storsim.BugCheck):
+        hba.remove()
+    leaks = [record for record in pc.violations if record.name == "POOL_LEAK"]
+    assert [record.allocated_in for record in leaks] == ["HwStorStartIo", None]
+    assert re.search(r"Allocated at: .*ticks, in HwStorStartIo$", leaks[0].text, re.MULTILINE)
+    assert "HwStorStartIo" not in leaks[1].text

@@ -188,7 +188,8 @@ typedef struct storsim_finding {
     uint64_t address;                    /* the block or address concerned, or 0 */
     uint64_t allocated_time, freed_time; /* ticks; of allocated_at and freed_at, where known */
     uint8_t allocated_irql, freed_irql;
-    bool allocated_known, freed_known;   /* whether time and level stand */
+    uint8_t allocated_context;           /* callback the block was allocated in, as context */
+    bool allocated_known, freed_known;   /* whether time, level and callback stand */
 } storsim_finding_t;
 
 size_t storsim_finding_count(const storsim_machine_t *machine);

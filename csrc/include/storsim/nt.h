@@ -170,7 +170,8 @@ typedef struct storsim_allocation {
     uint32_t site;
     uint64_t time;
     uint8_t irql;
-    uint64_t block; /* handle of the record, for storsim_block_* */
+    uint8_t context; /* the miniport's callback it was made in (storsim_context_t of storport.h), 0 = none */
+    uint64_t block;  /* handle of the record, for storsim_block_* */
 } storsim_allocation_t;
 
 /* Live allocations in order of allocation. cursor starts at 0; false at the end. */
