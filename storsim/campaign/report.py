@@ -77,7 +77,7 @@ def curve(points: Sequence[Sequence[int]]) -> str:
     """Behaviours over programs as inline SVG."""
     if len(points) < 2 or not points[-1][1]:
         return ""
-    left, bottom, right, top = 46, HEIGHT - 34, WIDTH - 12, 12
+    left, bottom, right, top = 46, HEIGHT - 34, WIDTH - 12, 22
     most_x, most_y = max(1, points[-1][0]), max(1, points[-1][1])
 
     def at(x: int, y: int) -> tuple[float, float]:
@@ -98,7 +98,7 @@ def curve(points: Sequence[Sequence[int]]) -> str:
         f"<text x='{left - 6}' y='{bottom}' text-anchor='end' {text_}>0</text>"
         f"<text x='{right}' y='{bottom + 15}' text-anchor='end' {text_}>{most_x:,}</text>"
         f"<text x='{(left + right) / 2}' y='{bottom + 28}' text-anchor='middle' {text_}>programs</text>"
-        f"<text x='{left + 8}' y='{top + 9}' {text_}>behaviours seen</text></svg>"
+        f"<text x='{left}' y='12' {text_}>behaviours seen</text></svg>"
     )
 
 

@@ -102,7 +102,7 @@ def outcomes(report: Campaign, *, of: str = "rules", ax: Any = None) -> Any:
         raise ValueError(f"the campaign saw no {of}; a function as target has no rules: of='routines'")
     rows = sorted({row for row, _ in table})
     columns = sorted({name for _, name in table}, key=lambda name: (name in bad, _order(name), name))
-    upright = len(columns) > 3 and max(map(len, columns)) * len(columns) > 40
+    upright = max(map(len, columns)) > 14 or (len(columns) > 3 and max(map(len, columns)) * len(columns) > 40)
     wide = 2.6 + (0.55 if upright else 1.25) * len(columns) + 0.075 * max(map(len, rows))
     tall = 2.1 + 0.34 * len(rows) + (0.085 * max(map(len, columns)) if upright else 0)
     ax = style.axes(ax, max(5, wide), max(2.2, tall))
