@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from storsim import _core
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from storsim._core import Routine
     from storsim.machine import Machine
 
@@ -111,6 +113,10 @@ class HDAUDIO_CODEC_COMMAND(int):
 
     __slots__ = ()
 
+    def __new__(cls, Command: int = 0) -> Self:
+        """From the whole command."""
+        return super().__new__(cls, Command)
+
     @classmethod
     def Verb8(cls, CodecAddress: int, Node: int, VerbId: int, Data: int) -> HDAUDIO_CODEC_COMMAND:
         """A verb with 12 bits of id and 8 bits of payload. Raises ValueError for a field that does not fit."""
@@ -144,6 +150,10 @@ class HDAUDIO_CODEC_RESPONSE(int):
     """A response as its 64 bits (CompleteResponse). Source: ns-hdaudio-_hdaudio_codec_response.md"""
 
     __slots__ = ()
+
+    def __new__(cls, CompleteResponse: int = 0) -> Self:
+        """From all 64 bits."""
+        return super().__new__(cls, CompleteResponse)
 
     @property
     def CompleteResponse(self) -> int:
