@@ -147,6 +147,8 @@ def keys_of(target: Target, lines: list[str]) -> set[str]:
         code = compile("\n".join(body(target.plan, target.kind, lines)), "<program>", "exec")
     except SyntaxError:
         return set()
+    if target.inner is not None:
+        target.object.hypothesis.inner_test = target.inner  # programs are told by the test itself, unwatched
     for name, module in homes_of(target, lines).items():
         names[name] = getattr(importlib.import_module(module), name)
     with Observer(target.plan.faults) as observer:

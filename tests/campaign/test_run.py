@@ -19,6 +19,7 @@ import pytest
 
 from kit.campaign import HERE, plan, told
 from storsim.campaign import CampaignError, Plan, PlanError, Progress, Report, merge, run, run_shard
+from storsim.campaign.database import open_database
 from storsim.campaign.runner import read_plan, read_report, read_shards
 from storsim.testing.targets import TargetError
 
@@ -240,62 +241,83 @@ def test_a_worker_of_a_cluster_is_killed_on_the_way(whole: tuple[Report, Path], 
 
 def run_tests(folder: Path, *names: str) -> tuple[int, str]:
     """Runs test files in a process of their own."""
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
-    done = subprocess.run([*command, *names], cwd=folder, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-rA", "--tb=short", "-p", "no:cacheprovider"]
+    more = ["-c", os.devnull, "--rootdir", "."]
+    done = subprocess.run([*command, *more, *names], cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
-def campaign_of_a_copy(folder: Path, name: str, **keys: Any) -> tuple[Report, Path]:
-    """A campaign on a copy of the drivers, which the test may then mend."""
-    (folder / "drivers.py").write_text((HERE / "drivers.py").read_text())
+def campaign_of_a_copy(folder: Path, name: str, **keys: Any) -> Report:
+    """A campaign on the copy of the drivers in a folder, which the test may then mend."""
     keys = {"programs": 60, "round": 30, "steps": 12, "shards": 1} | keys
-    made = Plan(target=f"drivers.py:{name}", folder=str(folder), **keys)
-    return run(made, folder / "out"), folder / "drivers.py"
+    return run(Plan(target=f"drivers.py:{name}", folder=str(folder), **keys), folder / f"out-{name}")
 
 
-MENDED = {
+FREES = "        StorPortFreePool(hba, first)\n"
+#: Driver → (its bug, what is right, more keys of the plan).
+MENDED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Queue": ("    buggy = True", "    buggy = False", {}),
     "Aborting": ("            os.abort()", "            pass", {}),
-    "forgets_on_failure": ("        return False\n    StorPortFreePool(hba, second)",
-                           "        StorPortFreePool(hba, first)\n        return False\n    StorPortFreePool(hba, second)",  # noqa: E501
-                           {"machine": {"memory": "1GiB"}}),
+    "forgets_on_failure": (
+        "        return False\n    StorPortFreePool(hba, second)",
+        f"{FREES}        return False\n    StorPortFreePool(hba, second)",
+        {"machine": {"memory": "1GiB"}},
+    ),
     "test_big_requests": ("            assert size <= 0x10000\n", "", {}),
-    "Leaky": ("        self.block = 0\n", "        StorPortFreePool(self.hba, self.block)\n",
-              {"machine": {"level": "strict"}, "faults": ({"kind": "nth", "n": 30},)}),
-}  # fmt: skip
+    "Leaky": (
+        "        self.block = 0\n",
+        "        StorPortFreePool(self.hba, self.block)\n",
+        {"machine": {"level": "strict"}, "faults": ({"kind": "nth", "n": 30},)},
+    ),
+    "Opaque": ("        assert size < 2000", "        pass", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Report], dict[str, Path], str, str]:
+    """A campaign for each driver, the tests they wrote, and what pytest said of them with the bugs and without."""
+    folder = tmp_path_factory.mktemp("written")
+    driver = folder / "drivers.py"
+    text = (HERE / "drivers.py").read_text()
+    driver.write_text(text)
+    reports = {name: campaign_of_a_copy(folder, name, **keys) for name, (_, _, keys) in MENDED.items()}
+    tests = {name: folder / f"out-{name}" / report.findings[0]["test"] for name, report in reports.items()}
+    paths = [str(path.relative_to(folder)) for path in tests.values()]
+    _, buggy = run_tests(folder, *paths)
+    for old, new, _ in MENDED.values():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    driver.write_text(text)
+    _, mended = run_tests(folder, *paths)
+    return reports, tests, buggy, mended
 
 
 @pytest.mark.parametrize("name", MENDED)
-def test_a_written_test_fails_on_the_bug_and_passes_without_it(tmp_path: Path, name: str) -> None:
-    old, new, keys = MENDED[name]
-    report, driver = campaign_of_a_copy(tmp_path, name, **keys)
-    assert len(report.findings) == 1
-    test = str(tmp_path / "out" / report.findings[0]["test"])
-    code, output = run_tests(tmp_path, test)
-    assert code == 1, output
-    assert "1 failed" in output
-    text = driver.read_text()
-    assert text.count(old) == 1
-    driver.write_text(text.replace(old, new))
-    code, output = run_tests(tmp_path, test)
-    assert code == 0, output
+def test_a_written_test_fails_on_the_bug_and_passes_without_it(
+    written: tuple[dict[str, Report], dict[str, Path], str, str], name: str
+) -> None:
+    reports, tests, buggy, mended = written
+    assert len(reports[name].findings) == 1
+    place = f"out-{name}/tests/{tests[name].name}::"
+    assert f"FAILED {place}" in buggy
+    assert f"PASSED {place}" in mended
 
 
-def test_a_program_without_a_text_is_kept_by_its_choices(tmp_path: Path) -> None:
-    report, driver = campaign_of_a_copy(tmp_path, "Opaque")
-    [finding] = report.findings
-    assert not finding["tried"]
-    test = tmp_path / "out" / finding["test"]
-    assert "replay(" in test.read_text()
-    assert run_tests(tmp_path, str(test))[0] == 1
-    driver.write_text(driver.read_text().replace("assert size < 2000", "pass"))
-    assert run_tests(tmp_path, str(test))[0] == 0
+def test_a_program_without_a_text_is_kept_by_its_choices(
+    written: tuple[dict[str, Report], dict[str, Path], str, str],
+) -> None:
+    reports, tests, _, _ = written
+    tried = {name: report.findings[0]["tried"] for name, report in reports.items()}
+    assert tried == dict.fromkeys(MENDED, True) | {"Opaque": False}
+    assert "replay(" in tests["Opaque"].read_text()
+    assert "replay(" not in tests["Queue"].read_text()
 
 
 # --- the example database -------------------------------------------------------------------------------------------
 
 
 def test_what_was_found_is_there_for_ordinary_tests(tmp_path: Path) -> None:
+    (tmp_path / "drivers.py").write_text((HERE / "drivers.py").read_text())
     campaign_of_a_copy(tmp_path, "Queue", database="examples")
     (tmp_path / "test_queue.py").write_text(
         "from drivers import Queue\n"
@@ -311,4 +333,4 @@ def test_what_was_found_is_there_for_ordinary_tests(tmp_path: Path) -> None:
 
 def test_an_address_that_is_none(tmp_path: Path) -> None:
     with pytest.raises((PlanError, ImportError), match=r"database: |storsim\[redis"):
-        campaign_of_a_copy(tmp_path, "Queue", programs=30, database="redis://host:port/x")
+        open_database(plan("Queue", database="redis://host:port/x"))
