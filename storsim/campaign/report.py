@@ -16,6 +16,9 @@ WIDTH, HEIGHT = 640, 180
 BLUE = "#2f7fc1"
 #: Colours of a heat map's cells, by how often: few to many. Text on them is dark.
 HEAT = ("#e8f1f9", "#c3dcf0", "#93c1e4", "#5fa3d6", "#2f7fc1")
+#: The same for findings and exceptions.
+HEAT_BAD = ("#fbe9d0", "#f6d3a0", "#f0b96c", "#e89c3c", "#e08a1e")
+FINE = ("ok", "rejected", "cut off")
 
 
 def many(count: int, thing: str) -> str:
@@ -113,7 +116,7 @@ def heat(report: Report) -> str:
     head = "".join(f"<th style='{cell}'>{escape(name)}</th>" for name in columns)
     rows = []
     for name in sorted({name for name, _ in table}):
-        cells = "".join(_heat_cell(table.get((name, column), 0), most, cell) for column in columns)
+        cells = "".join(_heat_cell(table.get((name, column), 0), most, cell, _tones(column)) for column in columns)
         rows.append(f"<tr><th style='{cell};text-align:left;font-weight:normal'>{escape(name)}</th>{cells}</tr>")
     return (
         "<div style='overflow-x:auto'><table style='border-collapse:collapse;color:inherit;font-size:90%'>"
@@ -122,10 +125,14 @@ def heat(report: Report) -> str:
     )
 
 
-def _heat_cell(count: int, most: int, cell: str) -> str:
+def _tones(outcome: str) -> tuple[str, ...]:
+    return HEAT if outcome in FINE or "STATUS" in outcome or outcome in ("value", "NULL", "returned") else HEAT_BAD
+
+
+def _heat_cell(count: int, most: int, cell: str, tones: tuple[str, ...]) -> str:
     if not count:
         return f"<td style='{cell}'></td>"
-    tone = HEAT[min(len(HEAT) - 1, count.bit_length() * len(HEAT) // (most.bit_length() + 1))]
+    tone = tones[min(len(tones) - 1, count.bit_length() * len(tones) // (most.bit_length() + 1))]
     return f"<td style='{cell};background:{tone};color:#111'>{count:,}</td>"
 
 
