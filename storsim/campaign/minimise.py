@@ -101,8 +101,14 @@ def _fewer(target: Target, key: str, lines: list[str], status: Status) -> list[s
     """The program without the lines that are not needed. Hypothesis cannot always drop the last ones: it runs a machine
     to the end of its steps.
     """
+    from storsim.campaign.programs import INITIALIZE_RULE_MARKER, marked
+
+    setup = marked(target.object, INITIALIZE_RULE_MARKER)
     attempts, at = 0, len(lines) - 1
     while at >= 0 and attempts < MOST_REMOVALS:
+        if any(f"state.{name}(" in lines[at] for name in setup):
+            at -= 1
+            continue
         attempts += 1
         status.write(0, attempts, 1)
         fewer = lines[:at] + lines[at + 1 :]
@@ -116,8 +122,9 @@ def _only_checks(target: Target, line: str) -> bool:
     """Whether a line of a program is an invariant, which a reader can do without."""
     if target.kind != "machine":
         return False
-    names = [one.function.__name__ for one in target.object.setup_state().invariants]
-    return any(line == f"state.{name}()" for name in names)
+    from storsim.campaign.programs import INVARIANT_MARKER, marked
+
+    return any(line == f"state.{name}()" for name in marked(target.object, INVARIANT_MARKER))
 
 
 def homes_of(target: Target, lines: list[str]) -> dict[str, str]:
@@ -127,7 +134,7 @@ def homes_of(target: Target, lines: list[str]) -> dict[str, str]:
     except SyntaxError:
         return {}
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    known = {"storsim", "state", target.name, *dir(builtins)}
+    known = {"storsim", "state", "start", target.name, *dir(builtins)}
     places = [target.object.__module__, "storsim.testing.strategies", "storsim.testing", "storsim", "storsim.storport"]
     homes: dict[str, str] = {}
     for name in sorted(used - known):
@@ -142,7 +149,7 @@ def keys_of(target: Target, lines: list[str]) -> set[str]:
     import storsim
     from storsim.campaign import findings
 
-    names = {"storsim": storsim, target.name: target.object}
+    names = {"storsim": storsim, "start": regression.start, target.name: target.object}
     try:
         code = compile("\n".join(body(target.plan, target.kind, lines)), "<program>", "exec")
     except SyntaxError:
@@ -157,6 +164,8 @@ def keys_of(target: Target, lines: list[str]) -> set[str]:
         try:
             exec(code, names)
             observer.close_left_open()
+        except regression.NotApplicable:
+            return set()
         except Exception as error:
             observer.cut()
             told.append(findings.from_exception(error))

@@ -35,6 +35,7 @@ try:
     from hypothesis.internal.reflection import function_digest
     from hypothesis.stateful import (
         INITIALIZE_RULE_MARKER,
+        INVARIANT_MARKER,
         RULE_MARKER,
         RuleBasedStateMachine,
         get_state_machine_test,
@@ -45,6 +46,7 @@ except ImportError as error:
 PLACEMENTS = ("TOP_DOWN", "BOTTOM_UP", "BEST_FIT", "RANDOM", "ADVERSARIAL")
 #: Which calls fail in a program of a function: none, one or two, early ones more often.
 FAILING_CALLS = st.lists(st.one_of(st.integers(1, 8), st.integers(1, 64)), max_size=2, unique=True)
+__all__ = ["INITIALIZE_RULE_MARKER", "INVARIANT_MARKER", "Explorer", "FoundAgain", "Target", "marked"]
 KEY = b"storsim.campaign"
 #: Attempts at a smaller program before the smallest so far is taken.
 MOST_ATTEMPTS = 3000
@@ -122,12 +124,9 @@ class Target:
 
     def _factory(self, explorer: Explorer) -> Any:
         cls: Any = self.object
-        for _, function in inspect.getmembers(cls):
-            for marker in (RULE_MARKER, INITIALIZE_RULE_MARKER):
-                rule = getattr(function, marker, None)
-                if rule is not None:
-                    original = getattr(rule.function, "__storsim_original__", rule.function)
-                    rule.function = explorer.rule(original)
+        for rule in marked(cls, RULE_MARKER, INITIALIZE_RULE_MARKER).values():
+            original = getattr(rule.function, "__storsim_original__", rule.function)
+            rule.function = explorer.rule(original)
 
         @functools.wraps(cls, updated=())
         def make() -> Any:
@@ -172,6 +171,17 @@ class Target:
 
             if not isinstance(error, StorsimError):
                 return  # the driver refused; whether it gave everything back is told by the machine's findings
+
+
+def marked(cls: type[Any], *markers: str) -> dict[str, Any]:
+    """The rules (or invariants) of a state machine that carry one of these marks of Hypothesis, by name."""
+    found: dict[str, Any] = {}
+    for name, function in inspect.getmembers(cls):
+        for marker in markers:
+            rule = getattr(function, marker, None)
+            if rule is not None:
+                found[name] = rule
+    return found
 
 
 def _one_argument(function: Callable[..., Any]) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
+import inspect
 import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +18,37 @@ from storsim.campaign import findings
 from storsim.campaign.observe import Observer
 from storsim.testing.targets import load as load
 
-__all__ = ["load", "no_findings", "replay", "survives"]
+__all__ = ["NotApplicable", "load", "no_findings", "replay", "start", "survives"]
+
+
+class NotApplicable(Exception):
+    """A step of a program cannot be taken in the state that the driver is in; the program ends there."""
+
+
+def start(machine: type[Any]) -> Any:
+    """A state machine for a program in Python: a rule whose precondition does not hold raises NotApplicable.
+
+    A driver that was mended may go another way than the one the program was found with; `no_findings` ends the program
+    where it does.
+    """
+    from hypothesis.stateful import INITIALIZE_RULE_MARKER, RULE_MARKER
+
+    state = machine()
+    for name, function in inspect.getmembers(machine):
+        rule = getattr(function, RULE_MARKER, None) or getattr(function, INITIALIZE_RULE_MARKER, None)
+        if rule is not None and rule.preconditions:
+            setattr(state, name, _guarded(state, function, rule.preconditions))
+    return state
+
+
+def _guarded(state: Any, function: Callable[..., Any], preconditions: Sequence[Callable[[Any], object]]) -> Any:
+    @functools.wraps(function)
+    def guarded(**arguments: Any) -> Any:
+        if not all(holds(state) for holds in preconditions):
+            raise NotApplicable(function.__name__)
+        return function(state, **arguments)
+
+    return guarded
 
 
 @contextmanager
@@ -26,13 +59,14 @@ def no_findings(
 
     faults: rules of a plan, for every machine made inside. ignore: names of findings that do not count. raised_only:
     only exceptions count: what a `storsim.testing.DriverMachine` wants, which looks at its machine by itself. An
-    exception of the body goes through. Machines left open are closed as a with block would.
+    exception of the body goes through, but for NotApplicable. Machines left open are closed as a with block would.
     """
     observer = Observer(faults)
     with observer, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         observer.begin()
-        yield
+        with contextlib.suppress(NotApplicable):
+            yield
         observer.close_left_open()
         observer.end()
     found = [] if raised_only else findings.from_records(observer.found, ignore)

@@ -24,7 +24,7 @@ def body(plan: Plan, kind: str, lines: list[str]) -> list[str]:
     name = plan.target.rpartition(":")[2]
     steps = [line for line in lines if line != "state.teardown()" and not _MAKES.fullmatch(line)]
     return [
-        f"state = {name}()",
+        f"state = start({name})",
         "try:",
         *(f"    {line}" for line in steps or ["pass"]),
         "finally:",
@@ -61,9 +61,13 @@ def stand_alone(plan: Plan, lines: list[str]) -> str:
     """Source of a process that runs a program where the plan is."""
     head, _, name = plan.target.rpartition(":")
     kind = kind_of(lines)
-    found = ["from storsim.campaign.regression import load", f'{name} = load("{head}:{name}")']
-    imports = found if head.endswith(".py") else [f"from {head} import {name}"]
-    return "\n".join(["import storsim", *imports, *_settled(plan, kind, False), *body(plan, kind, lines)]) + "\n"
+    found = ["from storsim.campaign.regression import load, no_findings, start", f'{name} = load("{head}:{name}")']
+    other = ["from storsim.campaign.regression import no_findings, start", f"from {head} import {name}"]
+    imports = found if head.endswith(".py") else other
+    steps = [f"    {line}" for line in body(plan, kind, lines)]
+    faults = f"faults={plan.faults!r}, " if plan.faults else ""
+    around = f"with no_findings({faults}raised_only=True):"
+    return "\n".join(["import storsim", *imports, *_settled(plan, kind, False), around, *steps]) + "\n"
 
 
 def slug(key: str) -> str:
@@ -108,11 +112,12 @@ def _by_text(plan: Plan, finding: dict[str, Any], folder: Path, name: str) -> li
     where = relative(os.path.join(plan.folder, head), folder)
     adjust = _settled(plan, kind, settled)
     load = [f'{target} = load("{where}:{target}", str(Path(__file__).parent))'] if file else []
+    helpers = [*(["load"] if file else []), "no_findings", *(["start"] if kind == "machine" else [])]
     ours, theirs = _imports(finding.get("names") or {}, Path(head).stem if file else head)
     return [
         *(["from pathlib import Path", ""] if file else []),
         *(["import storsim"] if kind == "function" else []),
-        f"from storsim.campaign.regression import {'load, ' if file else ''}no_findings",
+        f"from storsim.campaign.regression import {', '.join(helpers)}",
         *ours,
         *([] if file else ["", f"from {head} import {', '.join(sorted([target, *theirs]))}"]),
         *(["", *load, *adjust] if load or adjust else []),

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import storsim
 from storsim.storport import *
@@ -177,3 +177,42 @@ class Opaque(Queue):
         size = data.draw(st.integers(1, 4096))
         assert size < 2000
         return self.driver.submit(size)
+
+
+class Sleepy(RuleBasedStateMachine):
+    """Must be awake to work; leaks what it works on when it was asleep before. Mended, it does not sleep at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pc = storsim.Machine("64MiB")
+        self.hba = self.pc.add_adapter("nvme0")
+        self.asleep = self.slept = False
+        self.started = False
+
+    @initialize()
+    def begin(self) -> None:
+        self.started = True
+
+    @rule()
+    def sleep(self) -> None:
+        self.asleep = self.slept = True
+
+    @precondition(lambda self: self.asleep)
+    @rule(after=st.integers(0, 9))
+    def wake(self, after: int) -> None:
+        assert self.started
+        assert self.asleep, "called although it does not apply"
+        self.asleep = False
+
+    @precondition(lambda self: not self.asleep)
+    @rule()
+    def work(self) -> None:
+        status, va = StorPortAllocatePool(self.hba, 64, "Work")
+        if status == 0 and not self.slept:
+            StorPortFreePool(self.hba, va)
+
+    def teardown(self) -> None:
+        try:
+            self.hba.remove()
+        finally:
+            self.pc.close()

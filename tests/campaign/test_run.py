@@ -269,6 +269,7 @@ MENDED: dict[str, tuple[str, str, dict[str, Any]]] = {
         "        StorPortFreePool(self.hba, self.block)\n",
         {"machine": {"level": "strict"}, "faults": ({"kind": "nth", "n": 30},)},
     ),
+    "Sleepy": ("        self.asleep = self.slept = True\n", "        self.started = True\n", {}),
     "Opaque": ("        assert size < 2000", "        pass", {}),
 }
 
@@ -301,6 +302,14 @@ def test_a_written_test_fails_on_the_bug_and_passes_without_it(
     place = f"out-{name}/tests/{tests[name].name}::"
     assert f"FAILED {place}" in buggy
     assert f"PASSED {place}" in mended
+
+
+def test_a_program_takes_only_steps_that_apply(
+    written: tuple[dict[str, Report], dict[str, Path], str, str],
+) -> None:
+    """Waking is part of it although the leak shows without: nothing works while it sleeps."""
+    [finding] = written[0]["Sleepy"].findings
+    assert finding["lines"] == ["state.begin()", "state.sleep()", "state.wake(after=0)", "state.work()"]
 
 
 def test_a_program_without_a_text_is_kept_by_its_choices(
