@@ -1,5 +1,6 @@
 /* hda/codec.c: codecs as data: building one from its description, its state after reset, and the byte queues of its tags. */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 #include <string.h>
 
@@ -213,7 +214,24 @@ ss_hda_lane_t *ss_hda_lane(ss_host_t *host, ss_hda_codec_t *codec, bool input, u
 
 /* --- plugging ----------------------------------------------------------------------------------------------------------------- */
 
+/* A record holds the whole description. */
+static storsim_status_t recorded_add(storsim_machine_t *machine, uint32_t controller, uint32_t address,
+                                     const storsim_codec_config_t *config) {
+    ss_host_t *host = ss_machine_host(machine);
+    uint32_t count, *words = ss_codec_words(host, config, &count);
+    if (words == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address), ss_arg_data(words, count), ss_arg_in(config->host_verb)};
+    storsim_status_t status = ss_tap_run(machine, &ss_hda_operations[SS_CODEC_ADD], args, NULL);
+    ss_release(host, words);
+    return status;
+}
+
 storsim_status_t storsim_codec_add(storsim_machine_t *machine, uint32_t controller, uint32_t address, const storsim_codec_config_t *config) {
+    if (ss_tapped(machine) && description_valid(config)) {
+        return recorded_add(machine, controller, address, config);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
@@ -236,6 +254,10 @@ storsim_status_t storsim_codec_add(storsim_machine_t *machine, uint32_t controll
 }
 
 storsim_status_t storsim_codec_remove(storsim_machine_t *machine, uint32_t controller, uint32_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_REMOVE], args, NULL);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK && (hda == NULL || address >= STORSIM_HDA_MAX_CODECS || hda->codecs[address] == NULL)) {

@@ -1,5 +1,6 @@
 /* hda/codec_api.c: a codec from outside: verbs on the bench, jacks, news, what was heard and what will be recorded. */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 static ss_hda_codec_t *codec_at(const storsim_machine_t *machine, uint32_t controller, uint32_t address, ss_hda_t **owner) {
     ss_hda_t *hda = ss_hda_at(machine, controller);
@@ -12,6 +13,13 @@ static storsim_status_t codec_alive(const storsim_machine_t *machine, const ss_h
 }
 
 storsim_status_t storsim_codec_set(storsim_machine_t *machine, uint32_t controller, uint32_t address, bool silent, uint32_t response_frames) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_in(address),
+                                ss_arg_in(silent),
+                                ss_arg_in(response_frames)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_SET], args, NULL);
+    }
     ss_hda_t *hda;
     ss_hda_codec_t *codec = codec_at(machine, controller, address, &hda);
     storsim_status_t status = codec_alive(machine, codec);
@@ -24,6 +32,15 @@ storsim_status_t storsim_codec_set(storsim_machine_t *machine, uint32_t controll
 }
 
 storsim_status_t storsim_codec_command(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint32_t command, uint32_t *response) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_in(address),
+                                ss_arg_in(command),
+                                ss_arg_out(*response)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_hda_operations[SS_CODEC_COMMAND], args, NULL);
+        *response = (uint32_t)args[3].value;
+        return answer;
+    }
     ss_hda_t *hda;
     ss_hda_codec_t *codec = codec_at(machine, controller, address, &hda);
     storsim_status_t status = codec_alive(machine, codec);
@@ -76,6 +93,10 @@ storsim_status_t storsim_codec_takes(const storsim_machine_t *machine, uint32_t 
 /* --- news ------------------------------------------------------------------------------------------------------------------ */
 
 storsim_status_t storsim_codec_wake(storsim_machine_t *machine, uint32_t controller, uint32_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_WAKE], args, NULL);
+    }
     ss_hda_t *hda;
     ss_hda_codec_t *codec = codec_at(machine, controller, address, &hda);
     storsim_status_t status = codec_alive(machine, codec);
@@ -87,6 +108,10 @@ storsim_status_t storsim_codec_wake(storsim_machine_t *machine, uint32_t control
 }
 
 storsim_status_t storsim_codec_unsolicited(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag, uint32_t payload) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address), ss_arg_in(tag), ss_arg_in(payload)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_UNSOLICITED], args, NULL);
+    }
     ss_hda_t *hda;
     ss_hda_codec_t *codec = codec_at(machine, controller, address, &hda);
     storsim_status_t status = codec_alive(machine, codec);
@@ -105,6 +130,10 @@ storsim_status_t storsim_codec_unsolicited(storsim_machine_t *machine, uint32_t 
 }
 
 storsim_status_t storsim_codec_jack(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t nid, bool present) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address), ss_arg_in(nid), ss_arg_in(present)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_JACK], args, NULL);
+    }
     ss_hda_t *hda;
     ss_hda_codec_t *codec = codec_at(machine, controller, address, &hda);
     storsim_status_t status = codec_alive(machine, codec);
@@ -150,6 +179,10 @@ storsim_status_t storsim_codec_played(storsim_machine_t *machine, uint32_t contr
 }
 
 storsim_status_t storsim_codec_played_clear(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address), ss_arg_in(tag)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_PLAYED_CLEAR], args, NULL);
+    }
     ss_hda_t *hda;
     storsim_status_t status;
     ss_hda_lane_t *lane = lane_at(machine, controller, address, tag, false, &hda, &status);
@@ -160,6 +193,10 @@ storsim_status_t storsim_codec_played_clear(storsim_machine_t *machine, uint32_t
 }
 
 storsim_status_t storsim_codec_keep(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag, uint64_t limit) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address), ss_arg_in(tag), ss_arg_in(limit)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_KEEP], args, NULL);
+    }
     ss_hda_t *hda;
     storsim_status_t status;
     ss_hda_lane_t *lane = lane_at(machine, controller, address, tag, false, &hda, &status);
@@ -194,16 +231,39 @@ static storsim_status_t set_routine(storsim_machine_t *machine, uint32_t control
 
 storsim_status_t storsim_codec_record(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag, uint64_t routine,
                                       uint64_t context) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_in(address),
+                                ss_arg_in(tag),
+                                ss_arg_in(routine),
+                                ss_arg_in(context)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_RECORD], args, NULL);
+    }
     return set_routine(machine, controller, address, tag, false, routine, context);
 }
 
 storsim_status_t storsim_codec_source(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag, uint64_t routine,
                                       uint64_t context) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_in(address),
+                                ss_arg_in(tag),
+                                ss_arg_in(routine),
+                                ss_arg_in(context)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_SOURCE], args, NULL);
+    }
     return set_routine(machine, controller, address, tag, true, routine, context);
 }
 
 storsim_status_t storsim_codec_feed(storsim_machine_t *machine, uint32_t controller, uint32_t address, uint8_t tag, const void *data,
                                     uint64_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_in(address),
+                                ss_arg_in(tag),
+                                ss_arg_data(data, bytes)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_FEED], args, NULL);
+    }
     ss_hda_t *hda;
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {

@@ -1,6 +1,7 @@
 /* hda/codec_ideal.c: the default codec: enough converters that every descriptor of any controller can play or record at once, each on its
  * own pin, taking every format. Source: model choice (DESIGN §5). */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 enum { PAIRS = 16, NODES = 2 + 4 * PAIRS, VERBS_PER_PIN = 5 };
 
@@ -86,6 +87,10 @@ static void build(ideal_t *ideal) {
 }
 
 storsim_status_t storsim_codec_add_ideal(storsim_machine_t *machine, uint32_t controller, uint32_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_CODEC_ADD_IDEAL], args, NULL);
+    }
     ss_host_t *host = ss_machine_host(machine);
     ideal_t *ideal = ss_alloc_zeroed(host, 1, sizeof *ideal);
     if (ideal == NULL) {

@@ -1,5 +1,6 @@
 /* hda/controller.c: controllers as parts of a machine: adding, removing, resets, deadlines, the interrupt line. */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 #include <string.h>
 
@@ -326,6 +327,9 @@ const ss_room_ops_t ss_hda_ops = {
 };
 
 storsim_status_t storsim_hda_attach(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_hda_operations[SS_HDA_ATTACH], NULL, NULL);
+    }
     if (ss_room_state(machine, SS_ROOM_HDA) != NULL) {
         return STORSIM_OK;
     }
@@ -372,6 +376,12 @@ bool ss_hda_config_valid(const storsim_hda_config_t *config) {
 }
 
 storsim_status_t storsim_hda_add(storsim_machine_t *machine, const storsim_hda_config_t *config, uint32_t *controller) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_data(config, 1), ss_arg_out(*controller), ss_arg_out(0), ss_arg_out(0)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_hda_operations[SS_HDA_ADD], args, NULL);
+        *controller = (uint32_t)args[1].value;
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK || !ss_hda_config_valid(config)) {
         return status != STORSIM_OK ? status : STORSIM_INVALID;
@@ -425,6 +435,10 @@ fail:
 }
 
 storsim_status_t storsim_hda_remove(storsim_machine_t *machine, uint32_t controller) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_HDA_REMOVE], args, NULL);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = hda == NULL ? STORSIM_INVALID : ss_machine_alive(machine);
     if (status == STORSIM_OK && ss_callback_depth(machine) != 0) {
@@ -467,6 +481,10 @@ uint32_t storsim_hda_device(const storsim_machine_t *machine, uint32_t controlle
 }
 
 storsim_status_t storsim_hda_set_wall_clock(storsim_machine_t *machine, uint32_t controller, uint32_t value) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(value)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_HDA_SET_WALL_CLOCK], args, NULL);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK || hda == NULL || !hda->link_up) {

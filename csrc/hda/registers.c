@@ -5,6 +5,7 @@
  * written lane carries a one, then the side effects of each register run in an order that lets status be cleared before a start.
  * Source: hda-controller §1, §2, §4. */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 #include <string.h>
 
@@ -289,6 +290,12 @@ static uint32_t load(const storsim_machine_t *machine, const ss_hda_t *hda, uint
 }
 
 storsim_status_t storsim_hda_mmio_read(storsim_machine_t *machine, uint32_t controller, uint64_t offset, uint32_t size, uint64_t *value) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(offset), ss_arg_in(size), ss_arg_out(*value)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_hda_operations[SS_HDA_MMIO_READ], args, NULL);
+        *value = args[3].value;
+        return answer;
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     if (hda == NULL) {
         return STORSIM_INVALID;
@@ -390,6 +397,10 @@ static bool acknowledges(const store_t *stores, uint32_t count) {
 }
 
 storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t controller, uint64_t offset, uint32_t size, uint64_t value) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(offset), ss_arg_in(size), ss_arg_in(value)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_HDA_MMIO_WRITE], args, NULL);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = hda == NULL ? STORSIM_INVALID : ss_machine_alive(machine);
     if (status != STORSIM_OK) {

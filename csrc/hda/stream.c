@@ -1,5 +1,6 @@
 /* hda/stream.c: the stream state machine: start, stop, link segments, completions, errors, deadlines. Source: hda-controller §6. */
 #include "hda/hda_i.h"
+#include "hda/operations.h"
 
 /* What STORSIM_TRACE_STREAM's third value says. */
 enum { TRACE_RUN = 1, TRACE_STOP, TRACE_COMPLETE, TRACE_FIFO_ERROR, TRACE_DESCRIPTOR_ERROR, TRACE_RESET };
@@ -194,6 +195,10 @@ static void starve(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
 }
 
 storsim_status_t storsim_hda_stall(storsim_machine_t *machine, uint32_t controller, bool stalled) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(stalled)};
+        return ss_tap_run(machine, &ss_hda_operations[SS_HDA_STALL], args, NULL);
+    }
     ss_hda_t *hda = ss_hda_at(machine, controller);
     storsim_status_t status = hda == NULL ? STORSIM_INVALID : ss_machine_alive(machine);
     status = status == STORSIM_OK ? ss_hda_flow_all(machine, hda) : status;

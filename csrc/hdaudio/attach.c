@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "hdaudio/bus.h"
+#include "hdaudio/operations.h"
 #include "storsim/hda.h"
 
 #define FIRST_HANDLE UINT64_C(0xFFFFC00000001010) /* look like kernel addresses, are none: outside the arena */
@@ -110,6 +111,9 @@ static bool config_ok(const storsim_hdaudio_config_t *config) {
 }
 
 storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_hdaudio_operations[SS_HDAUDIO_PREPARE], NULL, NULL);
+    }
     if (ss_hdaudio_room(machine)) {
         return STORSIM_OK;
     }
@@ -129,6 +133,10 @@ storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine) {
 
 storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t controller,
                                         const storsim_hdaudio_config_t *config) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_data(config, 1)};
+        return ss_tap_run(machine, &ss_hdaudio_operations[SS_HDAUDIO_ATTACH], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
@@ -166,6 +174,10 @@ const storsim_hdaudio_config_t *storsim_hdaudio_get_config(const storsim_machine
 }
 
 storsim_status_t storsim_hdaudio_surprise_remove(storsim_machine_t *machine, uint32_t controller) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller)};
+        return ss_tap_run(machine, &ss_hdaudio_operations[SS_HDAUDIO_SURPRISE_REMOVE], args, NULL);
+    }
     ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK && !bus) {
@@ -179,6 +191,19 @@ storsim_status_t storsim_hdaudio_surprise_remove(storsim_machine_t *machine, uin
 
 storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t controller, size_t *first_leak,
                                         size_t *leaks) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller),
+                                ss_arg_out(first_leak != NULL ? *first_leak : 0u),
+                                ss_arg_out(leaks != NULL ? *leaks : 0u)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_hdaudio_operations[SS_HDAUDIO_REMOVE], args, NULL);
+        if (first_leak != NULL) {
+            *first_leak = (size_t)args[1].value;
+        }
+        if (leaks != NULL) {
+            *leaks = (size_t)args[2].value;
+        }
+        return answer;
+    }
     ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     size_t before = storsim_finding_count(machine);
     ss_call_t call;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hdaudio/bus.h"
+#include "hdaudio/operations.h"
 
 /* Tables that exist under each choice of the policy `tables`. */
 static const uint8_t exposed[] = {[STORSIM_TABLES_ALL] = STORSIM_TABLE_ALL,
@@ -58,9 +59,28 @@ static uint32_t refusal(const storsim_machine_t *machine, const ss_busdriver_t *
     return version == (*table)->version ? SS_NT(SUCCESS) : SS_NT(NOT_SUPPORTED);
 }
 
+static storsim_status_t recorded_query(storsim_machine_t *machine, storsim_arg_t *args, storsim_hdaudio_interface_t *interface,
+                                       uint32_t *ntstatus) {
+    storsim_status_t status = ss_tap_run(machine, &ss_hdaudio_operations[SS_HDAUDIO_QUERY], args, NULL);
+    size_t count;
+    const storsim_hdaudio_table_t *table = storsim_hdaudio_tables(&count);
+    for (size_t i = 0; args[5].value != 0 && i < count; i++) {
+        if (table[i].tables == args[6].value) {
+            *interface = (storsim_hdaudio_interface_t){&table[i], table[i].size_x64, table[i].version, args[5].value};
+        }
+    }
+    *ntstatus = (uint32_t)args[7].value;
+    return status;
+}
+
 storsim_status_t storsim_hdaudio_query(storsim_machine_t *machine, uint32_t controller, const uint8_t guid[16],
                                        uint16_t size, uint16_t version, uint32_t client,
                                        storsim_hdaudio_interface_t *interface, uint32_t *ntstatus) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_data(guid, 16), ss_arg_in(size), ss_arg_in(version),
+                                ss_arg_in(client),     ss_arg_out(0),         ss_arg_out(0),   ss_arg_out(*ntstatus)};
+        return recorded_query(machine, args, interface, ntstatus);
+    }
     ss_busdriver_t *bus = ss_bus_of_controller(machine, controller);
     const storsim_hdaudio_table_t *table = NULL;
     ss_client_t *record = NULL;

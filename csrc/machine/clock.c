@@ -3,6 +3,7 @@
  * Events form a binary min-heap ordered by (time, sequence), so that events at one time run in the order they were scheduled, on every
  * platform. Time moves only in run_until: to the next event, or to the end. */
 #include "machine/machine_i.h"
+#include "machine/operations.h"
 
 uint64_t storsim_now(const storsim_machine_t *machine) {
     return machine->hardware.clock.now;
@@ -151,11 +152,21 @@ static storsim_status_t outer_allowed(const storsim_machine_t *machine) {
 }
 
 storsim_status_t storsim_advance(storsim_machine_t *machine, uint64_t ticks) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(ticks)};
+        return ss_tap_run(machine, &ss_machine_operations[SS_ADVANCE], args, NULL);
+    }
     storsim_status_t status = outer_allowed(machine);
     return status != STORSIM_OK ? status : run_and_settle(machine, ticks, false);
 }
 
 storsim_status_t storsim_run_until_interrupt(storsim_machine_t *machine, uint64_t limit, bool *delivered) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(limit), ss_arg_out(*delivered)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_machine_operations[SS_RUN_UNTIL_INTERRUPT], args, NULL);
+        *delivered = args[1].value != 0;
+        return answer;
+    }
     storsim_status_t status = outer_allowed(machine);
     if (status != STORSIM_OK) {
         return status;

@@ -49,6 +49,16 @@ ss_ram_t *ss_machine_ram(const storsim_machine_t *machine);
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine);
 uint64_t ss_machine_seed(const storsim_machine_t *machine);
 
+/* Listens to a machine (tap.h): once, and only to one that is fresh from storsim_machine_create; else INVALID. NULL ends it. */
+struct ss_tap;
+storsim_status_t ss_machine_tap(storsim_machine_t *machine, struct ss_tap *tap);
+/* Whether an entry point or a host callback is under way. */
+bool ss_machine_entered(const storsim_machine_t *machine);
+/* The configuration that makes an equal machine: ranges as the normalised map (`ranges` has room for storsim_memory_map's count). */
+void ss_machine_config(const storsim_machine_t *machine, storsim_range_t *ranges, storsim_machine_config_t *config);
+/* The name a snapshot goes by in a journal: the same bytes have the same. */
+uint64_t ss_snapshot_name(const uint8_t *bytes, size_t length);
+
 /* --- events and lines ----------------------------------------------------------------------------------------------- */
 
 /* Schedules an event of a room at an absolute time (>= now). Events at equal times run in the order they were scheduled. */

@@ -1,7 +1,14 @@
 /* machine/fault.c: the fault plan. One system decides every injected failure; each is recorded with an id, so that a run replays. */
 #include "machine/machine_i.h"
+#include "machine/operations.h"
 
 storsim_status_t storsim_fault_add(storsim_machine_t *machine, const storsim_fault_rule_t *rule, uint32_t *id) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_data(rule, 1), ss_arg_out(*id)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_machine_operations[SS_FAULT_ADD], args, NULL);
+        *id = (uint32_t)args[1].value;
+        return answer;
+    }
     ss_faults_t *faults = &machine->hardware.faults;
     if (rule->kind < STORSIM_FAULT_NTH || rule->kind > STORSIM_FAULT_HARDWARE || rule->chances > 10000 ||
         rule->hardware > STORSIM_HW_REMOVED || (rule->kind == STORSIM_FAULT_RANGE && rule->first > rule->last) ||
@@ -21,6 +28,10 @@ storsim_status_t storsim_fault_add(storsim_machine_t *machine, const storsim_fau
 }
 
 storsim_status_t storsim_fault_remove(storsim_machine_t *machine, uint32_t id) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(id)};
+        return ss_tap_run(machine, &ss_machine_operations[SS_FAULT_REMOVE], args, NULL);
+    }
     ss_faults_t *faults = &machine->hardware.faults;
     for (uint32_t i = 0; i < faults->count; i++) {
         if (faults->rules[i].id == id) {
@@ -35,10 +46,19 @@ storsim_status_t storsim_fault_remove(storsim_machine_t *machine, uint32_t id) {
 }
 
 void storsim_fault_clear(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        (void)ss_tap_run(machine, &ss_machine_operations[SS_FAULT_CLEAR], NULL, NULL);
+        return;
+    }
     machine->hardware.faults.count = 0;
 }
 
 void storsim_fault_pause(storsim_machine_t *machine, bool pause) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(pause)};
+        (void)ss_tap_run(machine, &ss_machine_operations[SS_FAULT_PAUSE], args, NULL);
+        return;
+    }
     ss_faults_t *faults = &machine->hardware.faults;
     if (pause) {
         faults->paused++;

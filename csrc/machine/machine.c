@@ -177,6 +177,9 @@ void storsim_machine_destroy(storsim_machine_t *machine) {
     if (machine == NULL) {
         return;
     }
+    if (machine->head.tap != NULL) {
+        machine->head.tap->ops->gone(machine->head.tap);
+    }
     for (int room = SS_ROOM_COUNT - 1; room >= 0; room--) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->destroy != NULL) {
@@ -247,6 +250,26 @@ uint32_t ss_callback_depth(const storsim_machine_t *machine) {
     return machine->callback_depth;
 }
 
+/* The journal hears what is asked and what is answered; what the host does meanwhile is recorded as its own. */
+static storsim_status_t ask(storsim_machine_t *machine, storsim_callback_t *callback) {
+    ss_tap_t *tap = machine->head.tap;
+    if (tap == NULL) {
+        return machine->callback(machine->callback_host, callback);
+    }
+    storsim_status_t status = tap->ops->callback(tap, callback);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    uint32_t inside = machine->head.inside;
+    machine->head.inside = 0;
+    status = machine->callback(machine->callback_host, callback);
+    machine->head.inside = inside;
+    if (machine->head.tap != NULL) {
+        tap->ops->answer(tap, callback, status);
+    }
+    return status;
+}
+
 storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *callback) {
     if (machine->callback == NULL) {
         return STORSIM_CALLBACK;
@@ -258,7 +281,7 @@ storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *cal
     const uint64_t first = callback->values[0]; /* the host may overwrite it */
     const ss_mark_t began = ss_trace_mark(machine);
     machine->callback_depth++;
-    status = machine->callback(machine->callback_host, callback);
+    status = ask(machine, callback);
     machine->callback_depth--;
     ss_trace_span(machine, STORSIM_TRACE_CALLBACK, &began, (uint64_t)callback->kind, callback->routine, first, callback->result);
     return status == STORSIM_OK ? STORSIM_OK : STORSIM_CALLBACK;

@@ -3,6 +3,7 @@
 #define SS_MACHINE_I_H
 
 #include "machine/core.h"
+#include "machine/tap.h"
 
 /* --- clock ---------------------------------------------------------------------------------------------------------- */
 
@@ -129,6 +130,7 @@ typedef struct ss_hardware {
 } ss_hardware_t;
 
 struct storsim_machine {
+    ss_machine_head_t head; /* first: ss_tapped reads it from outside this room */
     ss_host_t host;
     uint64_t seed, fingerprint; /* fingerprint: of the configuration, compared at restore */
     storsim_memory_run_t *runs;

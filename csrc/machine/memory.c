@@ -1,5 +1,6 @@
 /* machine/memory.c: the public view of physical memory: map, queries, reservations, fragmentation, the debugger's bytes. */
 #include "machine/machine_i.h"
+#include "machine/operations.h"
 
 #include <string.h>
 
@@ -119,6 +120,10 @@ static void insert_reserved(ss_hardware_t *hardware, uint64_t first, uint64_t pa
 }
 
 storsim_status_t storsim_memory_reserve(storsim_machine_t *machine, uint64_t address, uint64_t length) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(address), ss_arg_in(length)};
+        return ss_tap_run(machine, &ss_machine_operations[SS_MEMORY_RESERVE], args, NULL);
+    }
     uint64_t first, pages;
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK) {
@@ -139,6 +144,10 @@ storsim_status_t storsim_memory_reserve(storsim_machine_t *machine, uint64_t add
 }
 
 storsim_status_t storsim_memory_release(storsim_machine_t *machine, uint64_t address, uint64_t length) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(address), ss_arg_in(length)};
+        return ss_tap_run(machine, &ss_machine_operations[SS_MEMORY_RELEASE], args, NULL);
+    }
     ss_hardware_t *hardware = &machine->hardware;
     uint64_t first, pages;
     storsim_status_t status = ss_machine_alive(machine);
@@ -174,6 +183,16 @@ storsim_status_t storsim_memory_release(storsim_machine_t *machine, uint64_t add
  * wanted share, so one pass pins exactly the share (up to a slot) and the choice depends on the seed alone. */
 storsim_status_t storsim_memory_fragment(storsim_machine_t *machine, uint64_t numerator, uint64_t denominator, uint64_t run_pages,
                                          uint64_t seed, uint64_t *pinned_pages) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(numerator),
+                                ss_arg_in(denominator),
+                                ss_arg_in(run_pages),
+                                ss_arg_in(seed),
+                                ss_arg_out(*pinned_pages)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_machine_operations[SS_MEMORY_FRAGMENT], args, NULL);
+        *pinned_pages = args[4].value;
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
@@ -233,6 +252,10 @@ storsim_status_t storsim_memory_read(storsim_machine_t *machine, uint64_t addres
 }
 
 storsim_status_t storsim_memory_write(storsim_machine_t *machine, uint64_t address, const void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(address), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_machine_operations[SS_MEMORY_WRITE], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK) {
         status = all_ram(machine, address, bytes);

@@ -4,6 +4,7 @@
  * u64 FNV-1a over everything before. Restore builds complete new states beside the live ones and swaps them in at the end, so that it
  * is whole or nothing. Policy: the version grows with any change of the layout; older versions are refused, never guessed. */
 #include "machine/machine_i.h"
+#include "machine/operations.h"
 
 #include <string.h>
 
@@ -83,7 +84,62 @@ static uint64_t checksum(const uint8_t *bytes, size_t count) {
     return hash;
 }
 
+/* --- for the journal -------------------------------------------------------------------------------------------------- */
+
+uint64_t ss_snapshot_name(const uint8_t *bytes, size_t length) {
+    uint64_t name = ss_mix(length, 0x534E4150);
+    size_t i = 0;
+    for (; length - i >= 8; i += 8) { /* bytes of a damaged snapshot have another name than the snapshot */
+        uint64_t word = 0;
+        for (size_t k = 0; k < 8; k++) {
+            word |= (uint64_t)bytes[i + k] << (8 * k);
+        }
+        name = (name ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        name ^= name >> 29;
+    }
+    for (; i < length; i++) {
+        name = ss_mix(name, bytes[i]);
+    }
+    return name;
+}
+
+static storsim_status_t recorded_snapshot(storsim_machine_t *machine, uint8_t **bytes, size_t *length) {
+    const storsim_operation_t *operation = &ss_machine_operations[SS_SNAPSHOT];
+    ss_tap_t *tap = machine->head.tap;
+    storsim_arg_t args[] = {ss_arg_out(0)};
+    storsim_status_t status = tap->ops->begin(tap, operation, args);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    machine->head.inside++;
+    status = storsim_snapshot(machine, bytes, length);
+    machine->head.inside--;
+    (void)ss_arg_give(&args[0], status == STORSIM_OK ? ss_snapshot_name(*bytes, *length) : 0, status);
+    tap->ops->end(tap, operation, args, status, 0);
+    return status;
+}
+
+static storsim_status_t recorded_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where) {
+    const storsim_operation_t *operation = &ss_machine_operations[SS_RESTORE];
+    ss_tap_t *tap = machine->head.tap;
+    storsim_arg_t args[] = {ss_arg_in(ss_snapshot_name(bytes, length)), ss_arg_data(bytes, length)};
+    storsim_status_t status = tap->ops->begin(tap, operation, args);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    machine->head.inside++;
+    status = storsim_restore(machine, bytes, length, where);
+    machine->head.inside--;
+    tap->ops->end(tap, operation, args, status, 0);
+    return status;
+}
+
+/* --- to bytes and back ------------------------------------------------------------------------------------------------ */
+
 storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, size_t *length) {
+    if (ss_tapped(machine)) {
+        return recorded_snapshot(machine, bytes, length);
+    }
     if (machine->callback_depth != 0 || machine->advance_depth != 0) {
         return STORSIM_REENTRY;
     }
@@ -152,6 +208,9 @@ static void drop_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT]) 
 }
 
 storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where) {
+    if (ss_tapped_bytes(machine, length)) {
+        return recorded_restore(machine, bytes, length, where);
+    }
     if (machine->callback_depth != 0 || machine->advance_depth != 0) {
         return STORSIM_REENTRY;
     }

@@ -4,6 +4,7 @@
  * and makes sure that the second, which moves bytes, cannot fail; so an access that stops the machine or finds no host
  * memory has moved nothing. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 #include <string.h>
 
@@ -305,9 +306,17 @@ static storsim_status_t entry(storsim_machine_t *machine, uint64_t address, uint
 }
 
 storsim_status_t storsim_read_va(storsim_machine_t *machine, uint64_t address, void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(address), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_READ_VA], args, NULL);
+    }
     return entry(machine, address, buffer, NULL, bytes);
 }
 
 storsim_status_t storsim_write_va(storsim_machine_t *machine, uint64_t address, const void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(address), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_WRITE_VA], args, NULL);
+    }
     return entry(machine, address, NULL, buffer, bytes);
 }

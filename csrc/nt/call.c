@@ -1,5 +1,6 @@
 /* nt/call.c: the call frame: who calls what, from where, at which level. Frames nest through callbacks. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine,
                                storsim_arg_t *args) {
@@ -113,6 +114,10 @@ static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, n
 
 storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t routine, uint8_t irql_min,
                                        uint8_t irql_max) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(routine), ss_arg_in(irql_min), ss_arg_in(irql_max)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_OVERRIDE_IRQL], args, NULL);
+    }
     nt_limit_t *limit;
     storsim_status_t status = irql_min > irql_max ? STORSIM_INVALID : override(machine, routine, &limit);
     if (status == STORSIM_OK) {
@@ -124,6 +129,10 @@ storsim_status_t storsim_override_irql(storsim_machine_t *machine, uint16_t rout
 }
 
 storsim_status_t storsim_override_first_os(storsim_machine_t *machine, uint16_t routine, uint32_t os) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(routine), ss_arg_in(os)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_OVERRIDE_FIRST_OS], args, NULL);
+    }
     nt_limit_t *limit;
     storsim_status_t status = override(machine, routine, &limit);
     if (status == STORSIM_OK) {

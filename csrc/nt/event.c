@@ -2,6 +2,7 @@
  * a structure of its own view: Type at 0, Size in ULONGs at 2, SignalState at 4, wait list at 8 (24 bytes on x64).
  * Source: public wdm.h transcriptions. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 enum { EVENT_BYTES = 24, SIGNAL_STATE = 4 };
 
@@ -21,6 +22,12 @@ static ss_block_t *event_at(const storsim_machine_t *machine, uint64_t address) 
 }
 
 storsim_status_t storsim_event_create(storsim_machine_t *machine, uint64_t *address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_out(*address)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_EVENT_CREATE], args, NULL);
+        *address = args[0].value;
+        return answer;
+    }
     ss_block_id_t id;
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK) {
@@ -44,6 +51,10 @@ storsim_status_t storsim_event_create(storsim_machine_t *machine, uint64_t *addr
 }
 
 storsim_status_t storsim_event_destroy(storsim_machine_t *machine, uint64_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_EVENT_DESTROY], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
@@ -66,10 +77,18 @@ static storsim_status_t put_state(storsim_machine_t *machine, uint64_t address, 
 }
 
 storsim_status_t storsim_event_set(storsim_machine_t *machine, uint64_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_EVENT_SET], args, NULL);
+    }
     return put_state(machine, address, 1);
 }
 
 storsim_status_t storsim_event_clear(storsim_machine_t *machine, uint64_t address) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(address)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_EVENT_CLEAR], args, NULL);
+    }
     return put_state(machine, address, 0);
 }
 

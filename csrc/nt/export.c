@@ -1,5 +1,6 @@
 /* nt/export.c: the records as the host program sees them, and views of a block's bytes that may outlive it. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 const char *storsim_block_kind_text(storsim_block_kind_t kind) {
     static const char *const texts[STORSIM_BLOCK_KIND_COUNT] = {[STORSIM_BLOCK_NONE] = "none",
@@ -100,8 +101,38 @@ bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block,
 
 /* --- views -------------------------------------------------------------------------------------------------------- */
 
+bool ss_export_bytes(const storsim_machine_t *machine, uint64_t token, uint8_t **data, uint64_t *size) {
+    const ss_nt_t *nt = nt_of(machine);
+    for (uint32_t i = 0; nt != NULL && i < nt->export_count; i++) {
+        if (nt->exports[i].token == token) {
+            *data = nt->exports[i].data;
+            *size = nt->exports[i].size;
+            return true;
+        }
+    }
+    return false;
+}
+
+void ss_export_name(const storsim_machine_t *machine, uint64_t block, uint64_t *va, uint64_t *pa) {
+    const ss_nt_t *nt = nt_of(machine);
+    ss_block_id_t id = live_of(nt, block);
+    *va = id != 0 ? block_at(nt, id)->va : 0;
+    if (*va != 0 || !storsim_allocation_extent(machine, block, 0, pa, &(uint64_t){0})) {
+        *pa = 0;
+    }
+}
+
 storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block, bool writable, uint8_t **data,
                                       uint64_t *size, uint64_t *token) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(0), ss_arg_in(0), ss_arg_in(writable), ss_arg_out(0)};
+        ss_export_name(machine, block, &args[0].value, &args[1].value);
+        storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_BLOCK_EXPORT], args, NULL);
+        if (answer == STORSIM_OK && ss_export_bytes(machine, args[3].value, data, size)) {
+            *token = args[3].value;
+        }
+        return answer;
+    }
     ss_nt_t *nt = nt_of(machine);
     storsim_status_t status = writable ? ss_machine_alive(machine) : STORSIM_OK;
     if (status != STORSIM_OK) {
@@ -126,6 +157,7 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
         return status;
     }
     nt->exports[nt->export_count++] = (nt_export_t){.token = ++nt->next_export,
+                                                    .data = bytes + record->store_offset,
                                                     .va = record->va,
                                                     .size = record->size,
                                                     .block = id,
@@ -169,6 +201,10 @@ static storsim_status_t check_late(storsim_machine_t *machine, const nt_export_t
 }
 
 storsim_status_t storsim_block_unexport(storsim_machine_t *machine, uint64_t token) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(token)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_BLOCK_UNEXPORT], args, NULL);
+    }
     ss_nt_t *nt = nt_of(machine);
     uint32_t at = 0;
     while (at < nt->export_count && nt->exports[at].token != token) {

@@ -7,6 +7,7 @@
  * DISPATCH_LEVEL and dpc_latency has passed. Model choice throughout. Source of the order (interrupts before DPCs,
  * levels): DESIGN §4. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 enum { EVENT_DPC_READY = 1, STORM_BOUND = 64 };
 #define DPC_BURST 10000u /* deferred calls without time moving: the watchdog's idea of an endless loop */
@@ -86,6 +87,10 @@ storsim_status_t ss_interrupt_connect(storsim_machine_t *machine, uint32_t line,
 
 storsim_status_t storsim_connect_interrupt(storsim_machine_t *machine, uint32_t line, uint8_t irql, uint64_t routine,
                                            uint64_t context) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(line), ss_arg_in(irql), ss_arg_in(routine), ss_arg_in(context)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_CONNECT_INTERRUPT], args, NULL);
+    }
     const nt_connection_t made = {
         .line = line, .irql = irql, .room = SS_ROOM_HOST, .routine = routine, .context = context};
     storsim_status_t status = ss_machine_alive(machine);
@@ -230,6 +235,10 @@ storsim_status_t ss_dpc_queue(storsim_machine_t *machine, ss_room_t room, uint16
 }
 
 storsim_status_t storsim_queue_dpc(storsim_machine_t *machine, uint64_t routine, uint64_t context) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(routine), ss_arg_in(context)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_QUEUE_DPC], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK) {
         status = routine != 0 ? ss_dpc_queue(machine, SS_ROOM_HOST, 0, routine, context) : STORSIM_INVALID;
@@ -311,6 +320,14 @@ storsim_status_t ss_deliver(storsim_machine_t *machine) {
 }
 
 storsim_status_t storsim_run_dpcs(storsim_machine_t *machine, uint32_t *ran) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_out(ran != NULL ? *ran : 0u)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_RUN_DPCS], args, NULL);
+        if (ran != NULL) {
+            *ran = (uint32_t)args[0].value;
+        }
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     uint32_t count = 0;
     while (status == STORSIM_OK && storsim_irql(machine) < DISPATCH_LEVEL) {

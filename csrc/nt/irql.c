@@ -1,5 +1,6 @@
 /* nt/irql.c: levels, CPUs, the callback context of each CPU. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 uint8_t storsim_irql(const storsim_machine_t *machine) {
     const ss_nt_t *nt = nt_of(machine);
@@ -30,6 +31,10 @@ void nt_sync(storsim_machine_t *machine) {
 }
 
 storsim_status_t storsim_set_cpu(storsim_machine_t *machine, uint32_t cpu) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(cpu)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_SET_CPU], args, NULL);
+    }
     ss_nt_t *nt = nt_of(machine);
     if (cpu >= nt->config.cpus) {
         return STORSIM_INVALID;
@@ -40,6 +45,14 @@ storsim_status_t storsim_set_cpu(storsim_machine_t *machine, uint32_t cpu) {
 }
 
 storsim_status_t storsim_set_irql(storsim_machine_t *machine, uint8_t irql, uint8_t *old) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(irql), ss_arg_out(old != NULL ? *old : 0u)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_SET_IRQL], args, NULL);
+        if (old != NULL) {
+            *old = (uint8_t)args[1].value;
+        }
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;

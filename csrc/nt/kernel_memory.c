@@ -2,9 +2,16 @@
  * memory. A driver gets such an address from above (a parameter block, a local variable) and must not treat it like its
  * own nonpaged allocations. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes,
                                               uint64_t *va) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in((uint64_t)kind), ss_arg_in(bytes), ss_arg_out(*va)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_KERNEL_MEMORY_CREATE], args, NULL);
+        *va = args[2].value;
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status == STORSIM_OK &&
         ((kind != STORSIM_BLOCK_KERNEL_STACK && kind != STORSIM_BLOCK_PAGEABLE) || bytes == 0)) {
@@ -24,6 +31,10 @@ storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsi
 }
 
 storsim_status_t storsim_kernel_memory_destroy(storsim_machine_t *machine, uint64_t va) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(va)};
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_KERNEL_MEMORY_DESTROY], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;

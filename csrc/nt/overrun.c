@@ -10,6 +10,7 @@
  * (`trespass`), as if the tag DmaVrfy0 (the 8 bytes next to the block's pages) or the padding behind it had been
  * overwritten. Model choice. */
 #include "nt/nt_i.h"
+#include "nt/operations.h"
 
 #define TAG_BYTES 8u
 
@@ -212,6 +213,9 @@ void ss_guards_record(ss_call_t *call, uint32_t owner) {
 }
 
 storsim_status_t storsim_verify_guards(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_nt_operations[SS_NT_VERIFY_GUARDS], NULL, NULL);
+    }
     ss_call_t call;
     storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
     if (status != STORSIM_OK) {

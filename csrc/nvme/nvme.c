@@ -3,6 +3,7 @@
  * What a controller can see for itself decides the completion status; what only the owner of the memory can see, or what no rule of
  * the interface lets the controller refuse, is reported and the command completes. */
 #include "nvme/nvme_i.h"
+#include "nvme/operations.h"
 
 #include <string.h>
 
@@ -92,6 +93,10 @@ storsim_status_t storsim_nvme_set_hooks(storsim_machine_t *machine, const storsi
 }
 
 storsim_status_t storsim_nvme_attach(storsim_machine_t *machine, uint32_t device, const storsim_nvme_identify_t *identify) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(device), ss_arg_data(identify, 1)};
+        return ss_tap_run(machine, &ss_nvme_operations[SS_NVME_ATTACH], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;
@@ -123,6 +128,11 @@ storsim_status_t storsim_nvme_attach(storsim_machine_t *machine, uint32_t device
 }
 
 void storsim_nvme_detach(storsim_machine_t *machine, uint32_t device) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(device)};
+        (void)ss_tap_run(machine, &ss_nvme_operations[SS_NVME_DETACH], args, NULL);
+        return;
+    }
     nvme_room_t *room = room_of(machine);
     for (uint32_t i = 0; room != NULL && i < room->count; i++) {
         if (room->list[i]->device == device) {
@@ -320,6 +330,12 @@ static storsim_status_t enable(storsim_machine_t *machine, nvme_controller_t *co
 
 storsim_status_t storsim_nvme_set_features(storsim_machine_t *machine, uint32_t device, uint8_t fid, const uint32_t cdw[5],
                                            uint32_t *status) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(device), ss_arg_in(fid), ss_arg_data(cdw, 5), ss_arg_out(*status)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_nvme_operations[SS_NVME_SET_FEATURES], args, NULL);
+        *status = (uint32_t)args[3].value;
+        return answer;
+    }
     storsim_status_t outcome = ss_machine_alive(machine);
     nvme_controller_t *controller = nvme_find(machine, device);
     if (outcome != STORSIM_OK || controller == NULL) {
@@ -357,6 +373,10 @@ storsim_status_t storsim_nvme_get_features(storsim_machine_t *machine, uint32_t 
 }
 
 storsim_status_t storsim_nvme_reset(storsim_machine_t *machine, uint32_t device) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(device)};
+        return ss_tap_run(machine, &ss_nvme_operations[SS_NVME_RESET], args, NULL);
+    }
     storsim_status_t outcome = ss_machine_alive(machine);
     nvme_controller_t *controller = nvme_find(machine, device);
     if (outcome != STORSIM_OK || controller == NULL) {

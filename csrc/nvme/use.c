@@ -1,5 +1,6 @@
 /* nvme/use.c: the controller uses its buffer, and notices what others did to it. */
 #include "nvme/nvme_i.h"
+#include "nvme/operations.h"
 
 #include <string.h>
 
@@ -117,6 +118,10 @@ storsim_status_t nvme_verify_list(storsim_machine_t *machine, nvme_controller_t 
 }
 
 storsim_status_t storsim_nvme_verify(storsim_machine_t *machine, uint32_t device) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(device)};
+        return ss_tap_run(machine, &ss_nvme_operations[SS_NVME_VERIFY], args, NULL);
+    }
     nvme_controller_t *controller = nvme_find(machine, device);
     if (controller == NULL) {
         return STORSIM_STALE;
@@ -177,6 +182,10 @@ static storsim_status_t move(storsim_machine_t *machine, const nvme_controller_t
 }
 
 storsim_status_t storsim_nvme_hmb_read(storsim_machine_t *machine, uint32_t device, uint64_t offset, void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(device), ss_arg_in(offset), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_nvme_operations[SS_NVME_HMB_READ], args, NULL);
+    }
     nvme_controller_t *controller = NULL;
     storsim_status_t status = admit(machine, device, offset, bytes, &controller);
     if (status != STORSIM_OK) {
@@ -218,6 +227,10 @@ static bool reserve_written(storsim_machine_t *machine, nvme_controller_t *contr
 }
 
 storsim_status_t storsim_nvme_hmb_write(storsim_machine_t *machine, uint32_t device, uint64_t offset, const void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(device), ss_arg_in(offset), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_nvme_operations[SS_NVME_HMB_WRITE], args, NULL);
+    }
     nvme_controller_t *controller = NULL;
     storsim_status_t status = admit(machine, device, offset, bytes, &controller);
     if (status != STORSIM_OK || bytes == 0) {

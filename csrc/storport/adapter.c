@@ -2,6 +2,7 @@
  *
  * An adapter's record outlives its removal, so that a call with a dead extension can say whose it was. Its number is never reused. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 #include <string.h>
 
@@ -120,6 +121,18 @@ static void unmake(storsim_machine_t *machine, ss_adapter_t *adapter) {
 }
 
 storsim_status_t storsim_adapter_add(storsim_machine_t *machine, const storsim_adapter_config_t *config, uint32_t *number) {
+    if (ss_tapped(machine)) {
+        const char *name = config != NULL ? config->name : NULL;
+        storsim_arg_t args[] = {ss_arg_data(name, name != NULL ? strlen(name) : 0),
+                                ss_arg_data(config, 1),
+                                ss_arg_out(*number),
+                                ss_arg_out(0),
+                                ss_arg_out(0),
+                                ss_arg_out(0)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_sp_operations[SS_SP_ADAPTER_ADD], args, NULL);
+        *number = (uint32_t)args[2].value;
+        return answer;
+    }
     ss_port_t *port = ss_port(machine);
     if (port == NULL || config == NULL || !valid(machine, config)) {
         return STORSIM_INVALID;
@@ -227,6 +240,10 @@ storsim_status_t storsim_port_config_get(const storsim_machine_t *machine, uint3
 
 storsim_status_t storsim_port_config_set(storsim_machine_t *machine, uint32_t number, storsim_port_config_field_t field,
                                          uint64_t value) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(number), ss_arg_in((uint64_t)field), ss_arg_in(value)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_PORT_CONFIG_SET], args, NULL);
+    }
     ss_adapter_t *adapter = ss_adapter_live(machine, number);
     if (adapter == NULL || field < 0 || field >= STORSIM_PC_COUNT) {
         return adapter == NULL ? STORSIM_STALE : STORSIM_INVALID;

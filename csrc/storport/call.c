@@ -9,6 +9,7 @@
  *
  * From step 2 on a failing call clears its out-parameters. A call that stops the machine or the host writes nothing at all. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 #include <string.h>
 
@@ -203,6 +204,10 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
     if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
         ss_port(machine) == NULL || (routine->param_count > 0 && args == NULL)) {
         return STORSIM_INVALID;
+    }
+    if (ss_tapped(machine)) {
+        const storsim_operation_t operation = ss_sp_operation(routine);
+        return ss_tap_run(machine, &operation, args, result);
     }
     for (uint8_t i = 0; i < routine->param_count; i++) {
         args[i].written = false;

@@ -3,6 +3,7 @@
  * Frames of all CPUs lie in one array, oldest first; a CPU's current callback is its last frame. So two host threads on two CPUs may
  * enter and leave in any order. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 #include <string.h>
 
@@ -108,6 +109,11 @@ storsim_context_t storsim_callback_current(const storsim_machine_t *machine, uin
 }
 
 storsim_status_t storsim_callback_enter(storsim_machine_t *machine, uint32_t number, storsim_context_t context, const char *control) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(number), ss_arg_in((uint64_t)context),
+                                ss_arg_data(control, control != NULL ? strlen(control) : 0)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_CALLBACK_ENTER], args, NULL);
+    }
     ss_port_t *port = ss_port(machine);
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
@@ -139,6 +145,9 @@ storsim_status_t storsim_callback_enter(storsim_machine_t *machine, uint32_t num
 }
 
 storsim_status_t storsim_callback_leave(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_CALLBACK_LEAVE], NULL, NULL);
+    }
     ss_port_t *port = ss_port(machine);
     const ss_frame_t *top = port != NULL ? ss_frame_top(port, storsim_cpu(machine)) : NULL;
     if (top == NULL) {

@@ -12,6 +12,7 @@
  *                    adapter knob write_combining=false turns it off).
  * Only memory for DMA has shadows: contiguous and DMA memory. A block's shadow begins and ends with it. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 enum { CACHED = 1, WRITE_COMBINED = 2 };
 
@@ -145,17 +146,29 @@ static storsim_status_t transfer(storsim_machine_t *machine, uint32_t number, ui
 }
 
 storsim_status_t storsim_adapter_dma_read(storsim_machine_t *machine, uint32_t adapter, uint64_t address, void *buffer, size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(adapter), ss_arg_in(address), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_DMA_READ], args, NULL);
+    }
     return transfer(machine, adapter, address, buffer, NULL, bytes);
 }
 
 storsim_status_t storsim_adapter_dma_write(storsim_machine_t *machine, uint32_t adapter, uint64_t address, const void *buffer,
                                            size_t bytes) {
+    if (ss_tapped_bytes(machine, bytes)) {
+        storsim_arg_t args[] = {ss_arg_in(adapter), ss_arg_in(address), ss_arg_data(buffer, bytes)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_DMA_WRITE], args, NULL);
+    }
     return transfer(machine, adapter, address, NULL, buffer, bytes);
 }
 
 /* --- flushes and fences ------------------------------------------------------------------------------------------------ */
 
 storsim_status_t storsim_adapter_flush(storsim_machine_t *machine, uint32_t number, uint64_t va, uint64_t bytes, bool to_device) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(number), ss_arg_in(va), ss_arg_in(bytes), ss_arg_in(to_device)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_FLUSH], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     uint64_t end;
     if (status != STORSIM_OK) {
@@ -186,6 +199,9 @@ storsim_status_t storsim_adapter_flush(storsim_machine_t *machine, uint32_t numb
 }
 
 storsim_status_t storsim_store_fence(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_STORE_FENCE], NULL, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     return status == STORSIM_OK ? ss_bus_drain(machine) : status;
 }

@@ -1,6 +1,7 @@
 /* storport/leaks.c: an adapter goes (spec §3.13, ruling R18). Every leak is recorded before anything else happens, then the checks that
  * are on decide whether the machine stops; if it runs on, everything is freed by force. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 typedef struct leaks {
     uint64_t pool, dma, lists, found;
@@ -95,6 +96,13 @@ static void release_all(storsim_machine_t *machine, ss_adapter_t *adapter) {
 }
 
 storsim_status_t storsim_adapter_remove(storsim_machine_t *machine, uint32_t number, size_t *first_leak, size_t *count) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(number), ss_arg_out(*first_leak), ss_arg_out(*count)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_sp_operations[SS_SP_ADAPTER_REMOVE], args, NULL);
+        *first_leak = (size_t)args[1].value;
+        *count = (size_t)args[2].value;
+        return answer;
+    }
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
         return status;

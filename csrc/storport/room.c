@@ -1,5 +1,6 @@
 /* storport/room.c: the Storport room hangs itself on a machine. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 ss_port_t *ss_port(const storsim_machine_t *machine) {
     return ss_room_state(machine, SS_ROOM_STORPORT);
@@ -55,6 +56,9 @@ static const ss_room_ops_t room_ops = {
 static const ss_kernel_ops_t kernel_ops = {.dpc = ss_sg_dpc};
 
 storsim_status_t storsim_storport_attach(storsim_machine_t *machine) {
+    if (ss_tapped(machine)) {
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_ATTACH], NULL, NULL);
+    }
     if (ss_port(machine) != NULL || storsim_nt_config(machine) == NULL) {
         return STORSIM_INVALID;
     }

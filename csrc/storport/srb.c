@@ -4,6 +4,7 @@
  * an LU extension (zeroed) if asked for, and per data buffer its pages and the MDL that describes them. All of it is the port's: it goes
  * with the request, and pointers got through the request die with it. */
 #include "storport/room.h"
+#include "storport/operations.h"
 
 #include <string.h>
 
@@ -212,6 +213,13 @@ static void release_all(storsim_machine_t *machine, ss_srb_t *srb, bool undo) {
 }
 
 storsim_status_t storsim_srb_create(storsim_machine_t *machine, uint32_t number, const storsim_srb_config_t *config, uint64_t *va) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(number), ss_arg_data(config, 1), ss_arg_out(*va), ss_arg_out(0), ss_arg_out(0),
+                                ss_arg_out(0),     ss_arg_out(0),          ss_arg_out(0),   ss_arg_out(0), ss_arg_out(0)};
+        storsim_status_t answer = ss_tap_run(machine, &ss_sp_operations[SS_SP_SRB_CREATE], args, NULL);
+        *va = args[2].value;
+        return answer;
+    }
     ss_port_t *port = ss_port(machine);
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
@@ -308,6 +316,10 @@ void ss_srb_release(storsim_machine_t *machine, ss_srb_t *srb) {
 }
 
 storsim_status_t storsim_srb_complete(storsim_machine_t *machine, uint64_t va) {
+    if (ss_tapped(machine)) {
+        storsim_arg_t args[] = {ss_arg_in(va)};
+        return ss_tap_run(machine, &ss_sp_operations[SS_SP_SRB_COMPLETE], args, NULL);
+    }
     storsim_status_t status = ss_machine_alive(machine);
     ss_srb_t *srb = ss_srb(machine, va);
     if (status != STORSIM_OK || srb == NULL) {

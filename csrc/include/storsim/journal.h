@@ -174,21 +174,28 @@ storsim_status_t storsim_journal_shrink(const storsim_journal_t *journal, const 
 
 /* --- where values come from ------------------------------------------------------------------------------------------- */
 
-/* A value that an earlier operation gave out. call: index of that operation among the CALL records; output: its argument, or
- * STORSIM_OUTPUT_RESULT; element, member: inside an array; offset: added. */
+/* How an input follows from a value that an earlier operation (or callback) gave out. */
+typedef enum storsim_derivation {
+    STORSIM_BY_VALUE = 0,    /* the value plus offset */
+    STORSIM_BY_PHYSICAL = 1, /* the physical address behind the kernel address value + offset */
+    STORSIM_BY_MAPPING = 2   /* MappedSystemVa of the MDL at the value, plus offset */
+} storsim_derivation_t;
+
 #define STORSIM_OUTPUT_RESULT UINT8_C(0xFF)
-#define STORSIM_NO_CALL UINT32_MAX
+#define STORSIM_NO_RECORD UINT32_MAX
 typedef struct storsim_reference {
-    uint32_t call; /* STORSIM_NO_CALL: a number of its own */
-    uint8_t output;
-    uint32_t element, member;
+    uint32_t record;         /* index of the CALL or CALLBACK record that gave it; STORSIM_NO_RECORD: a number of its own */
+    storsim_derivation_t by;
+    uint8_t output;          /* argument of the CALL or STORSIM_OUTPUT_RESULT; value of the CALLBACK */
+    uint32_t element, member; /* inside an array */
     uint64_t offset;
 } storsim_reference_t;
 typedef struct storsim_journal_links storsim_journal_links_t;
 /* Finds them for the whole journal by replaying it. NO_MEMORY, INVALID as replay. */
 storsim_status_t storsim_journal_link(const storsim_journal_t *journal, storsim_journal_links_t **links);
-/* Of one input: CALL record number `call`, argument, element and member (0 for plain numbers). O(log inputs). */
-storsim_reference_t storsim_links_get(const storsim_journal_links_t *links, uint32_t call, uint8_t argument, uint32_t element,
+/* Of one input: record index of a CALL or STORE, argument, element and member (0 for plain numbers). O(log records + references of the
+ * record). */
+storsim_reference_t storsim_links_get(const storsim_journal_links_t *links, uint32_t record, uint8_t argument, uint32_t element,
                                       uint32_t member);
 void storsim_links_destroy(storsim_journal_links_t *links);
 

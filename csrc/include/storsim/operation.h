@@ -21,11 +21,12 @@ extern "C" {
 
 #define STORSIM_MAX_ARGS (STORSIM_MAX_PARAMS + 1)
 
-/* A structure in host layout as a list of whole numbers. width: bytes 1, 2, 4, 8; a bool counts as 1. */
+/* A structure in host layout as a list of whole numbers. width: bytes 1, 2, 4, 8; boolean: a C bool, 0 or 1. */
 typedef struct storsim_member {
     const char *name;
     uint16_t offset;
     uint8_t width;
+    bool boolean;
 } storsim_member_t;
 typedef struct storsim_layout {
     const char *name;
@@ -38,7 +39,8 @@ enum {
     STORSIM_OP_SETUP = 1,  /* makes the machine what it is: not removed by the shrinker */
     STORSIM_OP_OPENS = 2,  /* a bracket that the next STORSIM_OP_CLOSES of the same room ends: removed together */
     STORSIM_OP_CLOSES = 4,
-    STORSIM_OP_RESULT = 8  /* result is meaningful (a status or value of the simulated routine) */
+    STORSIM_OP_RESULT = 8, /* result is meaningful (a status or value of the simulated routine) */
+    STORSIM_OP_SURE = 16   /* has no status: cannot fail */
 };
 
 typedef struct storsim_operation storsim_operation_t;
