@@ -6,6 +6,7 @@ Machine it is the default of its devices.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypedDict
 
@@ -86,6 +87,8 @@ class MachineKnobs(DeviceKnobs, total=False):
     systematic_what_if: bool
     trace_entries: int
     site_depth: int
+    journal: bool | str | os.PathLike[str]
+    journal_limit: int
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -104,6 +107,14 @@ def _flag(name: str, value: Any) -> bool:
     if value not in (False, True):
         raise TypeError(f"{name}={value!r}: pass True or False")
     return bool(value)
+
+
+def _journal(name: str, value: Any) -> bool | str:
+    if value in (False, True):
+        return bool(value)
+    if isinstance(value, (str, os.PathLike)) and os.fspath(value):
+        return os.fsdecode(value)
+    raise TypeError(f"{name}={value!r}: pass True, False, or the path of a file to write to")
 
 
 def _whole(lowest: int, highest: int = NO_LIMIT) -> Callable[[str, Any], int]:
@@ -421,6 +432,24 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("trace_entries", "machine", 4096, "entries", "model choice", _whole(1, 1 << 24), "capacity of the trace ring"),
     Knob("site_depth", "machine", 1, "1 to 16", "model choice", _whole(1, 16), "callers that a call site remembers"),
+    Knob(
+        "journal",
+        "machine",
+        True,
+        "True, False, or a path",
+        "model choice",
+        _journal,
+        "records every operation: in memory, nowhere, or in a file too, which has each call before it runs",
+    ),
+    Knob(
+        "journal_limit",
+        "machine",
+        64 * MIB,
+        "bytes",
+        "model choice",
+        _whole(1),
+        "records kept in memory; beyond it nothing more is kept",
+    ),
     Knob("node", "device", 0, "NUMA node", "model choice", _whole(0, 63), "node the device sits on"),
     Knob(
         "device_extension_bytes",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from storsim.event import Event
     from storsim.faults import Faults
     from storsim.hda import Hda
+    from storsim.journal import Journal
     from storsim.kernel_memory import KernelMemory
     from storsim.memory_range import MemoryRange
     from storsim.report import PoolTable
@@ -180,14 +181,18 @@ class Machine(_core.Machine):
             "seed": seed,
         }
         self._given = (memory, settings | {"cpus": cpus} | dict(more))
+        self._host_may_fail = _fail_host_at != 0
         self._known: list[Finding] = []
         self._seen = b""
         self._own_notes: list[Finding] = []
         self._hdas: list[Hda] = []
         self._names: dict[int, str] = {}
         distances = values["distances"]
+        file = None
         if distances is not None and len(distances) != values["nodes"]:
             raise ValueError(f"distances: one row for each of the {values['nodes']} nodes")
+        if not isinstance(values["journal"], bool):
+            file = open(values["journal"], "wb", buffering=0)  # noqa: SIM115
         super().__init__(
             tuple(tuple(item) for item in ranges),
             _hardware(values),
@@ -196,7 +201,10 @@ class Machine(_core.Machine):
             values["site_depth"],
             _fail_host_at,
             _fail_host_on,
+            (values["journal_limit"], file) if values["journal"] is not False else None,
         )
+        if self._journal is not None:
+            self._journal.note("python.machine", repr(self))
         if nodes is None and used != list(range(len(used))):
             self._own_notes.append(_renumbered(used))
         for routine, levels in values["irql_table"].items():
@@ -375,6 +383,19 @@ class Machine(_core.Machine):
         from storsim.trace import Trace
 
         return Trace(self)
+
+    @property
+    def journal(self) -> Journal:
+        """What was done to the machine, as data. Stays readable after close().
+
+        Raises RuntimeError when the machine was made with ``journal=False``.
+        """
+        from storsim.journal import Journal
+
+        if self._journal is None:
+            raise RuntimeError("this machine keeps no journal: it was made with journal=False")
+        self._journal.show()
+        return Journal(self._journal, self._sites)
 
     def allocations(self) -> Allocations:
         """Live allocations in order of allocation."""

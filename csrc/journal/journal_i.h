@@ -54,7 +54,7 @@ struct storsim_journal {
     uint8_t *frame; /* a record on its way to the sink */
     size_t frame_capacity;
     uint32_t sink_check;
-    bool sink_failed;
+    bool sink_failed, owes; /* owes: it failed where a call could not say so */
     uint64_t *snapshots; /* names of those taken */
     uint32_t snapshot_count, snapshot_capacity;
     ss_view_t *views;

@@ -285,6 +285,10 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
     if (idle(journal)) {
         return STORSIM_OK;
     }
+    if (journal->owes) {
+        journal->owes = false;
+        return STORSIM_CALLBACK;
+    }
     storsim_status_t status = prepare(journal, operation, args);
     if (status == STORSIM_OK && journal->view_count != 0 && !ss_views_blind(operation)) {
         status = ss_views_look(journal);
@@ -352,7 +356,7 @@ static void tap_end(ss_tap_t *tap, const storsim_operation_t *operation, const s
         }
     }
     journal->pending -= return_room(operation, args);
-    (void)ss_journal_commit(journal, at); /* a sink that fails here says so at the next call */
+    journal->owes = ss_journal_commit(journal, at) != STORSIM_OK; /* a sink that fails here says so at the next call */
     if (operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT) {
         ss_view_made(journal, args, status);
     } else if (operation->id == SS_OP_NT + SS_NT_BLOCK_UNEXPORT) {

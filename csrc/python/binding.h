@@ -45,7 +45,7 @@ typedef struct ss_plan ss_plan_t;
     X(Adapter)                                                                                                         \
     X(Routine)                                                                                                         \
     X(Routines)                                                                                                        \
-    X(Pointer) X(Mdl) X(ScatterGatherList) X(Srb) X(Block) X(Snapshot) X(Sites) X(AccessRange) X(LiveRegister)         \
+    X(Journal) X(Pointer) X(Mdl) X(ScatterGatherList) X(Srb) X(Block) X(Snapshot) X(Sites) X(AccessRange) X(LiveRegister)         \
         X(Mmio) X(RegisterFile)                                                                                        \
         X(BufferDescriptors) X(CodecResponse) X(GroupAffinity) X(DeviceExtension) X(Finding) X(Site) X(stor_status)    \
             X(stor_members) X(nt_status) X(str_machine) X(package)
@@ -102,6 +102,7 @@ typedef struct ss_machine_object {
     bool warns;         /* level verifier */
     PyObject *bugcheck; /* the BugCheck raised when the machine stopped */
     uint64_t exports;   /* live buffers */
+    PyObject *journal;  /* Journal, or NULL */
     /* host memory */
     uint64_t host_requests, host_bytes, host_fail_at;
     bool host_fail_on; /* from the n-th request on instead of just once */
@@ -426,6 +427,15 @@ extern PyType_Spec ss_machine_spec, ss_adapter_spec, ss_routine_spec, ss_routine
     ss_register_file_spec;
 
 /* routine.c, plan.c, document.c */
+/* journal.c */
+extern PyType_Spec ss_journal_spec;
+/* A journal as settings ask for it: None for none, else (memory limit, file or None). -1 with an exception. */
+int ss_journal_make(ss_machine_object_t *machine, PyObject *settings);
+storsim_status_t ss_journal_listen(ss_machine_object_t *machine, storsim_machine_t *core);
+bool ss_journal_complains(PyObject *journal); /* true with OSError set when its file failed */
+void ss_journal_close(PyObject *journal);     /* the machine is going to be closed */
+PyObject *ss_operations(PyObject *module, PyObject *ignored);
+
 typedef struct ss_snapshot_object {
     PyObject_HEAD
     uint8_t *bytes;

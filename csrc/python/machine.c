@@ -113,6 +113,9 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     config->host = &host; /* copied by the machine: the pointer does not outlive this frame */
     storsim_status_t status = storsim_machine_create(config, &core);
     config->host = NULL;
+    if (status == STORSIM_OK) {
+        status = ss_journal_listen(self, core);
+    }
     if (status == STORSIM_INVALID) {
         PyErr_SetString(
             PyExc_ValueError,
@@ -139,9 +142,9 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
     return 0;
 }
 
-/* Machine(ranges, machine, nt, distances, site_depth, fail_at, fail_on): everything normalised by storsim.machine. */
+/* Machine(ranges, machine, nt, distances, site_depth, fail_at, fail_on, journal): everything normalised by storsim.machine. */
 static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwargs) {
-    PyObject *map, *machine_values, *nt_values, *distances;
+    PyObject *map, *machine_values, *nt_values, *distances, *journal;
     int site_depth, fail_on;
     unsigned long long fail_at;
     if (self->core != NULL || self->closed) {
@@ -149,8 +152,8 @@ static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwa
         return -1;
     }
     if ((kwargs && PyDict_GET_SIZE(kwargs) > 0) ||
-        !PyArg_ParseTuple(args, "O!O!O!OiKp", &PyTuple_Type, &map, &PyDict_Type, &machine_values, &PyDict_Type,
-                          &nt_values, &distances, &site_depth, &fail_at, &fail_on)) {
+        !PyArg_ParseTuple(args, "O!O!O!OiKpO", &PyTuple_Type, &map, &PyDict_Type, &machine_values, &PyDict_Type,
+                          &nt_values, &distances, &site_depth, &fail_at, &fail_on, &journal)) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "use storsim.Machine, which takes keywords");
         }
@@ -177,7 +180,7 @@ static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwa
     self->host_fail_on = fail_on;
     self->warns = nt.level == STORSIM_VERIFIER;
     self->sites = self->sites ? self->sites : ss_sites_new(self->state, site_depth);
-    int result = self->sites ? boot(self, &config, &nt) : -1;
+    int result = self->sites && ss_journal_make(self, journal) == 0 ? boot(self, &config, &nt) : -1;
     PyMem_Free(ranges);
     return result;
 }
@@ -226,6 +229,7 @@ static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ig
         PyErr_SetString(PyExc_RuntimeError, storsim_status_text(STORSIM_REENTRY));
         return NULL;
     }
+    ss_journal_close(self->journal);
     self->closed = true;
     PyDict_Clear(self->tokens);
     PyDict_Clear(self->transfers);
@@ -244,6 +248,7 @@ static int machine_traverse(ss_machine_object_t *self, visitproc visit, void *ar
     Py_VISIT(self->sites);
     Py_VISIT(self->warned);
     Py_VISIT(self->bugcheck);
+    Py_VISIT(self->journal);
     return 0;
 }
 
@@ -265,6 +270,7 @@ static void machine_dealloc(ss_machine_object_t *self) {
     machine_clear(self);
     storsim_machine_destroy(
         self->core); /* no buffer can be live: each holds a reference to an object that holds this one */
+    Py_CLEAR(self->journal); /* outlives the core: it listens to it */
     Py_CLEAR(self->tokens);
     Py_CLEAR(self->transfers);
     Py_CLEAR(self->sites);
@@ -292,6 +298,10 @@ static PyObject *machine_storport(ss_machine_object_t *self, void *Py_UNUSED(clo
 
 static PyObject *machine_sites(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
     return Py_NewRef(self->sites ? self->sites : Py_None);
+}
+
+static PyObject *machine_journal(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
+    return Py_NewRef(self->journal ? self->journal : Py_None);
 }
 
 static PyObject *machine_host(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
@@ -343,6 +353,7 @@ static PyGetSetDef machine_getset[] = {
     {"irql", (getter)machine_irql, NULL, PyDoc_STR("IRQL of the calling thread's CPU."), NULL},
     {"cpu", (getter)machine_cpu, NULL, PyDoc_STR("CPU of the calling thread."), NULL},
     {"_dead", (getter)machine_dead, NULL, PyDoc_STR("Whether a bugcheck stopped the machine."), NULL},
+    {"_journal", (getter)machine_journal, NULL, PyDoc_STR("The recording, or None."), NULL},
     {"_sites", (getter)machine_sites, NULL, PyDoc_STR("Table of call sites."), NULL},
     {"_host_memory", (getter)machine_host, NULL, PyDoc_STR("(requests, bytes) asked of the host so far."), NULL},
     {"stopped", (getter)machine_stopped, NULL,

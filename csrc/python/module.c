@@ -67,6 +67,7 @@ static int add_types(PyObject *module, ss_state_t *state) {
         {&state->RegisterFile, &ss_register_file_spec, NULL},
         {&state->Block, &ss_block_spec, NULL},
         {&state->Snapshot, &ss_snapshot_spec, NULL},
+        {&state->Journal, &ss_journal_spec, NULL},
         {&state->Sites, &ss_sites_spec, NULL},
         {&state->AccessRange, &ss_access_range_spec, NULL},
         {&state->GroupAffinity, &ss_group_affinity_spec, NULL},
@@ -208,6 +209,8 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
     {"behaviour_layout", ss_behaviour_layout, METH_NOARGS,
      PyDoc_STR("behaviour_layout($module, /)\n--\n\nWhat the bits of a set of behaviours mean, for storsim.coverage.")},
+    {"operations", ss_operations, METH_NOARGS,
+     PyDoc_STR("operations($module, /)\n--\n\nWhat a journal can record: (id, name, family, flags, parameters).")},
     {"hdaudio_encode", ss_hdaudio_encode, METH_VARARGS,
      PyDoc_STR("hdaudio_encode($module, rate, bits, container, channels, /)\n--\n\nHDAUDIO_CONVERTER_FORMAT of a "
                "stream format, or None.")},

@@ -127,6 +127,9 @@ static int raise_violation(ss_machine_object_t *machine, PyObject *result) {
 }
 
 static int raise_pending(ss_machine_object_t *machine) {
+    if (machine->pending == NULL && ss_journal_complains(machine->journal)) {
+        return -1;
+    }
     if (machine->pending == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "a callback of the machine failed without saying why");
         return -1;

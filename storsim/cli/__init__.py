@@ -16,7 +16,20 @@ from types import ModuleType
 
 from storsim.cli.parser import Parser
 
-COMMANDS = ("demo", "play", "record", "sweep", "coverage", "campaign", "export", "ddis", "info")
+COMMANDS = (
+    "demo",
+    "play",
+    "record",
+    "sweep",
+    "coverage",
+    "campaign",
+    "replay",
+    "shrink",
+    "script",
+    "export",
+    "ddis",
+    "info",
+)
 
 EXIT_DONE = 0
 EXIT_FOUND = 1
