@@ -159,7 +159,7 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
 
 storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_config_t *config) {
     if (ss_tapped(machine)) {
-        storsim_arg_t args[] = {ss_arg_data(config, 1)};
+        storsim_arg_t args[] = {ss_arg_data(config, config != NULL)};
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_BOOT], args, NULL);
     }
     static const ss_room_ops_t ops = {.name = "kernel",

@@ -7,7 +7,7 @@
 
 SS_PERFORM(nt_boot) {
     (void)operation, (void)result;
-    return args[0].data == NULL ? STORSIM_INVALID : storsim_nt_boot(machine, args[0].data);
+    return storsim_nt_boot(machine, args[0].data); /* NULL: the defaults */
 }
 
 SS_PERFORM(override_irql) {

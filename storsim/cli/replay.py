@@ -1,5 +1,5 @@
 """Re-executes a journal and compares every result, and the digest at its end.
-Needs nothing but the journal: callbacks answer as they did when it was recorded.
+Needs nothing but the journal: callbacks answer as they did then.
 
 example:
   storsim replay run.journal
