@@ -76,6 +76,8 @@ class DriverMachine(ShrinkingSteps):
     allocation_failures: ClassVar[bool] = True
     low_memory: ClassVar[bool] = True
     check_every_step: ClassVar[bool] = False
+    first_rules: ClassVar[tuple[str, ...]] = ("wait", "plug_in", "wake", "tick")
+    last_rules: ClassVar[tuple[str, ...]] = ("sleep", "unplug", "pull_out", "release_memory", "squeeze_memory")
     #: Which rules exist only when which hook is overridden.
     _rule_hooks: ClassVar[dict[str, str]] = {
         "sleep": "power", "wake": "power", "tick": "timer", "squeeze_memory": "", "release_memory": "",
@@ -103,6 +105,7 @@ class DriverMachine(ShrinkingSteps):
         self.fail_left = 0
         self._known = 0
         self._attached = False
+        self._began = False
         self._failed = False
         self._outer = sys.exc_info()[1]
         self._squeezed: list[tuple[int, int]] = []
@@ -201,12 +204,12 @@ class DriverMachine(ShrinkingSteps):
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
-    def _start(self, config: MachineConfig, without: tuple[str, ...], fail: int) -> None:
+    def _start(self, config: MachineConfig, without: tuple[str, ...]) -> None:
         self.config = config
         self.left_out = without
         self.pc = self.make_machine(config)
+        self._began = True
         self._known = self.pc._finding_count()
-        self._live(fail)
 
     def _live(self, fail: int) -> None:
         """A new life: device, then driver."""
@@ -267,19 +270,50 @@ class DriverMachine(ShrinkingSteps):
         try:
             under_way = sys.exc_info()[1]
             failed = self._failed or (under_way is not None and under_way is not self._outer)
-            if self.life and not failed and not self.pc.closed:
+            if self._began and not failed and not self.pc.closed:
                 self._die()
         finally:
             self._warnings.__exit__(None, None, None)
-            if self.life:
+            if self._began:
                 self.pc.close()
 
     # --- rules that all drivers share --------------------------------------------------------------------------------
 
+    @rule(ticks=strategies.time_steps(2_400_000))
+    def wait(self, ticks: int) -> None:
+        """Time passes: the hardware moves, interrupts and DPCs run."""
+        try:
+            self.pc._advance(ticks)
+        except Exception as error:
+            self._failed = True
+            self._look(error)
+            raise
+        self._look(None)
+        self._step_done()
+
+    @precondition(lambda self: bool(self._squeezed) and not self.pc._dead)
+    @rule()
+    def release_memory(self) -> None:
+        """They give it back."""
+        self._relax()
+
+    @precondition(lambda self: self.low_memory and self.pc is not None and not self._squeezed and not self.pc._dead)
+    @rule(pages=strategies.pages_left())
+    def squeeze_memory(self, pages: int) -> None:
+        """Other drivers take almost all memory: `pages` pages stay free."""
+        left = pages * strategies.PAGE
+        runs = self.pc.memory.runs()
+        for run in runs if len(runs) <= 256 else runs[:0]:
+            keep = min(left, run.length)
+            left -= keep
+            if run.length > keep:
+                self.pc.memory.reserve(run.start + keep, run.length - keep)
+                self._squeezed.append((run.start + keep, run.length - keep))
+
     @precondition(is_down)
     @rule(fail=strategies.nth_failures(12))
     def plug_in(self, fail: int) -> None:
-        """A new life: the device comes back and the driver is started again."""
+        """A life begins: the device is put in, and the driver is started."""
         if self.pc._dead:
             self.pc.close()
             self.pc = self.make_machine(self.config)
@@ -315,38 +349,6 @@ class DriverMachine(ShrinkingSteps):
         """A timer of the driver's fires."""
         self.call("timer", fail=fail)
         self._step_done()
-
-    @precondition(is_started)
-    @rule(ticks=strategies.time_steps(2_400_000))
-    def wait(self, ticks: int) -> None:
-        """Time passes: the hardware moves, interrupts and DPCs run."""
-        try:
-            self.pc._advance(ticks)
-        except Exception as error:
-            self._failed = True
-            self._look(error)
-            raise
-        self._look(None)
-        self._step_done()
-
-    @precondition(lambda self: self.low_memory and self.pc is not None and not self._squeezed and not self.pc._dead)
-    @rule(pages=strategies.pages_left())
-    def squeeze_memory(self, pages: int) -> None:
-        """Other drivers take almost all memory: `pages` pages stay free."""
-        left = pages * strategies.PAGE
-        runs = self.pc.memory.runs()
-        for run in runs if len(runs) <= 256 else runs[:0]:
-            keep = min(left, run.length)
-            left -= keep
-            if run.length > keep:
-                self.pc.memory.reserve(run.start + keep, run.length - keep)
-                self._squeezed.append((run.start + keep, run.length - keep))
-
-    @precondition(lambda self: bool(self._squeezed) and not self.pc._dead)
-    @rule()
-    def release_memory(self) -> None:
-        """They give it back."""
-        self._relax()
 
     def _relax(self) -> None:
         if not self.pc._dead:

@@ -124,6 +124,11 @@ class StorageDriverMachine(DriverMachine):
     writes: ClassVar[bool] = True
     verify_data: ClassVar[bool] = True
     late_completions: ClassVar[bool] = False
+    weights: ClassVar[dict[str, int]] = {"submit": 4, "finish": 2}
+    first_rules: ClassVar[tuple[str, ...]] = (
+        *DriverMachine.first_rules, "submit", "finish", "abort_request", "bus_reset", "spurious_interrupt", "work_item",
+        "restart_adapter", "stop_adapter",
+    )  # fmt: skip
     _rule_hooks: ClassVar[dict[str, str]] = DriverMachine._rule_hooks | {
         "bus_reset": "reset", "abort_request": "abort", "pull_out": "surprise_remove", "stop_adapter": "stop",
         "restart_adapter": "restart", "spurious_interrupt": "interrupt", "work_item": "work",
@@ -323,13 +328,11 @@ class StorageDriverMachine(DriverMachine):
 
     # --- rules -------------------------------------------------------------------------------------------------------
 
-    @initialize(
-        machine=strategies.machines(), adapter=strategies.adapters(), without=swarms(), fail=strategies.nth_failures(12)
-    )
-    def begin(self, machine: MachineConfig, adapter: AdapterConfig, without: tuple[str, ...], fail: int) -> None:
-        """A machine, its adapter, and the driver's start. without: rules that this test case leaves out."""
+    @initialize(machine=strategies.machines(), adapter=strategies.adapters(), without=swarms())
+    def begin(self, machine: MachineConfig, adapter: AdapterConfig, without: tuple[str, ...]) -> None:
+        """A machine, and settings for its adapter. without: rules that this test case leaves out."""
         self.adapter = adapter
-        self._start(machine, without, fail)
+        self._start(machine, without)
 
     @precondition(lambda self: is_up(self) and not self.stopped and len(self.outstanding) < self.most_outstanding)
     @rule(transfer=strategies.transfers(), fail=strategies.nth_failures())
