@@ -78,6 +78,8 @@ class DriverMachine(ShrinkingSteps):
     check_every_step: ClassVar[bool] = False
     first_rules: ClassVar[tuple[str, ...]] = ("wait", "plug_in", "wake", "tick")
     last_rules: ClassVar[tuple[str, ...]] = ("sleep", "unplug", "pull_out", "release_memory", "squeeze_memory")
+    kept_rules: ClassVar[tuple[str, ...]] = ("plug_in", "submit", "open_stream")
+    idle_rules: ClassVar[tuple[str, ...]] = ("wait", "release_memory", "squeeze_memory")
     #: Which rules exist only when which hook is overridden.
     _rule_hooks: ClassVar[dict[str, str]] = {
         "sleep": "power", "wake": "power", "tick": "timer", "squeeze_memory": "", "release_memory": "",

@@ -45,7 +45,8 @@ class _Choices:
         self.rules = [rule for rule in rules for _ in range(machine.weights.get(rule.function.__name__, 1))]
         self.names = [rule.function.__name__ for rule in self.rules]
         self.number = st.integers(0, _SPREAD * len(self.rules) - 1)
-        self.optional = [rule.function.__name__ for rule in rules[1:]]
+        names = [rule.function.__name__ for rule in rules[1:]]
+        self.optional = [name for name in names if name not in machine.kept_rules]
         self.mask = st.integers(0, 2 ** len(self.optional) - 1)
 
 
@@ -101,7 +102,8 @@ def _instead(machine: Any, known: _Choices, rest: int, number: int) -> Any:
     if not able:
         raise RuntimeError(f"{machine!r}: no rule is allowed; rules: {', '.join(known.names)}")
     if rest:
-        return able[(rest - 1) % len(able)][1]
+        busy = [pair for pair in able if pair[1].function.__name__ not in machine.idle_rules] or able
+        return busy[(rest - 1) % len(busy)][1]
     return next((rule for place, rule in reversed(able) if place < number), able[0][1])
 
 
@@ -123,11 +125,15 @@ class ShrinkingSteps(RuleBasedStateMachine):
     left_out: names of rules that this test case does without. nested: steps so far. weights: how much more often than
     others a rule comes, 1 when not named. first_rules, last_rules: names in the order of numbers. The first of all
     should be harmless and always allowed: it is never left out, and stands in where nothing else is allowed.
+    idle_rules: names of those that stand in for others only when nothing else can. kept_rules: names of those that no
+    test case leaves out.
     """
 
     weights: ClassVar[dict[str, int]] = {}
     first_rules: ClassVar[tuple[str, ...]] = ()
     last_rules: ClassVar[tuple[str, ...]] = ()
+    kept_rules: ClassVar[tuple[str, ...]] = ()
+    idle_rules: ClassVar[tuple[str, ...]] = ()
     left_out: tuple[str, ...] = ()
     nested = 0
 
