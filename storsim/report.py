@@ -225,7 +225,7 @@ def _html(machine: Machine, found: list[Cause]) -> str:
 _FORMATS = {"text": _text, "json": _json, "html": _html}
 
 
-class Report(str):
+class ReportText(str):
     """The text of a report, which notebooks show as HTML."""
 
     __slots__ = ("_html",)
@@ -236,8 +236,8 @@ class Report(str):
 
 
 def report(machine: Machine, format: str = "text") -> str:
-    """The findings of a machine by cause, the injected failures, what is live. format: text (a `Report`), json or html;
-    ValueError for another.
+    """The findings of a machine by cause, the injected failures, what is live. format: text (a `ReportText`), json or
+    html; ValueError for another.
     """
     if format not in _FORMATS:
         raise ValueError(f"format={format!r}: choose one of {', '.join(map(repr, _FORMATS))}")
@@ -245,6 +245,6 @@ def report(machine: Machine, format: str = "text") -> str:
     text = _FORMATS[format](machine, found)
     if format != "text":
         return text
-    made = Report(text)
+    made = ReportText(text)
     made._html = _html(machine, found)
     return made

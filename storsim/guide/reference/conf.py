@@ -27,6 +27,8 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_preserve_defaults = True
 toc_object_entries_show_parents = "hide"
+# Signatures name classes without their module, and a player's and a campaign's Report are two.
+suppress_warnings = ["ref.python"]
 
 
 def plain_builtins(app: Any, doctree: Any) -> None:
