@@ -40,7 +40,7 @@ def _nested(events: list[dict[str, Any]]) -> int:
             while stack and stack[-1] <= start:
                 stack.pop()
             assert not stack or end <= stack[-1], name
-            assert end > start
+            assert end >= start
             stack.append(end)
     return sum(map(len, lanes.values()))
 
@@ -83,6 +83,31 @@ def test_perfetto_counts_pool_bytes_and_shows_findings(storage: storsim.Machine,
     assert any(event["name"] == "violation: SIZE_MISMATCH" for event in _events(tmp_path / "y.json"))
     with pytest.raises(ValueError, match="choose"):
         export.perfetto(storage, tmp_path / "z.json", by="colour")
+
+
+@pytest.mark.parametrize("by", ["time", "sequence"])
+def test_perfetto_lanes_of_cpus_show_what_the_trace_holds(concert: Concert, tmp_path: Path, by: str) -> None:
+    export.perfetto(concert.pc, tmp_path / "x.json", by=by)
+    events = _events(tmp_path / "x.json")
+    (lane,) = {(event["pid"], event["tid"]) for event in events if event.get("args", {}).get("name") == "CPU 0"}
+    slices = [event for event in events if event["ph"] == "X" and (event["pid"], event["tid"]) == lane]
+    spans = storsim.Timeline(concert.pc).spans
+    assert [(event["name"], event["cat"]) for event in slices] == [(span.name, span.kind) for span in spans]
+    for event, span in zip(slices, spans, strict=True):
+        if by == "time":
+            assert int(event["ts"] * 24) <= span.began + 1
+            assert span.began / 24 <= event["ts"] + 0.001
+            assert abs(event["dur"] - (span.ended - span.began) / 24) < 0.05
+        if span.kind == "call":
+            assert event["args"]["outputs"] == [f"{value:#x}" for value in span.outputs]
+    starts = [event["ts"] for event in slices]
+    assert starts == sorted(starts)
+
+
+@pytest.mark.parametrize("by", ["time", "sequence"])
+def test_perfetto_of_calls_that_take_no_time(storage: storsim.Machine, tmp_path: Path, by: str) -> None:
+    export.perfetto(storage, tmp_path / "x.json", by=by)
+    assert _nested(_events(tmp_path / "x.json")) == len(storsim.Timeline(storage).spans) > 5
 
 
 def _read_vcd(path: Path) -> dict[str, list[tuple[int, Any]]]:
@@ -130,6 +155,12 @@ def test_vcd_agrees_with_the_trace(concert: Concert, tmp_path: Path) -> None:
     assert run[-1] == 0
     assert {0, 2, 5} <= {value for _, value in signals["cpu0.irql"]}
     assert len(signals[f"{scope}.ioc"]) == len(concert.report.beats)
+    spans = storsim.Timeline(concert.pc).spans
+    for kind in ("isr", "dpc"):
+        rises = [value for _, value in signals[f"cpu0.{kind}"]].count(1)
+        assert rises == sum(span.kind == kind for span in spans)
+    busy = {value for _, value in signals["cpu0.running"]}
+    assert busy == {"nothing", *(span.name.replace(" ", "_") for span in spans)}
 
 
 def test_vcd_names_its_extra(storage: storsim.Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
