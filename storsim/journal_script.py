@@ -226,7 +226,9 @@ class _Printer:
         if parameter.flags & _LENGTH and parameter.flags & _OPTIONAL:
             arrays = [item for item in content if isinstance(item, tuple)]
             return None if arrays and len(arrays[0]) == value else text.number(value)
-        if parameter.flags & _OPTIONAL and value == 0 and (index, i, 0, 0) not in self.links:
+        later = [one.flags for one in self._operation(index).parameters[i + 1 :] if one.flags & 1]
+        trailing = all(flags & _OPTIONAL for flags in later)  # only what is last can be left out in Python
+        if parameter.flags & _OPTIONAL and trailing and value == 0 and (index, i, 0, 0) not in self.links:
             return None
         return self._input(index, i, value)
 

@@ -33,8 +33,8 @@ from storsim import hdaudio
 from storsim.errors import NtStatusError
 from storsim.testing import strategies
 from storsim.testing.driver import REFUSED, DriverMachine, PowerState, default_hooks, is_up
+from storsim.testing.specs import MachineConfig, StreamSpec
 from storsim.testing.steps import swarms
-from storsim.testing.strategies import MachineConfig, StreamSpec
 
 if TYPE_CHECKING:
     from storsim.hda import Hda

@@ -16,18 +16,20 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from hypothesis import currently_in_test_context, event, target
+from hypothesis.control import current_build_context
 from hypothesis.stateful import precondition, rule
 
 from storsim.errors import StatusError, ViolationWarning
 from storsim.machine import Machine
 from storsim.testing import strategies
 from storsim.testing.failures import DriverFinding, failure, from_finding, worth_failing
+from storsim.testing.specs import MachineConfig
 from storsim.testing.steps import ShrinkingSteps
-from storsim.testing.strategies import MachineConfig
 
 
 class PowerState(IntEnum):
@@ -37,6 +39,9 @@ class PowerState(IntEnum):
     D3 = 4
 
 
+Failure = TypeVar("Failure", bound=BaseException)
+MOST_LINES = 200
+"""A program of more lines is not shown with a failure; the artefacts of the pytest plugin have it."""
 REFUSED = object()
 """What a hook's call gives when the driver refused."""
 
@@ -65,6 +70,8 @@ class DriverMachine(ShrinkingSteps):
     allow: names of findings that do not fail the test, such as ``{"ZERO_LENGTH"}``.
     allocation_failures: False when the driver does not claim to survive a failing allocation.
     low_memory: False when the driver need not work on a machine that is almost full.
+    guided: True tells Hypothesis what each test case reached: an event for every behaviour of ``pc.behaviours``, and
+    their number and the most bytes outstanding as targets. Costs time; for long runs.
     check_every_step: True also runs ``pc.check()`` after each step (it always runs at the end of each life).
 
     Attributes for hooks to read: `pc` (the Machine), `up` (bring_up succeeded and remove was not called yet),
@@ -76,6 +83,7 @@ class DriverMachine(ShrinkingSteps):
     allocation_failures: ClassVar[bool] = True
     low_memory: ClassVar[bool] = True
     check_every_step: ClassVar[bool] = False
+    guided: ClassVar[bool] = False
     first_rules: ClassVar[tuple[str, ...]] = ("wait", "plug_in", "wake", "tick")
     last_rules: ClassVar[tuple[str, ...]] = ("sleep", "unplug", "pull_out", "release_memory", "squeeze_memory")
     kept_rules: ClassVar[tuple[str, ...]] = ("plug_in", "submit", "open_stream")
@@ -106,6 +114,7 @@ class DriverMachine(ShrinkingSteps):
         self.life = 0
         self.fail_left = 0
         self._known = 0
+        self._most_bytes = 0
         self._attached = False
         self._began = False
         self._failed = False
@@ -162,6 +171,7 @@ class DriverMachine(ShrinkingSteps):
         except Exception as error:
             self._failed = True
             self._look(error)
+            self._told(error)
             raise
         except BaseException:
             self._failed = True
@@ -183,13 +193,22 @@ class DriverMachine(ShrinkingSteps):
         finding = worth_failing(fresh, self.allow)
         if finding is not None:
             self._failed = True
-            found = from_finding(finding)
+            found = self._told(from_finding(finding))
             raise found.with_traceback(None if error is None else error.__traceback__) from None
 
     def fail(self, name: str, text: str) -> None:
         """Fails the test with a finding of the testing machine or of a subclass: DriverFinding ``name: text``."""
         self._failed = True
-        raise failure(name, text)
+        raise self._told(failure(name, text))
+
+    def _told(self, error: Failure) -> Failure:
+        """Where Hypothesis shows its final example: adds what was called, as a program that needs no driver."""
+        if currently_in_test_context() and current_build_context().is_final:
+            with suppress(RuntimeError, ValueError):  # no journal, or one that cannot be told
+                lines = self.pc.journal.script().rstrip().splitlines()
+                if len(lines) <= MOST_LINES:
+                    error.add_note("\n".join(["What was called, as a program of its own:", "", *lines, ""]))
+        return error
 
     def _step_done(self) -> None:
         """After a step: the driver's own invariants, and with check_every_step the machine's."""
@@ -274,10 +293,20 @@ class DriverMachine(ShrinkingSteps):
             failed = self._failed or (under_way is not None and under_way is not self._outer)
             if self._began and not failed and not self.pc.closed:
                 self._die()
+                if self.guided and currently_in_test_context():
+                    self._guide()
         finally:
             self._warnings.__exit__(None, None, None)
             if self._began:
                 self.pc.close()
+
+    def _guide(self) -> None:
+        """Tells Hypothesis what was reached."""
+        seen = self.pc.behaviours
+        for behaviour in seen:
+            event(str(behaviour))
+        target(float(len(seen)), label="behaviours")
+        target(float(self._most_bytes), label="outstanding bytes")
 
     # --- rules that all drivers share --------------------------------------------------------------------------------
 

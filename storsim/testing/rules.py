@@ -27,8 +27,8 @@ from storsim.errors import StorsimError, ViolationWarning
 from storsim.machine import Machine
 from storsim.testing import strategies
 from storsim.testing.failures import failure, from_finding, worth_failing
+from storsim.testing.specs import MachineConfig
 from storsim.testing.steps import ShrinkingSteps, swarms
-from storsim.testing.strategies import MachineConfig
 
 
 class Resource:

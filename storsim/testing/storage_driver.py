@@ -29,8 +29,8 @@ from hypothesis.stateful import initialize, precondition, rule
 from storsim._core import Pointer
 from storsim.testing import strategies
 from storsim.testing.driver import REFUSED, DriverMachine, default_hooks, is_up
+from storsim.testing.specs import AdapterConfig, MachineConfig, Transfer
 from storsim.testing.steps import swarms
-from storsim.testing.strategies import AdapterConfig, MachineConfig, Transfer
 
 if TYPE_CHECKING:
     from storsim.adapter import Adapter
@@ -353,6 +353,8 @@ class StorageDriverMachine(DriverMachine):
             with memoryview(srb) as view:
                 view[:] = request.data
         self.outstanding.append(request)
+        if self.guided:
+            self._most_bytes = max(self._most_bytes, sum(each.length for each in self.outstanding))
         self.fail_left = fail
         result = self.call("build", request, fail=fail)
         if result is not REFUSED and result is not False:

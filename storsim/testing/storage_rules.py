@@ -5,7 +5,6 @@ Each is a mix-in over `RuleMachine`; all share one adapter, `hba`. Combine at mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis import strategies as st
@@ -15,12 +14,12 @@ from storsim import storport as sp
 from storsim.storport import StorStatus
 from storsim.testing import strategies
 from storsim.testing.rules import Resource, RuleMachine
-from storsim.testing.strategies import PAGE, Short, packed
+from storsim.testing.specs import HmbRequest, Limits, Transfer
+from storsim.testing.strategies import PAGE, hmb_requests, limits
 
 if TYPE_CHECKING:
     from storsim.adapter import Adapter
 
-ANYWHERE = 2**64 - 1
 GRANTED = (StorStatus.STOR_STATUS_SUCCESS,)
 MAYBE = (StorStatus.STOR_STATUS_SUCCESS, StorStatus.STOR_STATUS_INSUFFICIENT_RESOURCES)
 TAGS = ("Abcd", "Stor", "Nvme", "x")
@@ -100,22 +99,6 @@ class PoolRules(StorageRules):
 
 
 # --- contiguous and DMA memory ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class Limits(Short):
-    """Where a block may lie. lowest, highest: addresses. boundary: multiple it must not cross. cache: 0 … 2."""
-
-    lowest: int = 0
-    highest: int = ANYWHERE
-    boundary: int = 0
-    cache: int = 1
-
-
-def limits() -> st.SearchStrategy[Limits]:
-    """Limits that devices have; shrinks towards none."""
-    highest = [ANYWHERE, 2**32 - 1, 2**24 - 1, 2**40 - 1, 2**36 - 1]
-    return packed(Limits, [0, 0, 0x1000, 1 << 20, 1 << 32], highest, [0, 65536, 1 << 20, 1 << 32], [1, 0, 2])
 
 
 class _Block(Resource):
@@ -232,27 +215,6 @@ class DmaRules(StorageRules):
 
 
 # --- Host Memory Buffer -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class HmbRequest(Short):
-    """What a drive asks for. minimum, preferred, alignment: bytes. highest: address. ranges: most descriptors."""
-
-    minimum: int = 0
-    preferred: int = 1 << 20
-    alignment: int = 0
-    highest: int = ANYWHERE
-    ranges: int = 8
-
-
-def hmb_requests() -> st.SearchStrategy[HmbRequest]:
-    """Requests as drives make them; shrinks towards 1 MiB without a minimum in 8 ranges."""
-    return packed(_hmb, [0, PAGE, 65536], [ANYWHERE, 2**32 - 1], [0, 4, 8], [8, 1, 2, 64], [8, 1, 32, 64, 256])
-
-
-def _hmb(alignment: int, highest: int, minimum_eighths: int, ranges: int, units: int) -> HmbRequest:
-    preferred = units << 17
-    return HmbRequest(preferred * minimum_eighths // 8 // PAGE * PAGE, preferred, alignment, highest, ranges)
 
 
 class Hmb(Resource):
@@ -383,12 +345,12 @@ class MdlRules(StorageRules):
 class Srb(Resource):
     """A request. transfer: length, direction and pieces."""
 
-    def __init__(self, number: int, transfer: strategies.Transfer | None = None, srb: Any = None) -> None:
-        self.number, self.transfer, self.srb = number, transfer or strategies.Transfer(), srb
+    def __init__(self, number: int, transfer: Transfer | None = None, srb: Any = None) -> None:
+        self.number, self.transfer, self.srb = number, transfer or Transfer(), srb
 
     def shown(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The transfer when it is not the simplest."""
-        return (() if self.transfer == strategies.Transfer() else (self.transfer,)), {}
+        return (() if self.transfer == Transfer() else (self.transfer,)), {}
 
     def release(self, machine: Any) -> None:
         """The request is completed."""
@@ -401,7 +363,7 @@ class RequestRules(StorageRules):
     srbs: Bundle[Srb] = Bundle("srbs")
 
     @rule(target=srbs, transfer=strategies.transfers())
-    def receive(self, transfer: strategies.Transfer) -> Any:
+    def receive(self, transfer: Transfer) -> Any:
         """A request comes."""
         try:
             srb = self.hba.srb(transfer.length, transfer.write, transfer.fragments, offset=transfer.offset)

@@ -10,7 +10,7 @@ Hypothesis takes whole steps out of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from itertools import pairwise
 from math import prod
 from typing import Any, TypeVar
 
@@ -19,36 +19,23 @@ from hypothesis.strategies import SearchStrategy
 
 from storsim.enums import Placement
 from storsim.hdaudio import HDAUDIO_CODEC_COMMAND, StreamFormat
-from storsim.machine import Machine
 from storsim.memory_range import MemoryRange
+from storsim.testing.specs import (
+    ANYWHERE,
+    AdapterConfig,
+    FaultPlan,
+    HmbRequest,
+    Limits,
+    MachineConfig,
+    StreamSpec,
+    Transfer,
+)
 
 Value = TypeVar("Value")
 PAGE = 4096
 MIB = 1 << 20
 GIB = 1 << 30
 PLACEMENTS = [Placement.TOP_DOWN, *(policy for policy in Placement if policy != Placement.TOP_DOWN)]
-
-
-class Short:
-    """Dataclass values whose repr names only what differs from the default, as a call that makes an equal value."""
-
-    def __repr__(self) -> str:
-        shown = [
-            f"{item.name}={_plain(getattr(self, item.name))}"
-            for item in fields(self)  # type: ignore[arg-type]
-            if getattr(self, item.name) != item.default
-        ]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # Hypothesis would print every field
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, StreamFormat):
-        numbers = (value.SampleRate, value.ValidBitsPerSample, value.ContainerSize, value.NumberOfChannels)
-        return f"StreamFormat({', '.join(map(str, numbers))})"
-    return f"{type(value).__name__}.{value.name}" if isinstance(value, Placement) else repr(value)
 
 
 @st.composite
@@ -70,52 +57,6 @@ def packed(make: Callable[..., Value], *axes: Sequence[Any]) -> SearchStrategy[V
 # --- machines and adapters --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
-class MachineConfig(Short):
-    """Settings of a Machine that a strategy drew.
-
-    memory, nodes, placement, seed, cpus: as for `storsim.Machine`. pinned: share of the free memory, in eighths (0 …
-    7), pinned in runs of `run_pages` pages, so that what is left is in pieces.
-    """
-
-    memory: str | tuple[MemoryRange, ...] = "16GiB"
-    nodes: int = 1
-    placement: Placement = Placement.TOP_DOWN
-    seed: int = 0
-    cpus: int = 1
-    pinned: int = 0
-    run_pages: int = 1
-
-    def make(self, **settings: Any) -> Machine:
-        """The machine. settings: keywords of Machine that go before the drawn ones."""
-        given: dict[str, Any] = {
-            "memory": self.memory if isinstance(self.memory, str) else list(self.memory),
-            "nodes": self.nodes,
-            "placement": self.placement,
-            "seed": self.seed,
-            "cpus": self.cpus,
-        }
-        pc = Machine(**(given | settings))
-        if self.pinned:
-            from fractions import Fraction
-
-            pc.memory.fragment(Fraction(self.pinned, 8), self.run_pages)
-        return pc
-
-
-@dataclass(frozen=True, repr=False)
-class AdapterConfig(Short):
-    """Settings of an adapter that a strategy drew: knobs that a correct driver cannot tell apart."""
-
-    dma_remapping: bool = False
-    sg_delivery: str = "immediate"
-    full_duplex: bool = True
-
-    def settings(self) -> dict[str, Any]:
-        """Keywords for ``pc.add_adapter``."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
-
-
 def machines() -> SearchStrategy[MachineConfig]:
     """Machines that are quick to make: usual sizes, one or two nodes, every placement, small ones in pieces.
 
@@ -126,15 +67,67 @@ def machines() -> SearchStrategy[MachineConfig]:
 
 @st.composite
 def _machines(draw: st.DrawFn) -> MachineConfig:
-    kind = draw(st.sampled_from(["plain", "usual", "pieces"]))
+    kind = draw(st.sampled_from(["plain", "usual", "pieces", "invented"]))
     if kind == "plain":
         return MachineConfig()
+    if kind == "invented":
+        return MachineConfig(draw(maps()), seed=draw(st.integers(0, 3)))
     if kind == "usual":
         memory, nodes = draw(st.sampled_from(["16GiB", "4GiB", "64MiB"])), draw(st.integers(1, 2))
         return MachineConfig(memory, nodes, draw(st.sampled_from(PLACEMENTS)), draw(st.integers(0, 3)))
     placement = draw(st.sampled_from([Placement.TOP_DOWN, Placement.ADVERSARIAL, Placement.RANDOM]))
     pinned, run_pages = draw(st.integers(1, 6)), draw(st.integers(1, 8))
     return MachineConfig("16MiB", 1, placement, draw(st.integers(0, 3)), 1, pinned, run_pages)
+
+
+def memory_ranges() -> SearchStrategy[MemoryRange]:
+    """One range of whole pages below 8 GiB, on node 0. Shrinks towards 1 MiB at 1 MiB."""
+    return packed(_range, [1 << 8, 1, 1 << 16, 1 << 20, 3 << 18], [256, 8, 64, 4096, 1000])
+
+
+def _range(first_page: int, pages: int) -> MemoryRange:
+    return MemoryRange(first_page * PAGE, pages * PAGE)
+
+
+@st.composite
+def maps(draw: st.DrawFn) -> tuple[MemoryRange, ...]:
+    """Invented memory maps: 1 to 4 ranges of 1 to 32 MiB with holes between them, some touching, on up to two nodes,
+    one perhaps across 4 GiB. Shrinks towards one range of 16 MiB at 1 MiB."""
+    at, ranges = 1 << 8, [MemoryRange(1 << 20, draw(st.sampled_from([16, 1, 32, 4])) << 20)]
+    at += ranges[0].length // PAGE
+    nodes = draw(st.integers(1, 2))
+    for number in range(draw(st.integers(0, 2))):
+        at += draw(st.sampled_from([0, 1, 16, 5000]))
+        pages = draw(st.sampled_from([256, 1000, 8192, 300]))
+        ranges.append(MemoryRange(at * PAGE, pages * PAGE, (number + 1) % nodes))
+        at += pages
+    if draw(st.booleans()):
+        ranges.append(MemoryRange((4 << 30) - (1 << 20), 8 << 20))
+    return tuple(ranges)
+
+
+def real_machines() -> SearchStrategy[MachineConfig]:
+    """Machines that people have: the bundled memory maps. Shrinks towards the smallest."""
+    from storsim.data import machines as bundled
+
+    names = sorted(bundled(), key=lambda name: sum(item.length for item in bundled()[name].ranges))
+    return packed(lambda name: MachineConfig(bundled=name), names)
+
+
+def limits() -> SearchStrategy[Limits]:
+    """Limits that devices have; shrinks towards none."""
+    highest = [ANYWHERE, 2**32 - 1, 2**24 - 1, 2**40 - 1, 2**36 - 1]
+    return packed(Limits, [0, 0, 0x1000, 1 << 20, 1 << 32], highest, [0, 65536, 1 << 20, 1 << 32], [1, 0, 2])
+
+
+def hmb_requests() -> SearchStrategy[HmbRequest]:
+    """Host Memory Buffer requests as drives make them; shrinks towards 1 MiB without a minimum in 8 ranges."""
+    return packed(_hmb, [0, PAGE, 65536], [ANYWHERE, 2**32 - 1], [0, 4, 8], [8, 1, 2, 64], [8, 1, 32, 64, 256])
+
+
+def _hmb(alignment: int, highest: int, minimum_eighths: int, ranges: int, units: int) -> HmbRequest:
+    preferred = units << 17
+    return HmbRequest(preferred * minimum_eighths // 8 // PAGE * PAGE, preferred, alignment, highest, ranges)
 
 
 def adapters() -> SearchStrategy[AdapterConfig]:
@@ -148,20 +141,6 @@ def pages_left() -> SearchStrategy[int]:
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class Transfer(Short):
-    """A request as the port driver sends it.
-
-    length: bytes. write: the data goes to the device. fragments: physical pieces of its buffer, 0: as the memory gives
-    them. offset: of the buffer in its first page, bytes.
-    """
-
-    length: int = 4096
-    write: bool = False
-    fragments: int = 1
-    offset: int = 0
 
 
 def _lengths(most: int) -> list[int]:
@@ -208,6 +187,18 @@ def nth_failures(most: int = 8) -> SearchStrategy[int]:
     return st.sampled_from([*[0] * len(counts), *counts])
 
 
+def fault_plans(tags: Sequence[str] = (), hardware: Sequence[str] = ()) -> SearchStrategy[FaultPlan]:
+    """Plans that make calls fail: the n-th, some in a row, a percentage; by tag. hardware: names of hardware faults
+    that may come instead. Shrinks towards ``FaultPlan()``, which fails nothing."""
+    ways = [(0, 1, 0), *((nth, count, 0) for count in (1, 3) for nth in range(1, 13)), (0, 1, 5), (0, 1, 50)]
+    plans = [FaultPlan(*way, tag) for tag in [None, *tags] for way in ways]
+    return packed(_same, [*plans, *(FaultPlan(hardware=name) for name in hardware)])
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
 # --- audio ------------------------------------------------------------------------------------------------------------
 
 RATES = (48000, 44100, 96000, 192000, 32000, 16000, 8000)
@@ -229,20 +220,6 @@ def stream_formats() -> SearchStrategy[StreamFormat]:
     Shrinks towards ``StreamFormat(48000, 16, 16, 2)``.
     """
     return packed(_format, RATES, WIDTHS, CHANNELS)
-
-
-@dataclass(frozen=True, repr=False)
-class StreamSpec(Short):
-    """A stream as a client asks for it.
-
-    capture: from the codec. format: StreamFormat. buffer_bytes: size of the cyclic buffer to ask for. notifications: 1
-    or 2 per buffer.
-    """
-
-    capture: bool = False
-    format: StreamFormat | None = None
-    buffer_bytes: int = 4096
-    notifications: int = 1
 
 
 def streams(*, renders: bool = True, captures: bool = True) -> SearchStrategy[StreamSpec]:
@@ -276,3 +253,22 @@ def verbs(codec: int = 0) -> SearchStrategy[HDAUDIO_CODEC_COMMAND]:
 
 def _verb(codec: int, node: int, what: tuple[int, int]) -> HDAUDIO_CODEC_COMMAND:
     return HDAUDIO_CODEC_COMMAND.Verb8(codec, node, *what)
+
+
+@st.composite
+def descriptor_lists(draw: st.DrawFn, buffer_bytes: int = 4096) -> tuple[tuple[int, int, int], ...]:
+    """Descriptor lists that cover a buffer: (offset, length, IOC) of each fragment, multiples of 128 bytes, at least
+    two.
+
+    buffer_bytes: a multiple of 128, 256 or more. Shrinks towards two halves with an interrupt at the end.
+    """
+    units = buffer_bytes // 128
+    if units < 2 or buffer_bytes % 128:
+        raise ValueError(f"buffer_bytes={buffer_bytes}: a multiple of 128, at least 256")
+    count = min(units, 256, draw(st.sampled_from([2, 3, 4, 8, 16, 256])))
+    edges = [units * number // count for number in range(count + 1)]
+    every = draw(st.sampled_from([count, 1, 2]))
+    return tuple(
+        (first * 128, (last - first) * 128, int((number + 1) % every == 0))
+        for number, (first, last) in enumerate(pairwise(edges))
+    )

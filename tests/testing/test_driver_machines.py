@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+import storsim
 from kit.drivers import FunctionDriver, Miniport, Swallower, with_bug
 from storsim.storport import *
 from storsim.testing import DriverFinding, Request, StorageDriverMachine
@@ -160,3 +161,28 @@ def test_the_machine_is_closed_and_warnings_are_as_before() -> None:
         machine.teardown()
         assert machine.pc.closed
         assert list(warnings.filters) == before
+
+
+def test_the_failure_shows_the_calls_as_a_program() -> None:
+    error, _ = found(with_bug(Miniport, "bring_up"))
+    (program,) = [note for note in error.__notes__ if note.startswith("What was called")]
+    code = program.partition("\n")[2]
+    assert "StorPortAllocateDmaMemory(" in code
+    with pytest.raises(storsim.BugCheck, match="DMA_LEAK"):
+        exec(compile(code, "program", "exec"), {})
+
+
+def test_a_guided_machine_tells_hypothesis_what_it_reached() -> None:
+    told: list[tuple[str, float]] = []
+
+    class Guided(Miniport):
+        guided = True
+
+        def _guide(self) -> None:
+            told.append(("behaviours", float(len(self.pc.behaviours))))
+            told.append(("bytes", float(self._most_bytes)))
+            super()._guide()
+
+    run_state_machine_as_test(seed(0)(Guided), settings=settings(BUDGET, max_examples=10))
+    assert max(value for name, value in told if name == "behaviours") >= 8
+    assert max(value for name, value in told if name == "bytes") >= 512
