@@ -8,10 +8,11 @@ Source: storsim/machine.h.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from storsim.records import TraceEntry
 
@@ -27,6 +28,8 @@ _BODIES = (CALLBACKS.index("ISR"), CALLBACKS.index("DPC"))
 Position = tuple[int, int, int, int]
 """Where something stands in the order of all that happened: (tick, trace entry it stands at, 0 before that entry or 1
 at it, rank among those before the same entry). Positions compare."""
+Moment = tuple[Position, str, "TraceEntry"]
+"""What happens there: begin or end of what an entry records, or "point" for what does not last."""
 
 
 def at(time: int, sequence: int) -> Position:
@@ -68,9 +71,9 @@ def begin_of(entry: TraceEntry) -> Position:
     return entry.began, entry.sequence - entry.inside, 0, -entry.sequence
 
 
-def ordered(entries: Iterable[TraceEntry]) -> Iterator[tuple[Position, str, TraceEntry]]:
+def ordered(entries: Iterable[TraceEntry]) -> list[Moment]:
     """(position, "begin", "end" or "point", entry) in the order it happened; each span's entry comes twice."""
-    moments: list[tuple[Position, str, TraceEntry]] = []
+    moments: list[Moment] = []
     for entry in entries:
         end = at(entry.time, entry.sequence)
         if entry.kind in KINDS:
@@ -78,8 +81,8 @@ def ordered(entries: Iterable[TraceEntry]) -> Iterator[tuple[Position, str, Trac
             moments.append((end, "end", entry))
         else:
             moments.append((end, "point", entry))
-    moments.sort(key=lambda moment: moment[0])
-    return iter(moments)
+    moments.sort(key=itemgetter(0))
+    return moments
 
 
 def name_of(entry: TraceEntry) -> str:
@@ -106,13 +109,15 @@ def is_body(entry: TraceEntry) -> bool:
     return entry.kind == "callback" and entry.values[0] in _BODIES
 
 
-def spans(entries: Iterable[TraceEntry]) -> list[Span]:
-    """All spans in the order they began, an outer one before those in it. O(n log n)."""
+def spans(moments: Iterable[Moment]) -> list[Span]:
+    """All spans in the order they began, an outer one before those in it. moments: of `ordered`. O(n)."""
     found: list[Span] = []
     depths: dict[int, int] = {}
     index: dict[int, int] = {}
     outputs: dict[int, tuple[int, ...]] = {}
-    for _, moment, entry in ordered(entry for entry in entries if not is_body(entry)):
+    for _, moment, entry in moments:
+        if entry.kind == "callback" and is_body(entry):
+            continue
         if entry.kind == "outputs":
             outputs[entry.sequence + 1] = entry.values
         elif moment == "begin":

@@ -175,7 +175,8 @@ class Timeline:
         self.transfers: list[Transfer] = []
         self.usage: list[Usage] = []
         self.calls: list[TraceEntry] = []
-        self.spans = spans(self.entries)
+        moments = ordered(self.entries)
+        self.spans = spans(moments)
         self._spans = {span.entry.sequence: span for span in self.spans}
         self._streams: dict[tuple[int, int], Stream] = {}
         self._registers: dict[tuple[int, int], dict[int, int]] = {}
@@ -186,7 +187,7 @@ class Timeline:
         self._below: dict[int, list[int]] = {}
         self._serving: list[Interrupt | None] = []
         self._waiting: dict[tuple[int, int, int], list[Deferred]] = {}
-        for position, moment, entry in ordered(self.entries):
+        for position, moment, entry in moments:
             if moment == "begin":
                 self._begin(position, entry)
             elif moment == "end":

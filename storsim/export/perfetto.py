@@ -139,7 +139,7 @@ def perfetto(machine: Machine, path: str | os.PathLike[str], *, watch: Watch | N
         dropped_entries=timeline.dropped, ticks_per_second=24_000_000, seed=machine.config.seed, by=by
     )
     with open(path, "w", encoding="utf-8", newline="\n") as file:
-        json.dump(document, file, separators=(",", ":"))
+        file.write(json.dumps(document, separators=(",", ":")))  # all at once is ten times as fast as json.dump
     return len(document["traceEvents"])
 
 
