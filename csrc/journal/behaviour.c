@@ -248,7 +248,7 @@ storsim_status_t storsim_behaviours_watch(storsim_machine_t *machine) {
     if (observer->call == on_call) {
         return STORSIM_OK;
     }
-    watch_t *watch = ss_alloc_zeroed(ss_machine_host(machine), 1, sizeof *watch + storsim_behaviour_bytes() - STORSIM_BEHAVIOUR_HEADER);
+    watch_t *watch = ss_alloc_zeroed(ss_machine_plain(machine), 1, sizeof *watch + storsim_behaviour_bytes() - STORSIM_BEHAVIOUR_HEADER);
     if (watch == NULL) {
         return STORSIM_NO_MEMORY;
     }

@@ -250,6 +250,9 @@ static storsim_journal_t *journal_of(ss_tap_t *tap) {
 }
 
 static bool known_snapshot(const storsim_journal_t *journal, uint64_t name) {
+    if ((name & SS_CHECKPOINT_NAME) != 0) {
+        return true; /* of this machine, which was recorded from its first moment on */
+    }
     for (uint32_t i = 0; i < journal->snapshot_count; i++) {
         if (journal->snapshots[i] == name) {
             return true;
@@ -362,7 +365,9 @@ static void tap_end(ss_tap_t *tap, const storsim_operation_t *operation, const s
     } else if (operation->id == SS_OP_NT + SS_NT_BLOCK_UNEXPORT) {
         ss_view_ends(journal, args[0].value);
     } else if (operation->id == SS_OP_MACHINE + SS_SNAPSHOT && status == STORSIM_OK) {
-        journal->snapshots[journal->snapshot_count++] = args[0].value;
+        if ((args[0].value & SS_CHECKPOINT_NAME) == 0) {
+            journal->snapshots[journal->snapshot_count++] = args[0].value;
+        }
     }
     if (journal->view_count != 0 && !ss_views_blind(operation)) {
         ss_views_refresh(journal);

@@ -233,6 +233,7 @@ static storsim_status_t take_snapshot(ss_run_t *run, const ss_item_t *item, stor
     if (status == STORSIM_OK) {
         args[0].value = ss_snapshot_name(bytes, length);
         uint64_t name = item->outs != NULL ? item->outs[0].value : args[0].value;
+        args[0].value = (name & SS_CHECKPOINT_NAME) != 0 ? name : args[0].value; /* says nothing of its contents */
         storsim_status_t kept = keep_snapshot(run, name, bytes, length);
         run->failed = run->failed == STORSIM_OK ? kept : run->failed;
     }

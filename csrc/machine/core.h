@@ -22,6 +22,8 @@ typedef struct ss_event {
     uint32_t id;             /* for cancelling; from 1 */
 } ss_event_t;
 
+#define SS_KEPT 4 /* numbers a room can keep */
+
 /* What a room gives the machine. Functions may be NULL where a room has nothing to do. */
 typedef struct ss_room_ops {
     const char *name;
@@ -33,6 +35,10 @@ typedef struct ss_room_ops {
     storsim_status_t (*event)(storsim_machine_t *machine, void *state, const ss_event_t *event);
     /* An interrupt line this room listens to may have to be served (level changed or IRQL fell); see ss_line_set. */
     storsim_status_t (*interrupt)(storsim_machine_t *machine, void *state, uint32_t line);
+    /* Around going back to a checkpoint, when the state becomes byte by byte what it was: what goes on all the same is kept before, and put
+     * in its place afterwards. Neither may fail. */
+    void (*keep)(const void *state, uint64_t kept[SS_KEPT]);
+    void (*resume)(storsim_machine_t *machine, void *state, const uint64_t kept[SS_KEPT]);
     size_t (*check)(storsim_machine_t *machine, void *state, char *text, size_t capacity);
     /* Make memory and registers look as they must at storsim_now: called before the host program can look or write, that is before
      * every host callback and at the end of everything that moved time (storsim_advance, storsim_run_until_interrupt, ss_wait).
@@ -44,6 +50,7 @@ typedef struct ss_room_ops {
 storsim_status_t ss_room_attach(storsim_machine_t *machine, ss_room_t room, const ss_room_ops_t *ops, void *state);
 void *ss_room_state(const storsim_machine_t *machine, ss_room_t room);
 ss_host_t *ss_machine_host(const storsim_machine_t *machine);
+ss_host_t *ss_machine_plain(const storsim_machine_t *machine); /* for what must not go back in time with the machine */
 ss_pages_t *ss_machine_pages(const storsim_machine_t *machine);
 ss_ram_t *ss_machine_ram(const storsim_machine_t *machine);
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine);
@@ -58,6 +65,7 @@ bool ss_machine_entered(const storsim_machine_t *machine);
 void ss_machine_config(const storsim_machine_t *machine, storsim_range_t *ranges, storsim_machine_config_t *config);
 /* The name a snapshot goes by in a journal: the same bytes have the same. */
 uint64_t ss_snapshot_name(const uint8_t *bytes, size_t length);
+#define SS_CHECKPOINT_NAME (UINT64_C(1) << 63) /* in the name of a checkpoint: which one of its machine, not what is in it */
 
 /* --- events and lines ----------------------------------------------------------------------------------------------- */
 

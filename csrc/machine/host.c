@@ -1,5 +1,6 @@
 /* machine/host.c: the allocator hook, its default, and checked arithmetic. The only file that names malloc. */
 #include "machine/host.h"
+#include "machine/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,32 +30,53 @@ void ss_host_init(ss_host_t *host, const storsim_host_t *hook) {
     host->hook = hook != NULL ? *hook : standard;
     host->live_blocks = 0;
     host->requests = 0;
+    host->cells = NULL;
+}
+
+static void *obtain(ss_host_t *host, size_t bytes, bool zeroed) {
+    size_t header = host->cells != NULL ? sizeof(ss_cell_t) : 0;
+    if (bytes > SIZE_MAX - header) {
+        return NULL;
+    }
+    void *block;
+    host->requests++;
+    if (zeroed && host->hook.allocate_zeroed != NULL) {
+        block = host->hook.allocate_zeroed(host->hook.context, bytes + header);
+    } else {
+        block = host->hook.allocate(host->hook.context, bytes + header);
+        if (block != NULL && zeroed) {
+            memset(block, 0, bytes + header);
+        }
+    }
+    host->live_blocks += block != NULL;
+    return block != NULL && header != 0 ? ss_cell_begin(host, block, bytes) : block;
 }
 
 void *ss_alloc(ss_host_t *host, size_t bytes) {
-    host->requests++;
-    void *block = host->hook.allocate(host->hook.context, bytes != 0 ? bytes : 1);
-    host->live_blocks += block != NULL;
-    return block;
+    return obtain(host, bytes != 0 ? bytes : 1, false);
 }
 
 void *ss_alloc_zeroed(ss_host_t *host, size_t count, size_t size) {
     if (size != 0 && count > SIZE_MAX / size) {
         return NULL;
     }
-    size_t bytes = count * size != 0 ? count * size : 1;
-    host->requests++;
-    void *block;
-    if (host->hook.allocate_zeroed != NULL) {
-        block = host->hook.allocate_zeroed(host->hook.context, bytes);
-    } else {
-        block = host->hook.allocate(host->hook.context, bytes);
-        if (block != NULL) {
-            memset(block, 0, bytes);
+    return obtain(host, count * size != 0 ? count * size : 1, true);
+}
+
+/* An image may hold the block where it is: then it is left behind and the contents move to a new one. */
+static void *resize_listed(ss_host_t *host, void *block, size_t bytes) {
+    ss_cell_t *cell = ss_cell_of(block);
+    if (cell->holders != 0) {
+        void *moved = obtain(host, bytes, false);
+        if (moved != NULL) {
+            memcpy(moved, block, bytes < cell->bytes ? bytes : cell->bytes);
+            ss_release(host, block);
         }
+        return moved;
     }
-    host->live_blocks += block != NULL;
-    return block;
+    host->requests++;
+    void *moved = bytes <= SIZE_MAX - sizeof *cell ? host->hook.resize(host->hook.context, cell, bytes + sizeof *cell) : NULL;
+    return moved != NULL ? ss_cell_moved(host, moved, bytes) : NULL;
 }
 
 void *ss_resize(ss_host_t *host, void *block, size_t count, size_t size) {
@@ -65,13 +87,22 @@ void *ss_resize(ss_host_t *host, void *block, size_t count, size_t size) {
     if (block == NULL) {
         return ss_alloc(host, bytes);
     }
+    if (host->cells != NULL) {
+        return resize_listed(host, block, bytes);
+    }
     host->requests++;
     return host->hook.resize(host->hook.context, block, bytes);
 }
 
 void ss_release(ss_host_t *host, void *block) {
+    if (block == NULL) {
+        return;
+    }
+    host->live_blocks--;
+    if (host->cells != NULL) {
+        block = ss_cell_end(host, block);
+    }
     if (block != NULL) {
-        host->live_blocks--;
         host->hook.release(host->hook.context, block);
     }
 }

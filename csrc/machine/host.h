@@ -4,14 +4,17 @@
 
 #include "storsim/machine.h"
 
+typedef struct ss_cells ss_cells_t; /* a list of live blocks: machine/image.h */
+
 /* The hook plus its accounting; lives in the machine, passed on to every structure that allocates. */
 typedef struct ss_host {
     storsim_host_t hook;
     uint64_t live_blocks;   /* allocations not yet released */
     uint64_t requests;      /* allocations asked for so far */
+    ss_cells_t *cells;      /* where live blocks are listed, so that an image of them can be taken; NULL: they are not */
 } ss_host_t;
 
-void ss_host_init(ss_host_t *host, const storsim_host_t *hook); /* hook NULL: malloc, calloc, realloc, free */
+void ss_host_init(ss_host_t *host, const storsim_host_t *hook); /* hook NULL: malloc, calloc, realloc, free; not listed */
 void *ss_alloc(ss_host_t *host, size_t bytes);                 /* NULL on failure; bytes 0 is served as 1 */
 void *ss_alloc_zeroed(ss_host_t *host, size_t count, size_t size); /* checks count * size for overflow */
 void *ss_resize(ss_host_t *host, void *block, size_t count, size_t size); /* block may be NULL; on NULL the old one stays */

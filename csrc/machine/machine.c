@@ -59,10 +59,10 @@ static storsim_status_t copy_map(storsim_machine_t *machine, const storsim_machi
     if (count == 0 || count > STORSIM_MAX_RANGES || config->ranges == NULL || config->node_count > STORSIM_MAX_NODES) {
         return STORSIM_INVALID;
     }
-    storsim_range_t *sorted = ss_alloc(&machine->host, count * sizeof *sorted);
-    machine->runs = ss_alloc(&machine->host, count * sizeof *machine->runs);
+    storsim_range_t *sorted = ss_alloc(&machine->plain, count * sizeof *sorted);
+    machine->runs = ss_alloc(&machine->plain, count * sizeof *machine->runs);
     if (sorted == NULL || machine->runs == NULL) {
-        ss_release(&machine->host, sorted);
+        ss_release(&machine->plain, sorted);
         return STORSIM_NO_MEMORY;
     }
     memcpy(sorted, config->ranges, count * sizeof *sorted);
@@ -77,7 +77,7 @@ static storsim_status_t copy_map(storsim_machine_t *machine, const storsim_machi
             machine->node_count = sorted[i].node + 1;
         }
     }
-    ss_release(&machine->host, sorted);
+    ss_release(&machine->plain, sorted);
     return valid && machine->run_count != 0 ? STORSIM_OK : STORSIM_INVALID;
 }
 
@@ -86,7 +86,7 @@ static storsim_status_t copy_distances(storsim_machine_t *machine, const storsim
         return STORSIM_OK;
     }
     size_t cells = (size_t)machine->node_count * machine->node_count;
-    machine->distances = ss_alloc(&machine->host, cells);
+    machine->distances = ss_alloc(&machine->plain, cells);
     if (machine->distances == NULL) {
         return STORSIM_NO_MEMORY;
     }
@@ -151,7 +151,10 @@ storsim_status_t storsim_machine_create(const storsim_machine_config_t *config, 
     if (made == NULL) {
         return STORSIM_NO_MEMORY;
     }
-    made->host = host;
+    made->plain = made->host = host;
+    made->cells.plain = &made->plain;
+    made->host.cells = &made->cells;
+    made->host.live_blocks = made->host.requests = 0;
     made->seed = config->seed;
     made->placement = config->placement;
     made->allow_cross_node = config->allow_cross_node;
@@ -187,14 +190,14 @@ void storsim_machine_destroy(storsim_machine_t *machine) {
         }
     }
     if (machine->observer.release != NULL) {
-        machine->observer.release(&machine->host, machine->observer.state);
+        machine->observer.release(&machine->plain, machine->observer.state);
     }
     ss_hardware_destroy(machine, &machine->hardware);
-    ss_sites_destroy(&machine->sites, &machine->host);
-    ss_release(&machine->host, machine->trace.entries);
-    ss_release(&machine->host, machine->runs);
-    ss_release(&machine->host, machine->distances);
-    ss_host_t host = machine->host;
+    ss_sites_destroy(&machine->sites, &machine->plain);
+    ss_release(&machine->plain, machine->trace.entries);
+    ss_release(&machine->plain, machine->runs);
+    ss_release(&machine->plain, machine->distances);
+    ss_host_t host = machine->plain;
     ss_release(&host, machine);
 }
 
@@ -216,6 +219,11 @@ void *ss_room_state(const storsim_machine_t *machine, ss_room_t room) {
 ss_host_t *ss_machine_host(const storsim_machine_t *machine) {
     /* The host's counters are not part of the simulated state: a const machine may still ask for memory. */
     union { const ss_host_t *in; ss_host_t *out; } cast = {&machine->host};
+    return cast.out;
+}
+
+ss_host_t *ss_machine_plain(const storsim_machine_t *machine) {
+    union { const ss_host_t *in; ss_host_t *out; } cast = {&machine->plain};
     return cast.out;
 }
 

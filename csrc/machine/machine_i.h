@@ -131,7 +131,10 @@ typedef struct ss_hardware {
 
 struct storsim_machine {
     ss_machine_head_t head; /* first: ss_tapped reads it from outside this room */
-    ss_host_t host;
+    ss_host_t plain; /* for what does not go back in time: this structure, map, sites, trace, checkpoints */
+    ss_cells_t cells;
+    ss_host_t host; /* lists its blocks in `cells` */
+    uint64_t checkpoints; /* taken so far, for their names in a journal; goes on when the machine goes back */
     uint64_t seed, fingerprint; /* fingerprint: of the configuration, compared at restore */
     storsim_memory_run_t *runs;
     size_t run_count;
@@ -159,6 +162,8 @@ struct storsim_machine {
 storsim_status_t ss_hardware_create(storsim_machine_t *machine, ss_hardware_t *hardware);
 void ss_hardware_destroy(storsim_machine_t *machine, ss_hardware_t *hardware);
 void ss_hardware_walk(storsim_machine_t *machine, ss_hardware_t *hardware, ss_codec_t *codec);
+/* The bytes of storsim_snapshot, also from inside a callback. */
+storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, size_t *length);
 /* Runs the settle op of every room. */
 storsim_status_t ss_settle(storsim_machine_t *machine);
 /* Appends a description to text when there is room; for checks. */

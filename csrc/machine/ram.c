@@ -89,6 +89,9 @@ void ss_store_destroy(ss_ram_t *ram, ss_store_t id) {
     store->extent_count = 0;
     if (store->exports != 0) {
         store->orphan = true;
+        for (uint64_t page = 0; page < store->pages; page++) {
+            ss_paged_changed(ram->host, store->data, (size_t)page);
+        }
         memset(store->data, SS_POISON, (size_t)(store->pages * STORSIM_PAGE_SIZE));
         return;
     }
@@ -174,7 +177,7 @@ static storsim_status_t materialise(ss_ram_t *ram, store_t *store) {
     if (state == NULL) {
         return STORSIM_NO_MEMORY;
     }
-    store->data = ss_alloc(ram->host, (size_t)(store->pages * STORSIM_PAGE_SIZE));
+    store->data = ss_paged_alloc(ram->host, (size_t)store->pages);
     if (store->data == NULL) {
         ss_release(ram->host, state);
         return STORSIM_NO_MEMORY;
@@ -192,12 +195,32 @@ static storsim_status_t touch(ss_ram_t *ram, store_t *store, uint64_t first, uin
     }
     for (uint64_t page = first; page <= last; page++) {
         if (store->state[page] == PAGE_UNTOUCHED) {
+            ss_paged_changed(ram->host, store->data, (size_t)page);
             fill_page(store, page, store->data + page * STORSIM_PAGE_SIZE);
             store->state[page] = PAGE_CLEAN;
         }
-        if (store->state[page] < state) {
-            store->state[page] = state;
+        if (state == PAGE_DIRTY) {
+            ss_paged_changed(ram->host, store->data, (size_t)page);
+            store->state[page] = PAGE_DIRTY;
         }
+    }
+    return STORSIM_OK;
+}
+
+/* Pages of [offset, offset + bytes), about to be written: those that will be written whole need no contents before. */
+static storsim_status_t touch_to_write(ss_ram_t *ram, store_t *store, uint64_t offset, uint64_t bytes) {
+    storsim_status_t status = materialise(ram, store);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    uint64_t end = offset + bytes;
+    for (uint64_t page = offset / STORSIM_PAGE_SIZE; page * STORSIM_PAGE_SIZE < end; page++) {
+        uint64_t start = page * STORSIM_PAGE_SIZE;
+        ss_paged_changed(ram->host, store->data, (size_t)page);
+        if (store->state[page] == PAGE_UNTOUCHED && (start < offset || end - start < STORSIM_PAGE_SIZE)) {
+            fill_page(store, page, store->data + start);
+        }
+        store->state[page] = PAGE_DIRTY;
     }
     return STORSIM_OK;
 }
@@ -231,8 +254,7 @@ storsim_status_t ss_store_write(ss_ram_t *ram, ss_store_t id, uint64_t offset, c
     if (bytes == 0) {
         return STORSIM_OK;
     }
-    storsim_status_t status =
-        touch(ram, store, offset / STORSIM_PAGE_SIZE, (offset + bytes - 1) / STORSIM_PAGE_SIZE, PAGE_DIRTY);
+    storsim_status_t status = touch_to_write(ram, store, offset, bytes);
     if (status == STORSIM_OK) {
         memcpy(store->data + offset, buffer, bytes);
     }
@@ -247,8 +269,7 @@ storsim_status_t ss_store_set(ss_ram_t *ram, ss_store_t id, uint64_t offset, uin
     if (bytes == 0) {
         return STORSIM_OK;
     }
-    storsim_status_t status =
-        touch(ram, store, offset / STORSIM_PAGE_SIZE, (offset + bytes - 1) / STORSIM_PAGE_SIZE, PAGE_DIRTY);
+    storsim_status_t status = touch_to_write(ram, store, offset, bytes);
     if (status == STORSIM_OK) {
         memset(store->data + offset, value, (size_t)bytes);
     }
@@ -317,6 +338,37 @@ void ss_store_unexport(ss_ram_t *ram, ss_store_t id, uint64_t *written_at) {
         }
         forget(ram, id);
     }
+}
+
+/* --- images --------------------------------------------------------------------------------------------------------- */
+
+storsim_status_t ss_ram_image(ss_ram_t *ram, ss_image_t *image) {
+    storsim_status_t status = STORSIM_OK;
+    for (uint32_t i = 0; i < ram->store_count; i++) {
+        const store_t *store = &ram->stores[i];
+        for (uint64_t page = 0; store->data != NULL && page < store->pages && status == STORSIM_OK; page++) {
+            if (store->state[page] != PAGE_UNTOUCHED) { /* whoever holds an export writes without telling */
+                status = ss_image_add_page(ram->host, image, store->data, (size_t)page, store->exports == 0);
+            }
+        }
+    }
+    return status;
+}
+
+void ss_ram_laid(ss_ram_t *ram, bool ended) {
+    for (uint32_t i = 0; i < ram->store_count; i++) {
+        store_t *store = &ram->stores[i];
+        for (uint64_t page = 0; !ended && store->exports != 0 && page < store->pages; page++) {
+            ss_paged_changed(ram->host, store->data, (size_t)page);
+        }
+        if (ended) {
+            store->exports = 0;
+        }
+        if (ended && store->orphan) {
+            forget(ram, i + 1);
+        }
+    }
+    ram->exports = ended ? 0 : ram->exports;
 }
 
 uint64_t ss_ram_exports(const ss_ram_t *ram) {
@@ -421,7 +473,7 @@ storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffe
             store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
         }
         if (store != NULL) {
-            status = touch(ram, store, page, page, PAGE_DIRTY);
+            status = touch_to_write(ram, store, page * STORSIM_PAGE_SIZE + offset, step);
         }
         if (status != STORSIM_OK || store == NULL) {
             break;

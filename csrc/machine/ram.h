@@ -11,6 +11,7 @@
 #define SS_RAM_H
 
 #include "machine/codec.h"
+#include "machine/image.h"
 
 #define SS_POISON 0xDDu /* what freed memory reads as */
 
@@ -50,6 +51,11 @@ storsim_status_t ss_store_export(ss_ram_t *ram, ss_store_t store, bool writable,
  * gone with its last export. */
 void ss_store_unexport(ss_ram_t *ram, ss_store_t store, uint64_t *written_at);
 uint64_t ss_ram_exports(const ss_ram_t *ram);
+
+/* Adds every touched page to an image that holds the rest. */
+storsim_status_t ss_ram_image(ss_ram_t *ram, ss_image_t *image);
+/* After an image was laid back. ended: the exports of its moment are over, and what was kept only for them goes. */
+void ss_ram_laid(ss_ram_t *ram, bool ended);
 
 /* Bytes by physical address, whatever store they are in; poison where none is. The caller has checked that it is RAM. */
 storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes);

@@ -41,12 +41,12 @@ static bool widen(ss_sites_t *sites, ss_host_t *host) {
 storsim_status_t storsim_site_intern(storsim_machine_t *machine, uint64_t key1, uint64_t key2, uint32_t *site) {
     ss_sites_t *sites = &machine->sites;
     void *array = sites->list;
-    if (!widen(sites, &machine->host)) {
+    if (!widen(sites, &machine->plain)) {
         return STORSIM_NO_MEMORY;
     }
     uint32_t *found = place(sites, key1, key2);
     if (*found == 0) {
-        if (!ss_grow(&machine->host, &array, &sites->capacity, sites->count + 1, sizeof *sites->list)) {
+        if (!ss_grow(&machine->plain, &array, &sites->capacity, sites->count + 1, sizeof *sites->list)) {
             return STORSIM_NO_MEMORY;
         }
         sites->list = array;

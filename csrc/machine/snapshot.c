@@ -1,7 +1,7 @@
 /* machine/snapshot.c: the whole machine as bytes, back again, and as 64 bits.
  *
  * Layout: magic "STORSIM1", u32 version, u64 fingerprint of the configuration, the hardware, each room behind a mark with its number,
- * u64 FNV-1a over everything before. Restore builds complete new states beside the live ones and swaps them in at the end, so that it
+ * u64 over everything before (checksum below). Restore builds complete new states beside the live ones and swaps them in at the end, so that it
  * is whole or nothing. Policy: the version grows with any change of the layout; older versions are refused, never guessed. */
 #include "machine/machine_i.h"
 #include "machine/operations.h"
@@ -77,9 +77,14 @@ storsim_status_t storsim_digest(storsim_machine_t *machine, uint64_t *digest) {
 }
 
 static uint64_t checksum(const uint8_t *bytes, size_t count) {
-    uint64_t hash = FNV_BASIS;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(0x00000100000001B3);
+    uint64_t hash = FNV_BASIS ^ count;
+    for (size_t i = 0; i < count; i += 8) { /* every step can be undone, so two that differ in one word never meet */
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8 && i + j < count; j++) {
+            word |= (uint64_t)bytes[i + j] << (8 * j);
+        }
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 29;
     }
     return hash;
 }
@@ -100,7 +105,7 @@ uint64_t ss_snapshot_name(const uint8_t *bytes, size_t length) {
     for (; i < length; i++) {
         name = ss_mix(name, bytes[i]);
     }
-    return name;
+    return name & ~SS_CHECKPOINT_NAME;
 }
 
 static storsim_status_t recorded_snapshot(storsim_machine_t *machine, uint8_t **bytes, size_t *length) {
@@ -140,10 +145,12 @@ storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, s
     if (ss_tapped(machine)) {
         return recorded_snapshot(machine, bytes, length);
     }
-    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
-        return STORSIM_REENTRY;
-    }
-    ss_codec_t codec = {.mode = SS_SAVE, .host = &machine->host};
+    bool inside = machine->callback_depth != 0 || machine->advance_depth != 0;
+    return inside ? STORSIM_REENTRY : ss_snapshot_save(machine, bytes, length);
+}
+
+storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, size_t *length) {
+    ss_codec_t codec = {.mode = SS_SAVE, .host = &machine->plain};
     uint8_t magic[sizeof MAGIC];
     memcpy(magic, MAGIC, sizeof magic);
     uint32_t version = SNAPSHOT_VERSION;
@@ -159,7 +166,7 @@ storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, s
         ss_codec_u64(&codec, &sum);
     }
     if (!ss_codec_ok(&codec)) {
-        ss_release(&machine->host, codec.bytes);
+        ss_release(&machine->plain, codec.bytes);
         return codec.status;
     }
     *bytes = codec.bytes;
@@ -168,7 +175,7 @@ storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, s
 }
 
 void storsim_snapshot_free(storsim_machine_t *machine, uint8_t *bytes) {
-    ss_release(&machine->host, bytes);
+    ss_release(&machine->plain, bytes);
 }
 
 static void load_header(const storsim_machine_t *machine, ss_codec_t *codec) {

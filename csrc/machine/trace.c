@@ -6,7 +6,7 @@ static ss_trace_slot_t *next_slot(storsim_machine_t *machine) {
     ss_trace_ring_t *ring = &machine->trace;
     uint64_t sequence = ring->total++;
     if (ring->entries == NULL) {
-        ring->entries = ss_alloc_zeroed(&machine->host, ring->capacity, sizeof *ring->entries);
+        ring->entries = ss_alloc_zeroed(&machine->plain, ring->capacity, sizeof *ring->entries);
         if (ring->entries == NULL) {
             return NULL;
         }

@@ -125,7 +125,7 @@ void *nt_fresh(storsim_machine_t *machine, const void *current) {
     }
     memcpy(nt->ops, old->ops, sizeof nt->ops);
     if (old->limits != NULL) {
-        nt->limits = ss_alloc_zeroed(nt->host, old->limit_count, sizeof(nt_limit_t));
+        nt->limits = ss_alloc_zeroed(ss_machine_plain(machine), old->limit_count, sizeof(nt_limit_t));
         if (nt->limits == NULL) {
             nt_destroy(machine, nt);
             return NULL;
@@ -137,9 +137,30 @@ void *nt_fresh(storsim_machine_t *machine, const void *current) {
     return nt;
 }
 
+void nt_keep(const void *state, uint64_t kept[SS_KEPT]) {
+    const ss_nt_t *nt = state;
+    kept[0] = nt->next_export; /* tokens of ended views stay stale */
+    kept[1] = (uint64_t)(uintptr_t)nt->limits;
+    kept[2] = nt->limit_count;
+}
+
+void nt_resume(storsim_machine_t *machine, void *state, const uint64_t kept[SS_KEPT]) {
+    ss_nt_t *nt = state;
+    nt->next_export = kept[0];
+    nt->limits = (nt_limit_t *)(uintptr_t)kept[1];
+    nt->limit_count = (uint32_t)kept[2];
+    if (nt->export_count != 0) { /* the views of then are over */
+        nt->export_count = 0;
+        for (ss_block_id_t id = 1; id <= nt->block_count; id++) {
+            block_at(nt, id)->exports = 0;
+        }
+        nt_hold(machine, 0);
+    }
+}
+
 void nt_destroy(storsim_machine_t *machine, void *state) {
     ss_nt_t *nt = state;
-    (void)machine;
+    ss_release(ss_machine_plain(machine), nt->limits);
     for (uint32_t i = 0; i < nt->list_count; i++) {
         ss_release(nt->host, nt->lists[i].items);
     }
@@ -148,7 +169,7 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
     }
     ss_pagemap_destroy(&nt->by_va);
     ss_pagemap_destroy(&nt->by_frame);
-    void *owned[] = {nt->node_order, nt->limits,       nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
+    void *owned[] = {nt->node_order, nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
                      nt->partial,    nt->partial_last, nt->owners, nt->connections, nt->dpcs,       nt->devices,
                      nt->exports,    nt->paths};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
@@ -166,6 +187,8 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
                                       .fresh = nt_fresh,
                                       .destroy = nt_destroy,
                                       .walk = nt_walk,
+                                      .keep = nt_keep,
+                                      .resume = nt_resume,
                                       .event = nt_event,
                                       .interrupt = nt_interrupt,
                                       .check = nt_check};

@@ -102,7 +102,7 @@ static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, n
         size_t count;
         const storsim_routine_t *table = storsim_ddi_table(&count);
         uint32_t slots = table[count - 1].id + UINT32_C(1); /* by id: the families' ids are not dense together */
-        nt->limits = ss_alloc_zeroed(nt->host, slots, sizeof(nt_limit_t));
+        nt->limits = ss_alloc_zeroed(ss_machine_plain(machine), slots, sizeof(nt_limit_t));
         if (nt->limits == NULL) {
             return STORSIM_NO_MEMORY;
         }

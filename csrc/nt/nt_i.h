@@ -182,6 +182,8 @@ static inline uint64_t arena_address(uint64_t page) {
 
 /* --- state (boot.c, walk.c, check.c) --- */
 void *nt_fresh(storsim_machine_t *machine, const void *current);
+void nt_keep(const void *state, uint64_t kept[SS_KEPT]);
+void nt_resume(storsim_machine_t *machine, void *state, const uint64_t kept[SS_KEPT]);
 void nt_destroy(storsim_machine_t *machine, void *state);
 void nt_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec);
 size_t nt_check(storsim_machine_t *machine, void *state, char *text, size_t capacity);

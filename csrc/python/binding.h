@@ -72,6 +72,8 @@ typedef struct ss_thread_cpu {
     uint32_t cpu;
 } ss_thread_cpu_t;
 
+struct ss_snapshot_object;
+
 typedef struct ss_machine_object {
     PyObject_HEAD
     ss_state_t *state;
@@ -103,6 +105,7 @@ typedef struct ss_machine_object {
     PyObject *bugcheck; /* the BugCheck raised when the machine stopped */
     uint64_t exports;   /* live buffers */
     PyObject *journal;  /* Journal, or NULL */
+    struct ss_snapshot_object *snapshots; /* those that need the core for their bytes */
     /* host memory */
     uint64_t host_requests, host_bytes, host_fail_at;
     bool host_fail_on; /* from the n-th request on instead of just once */
@@ -421,6 +424,10 @@ PyObject *ss_buffer_view(PyObject *self, PyObject *flags);
 #define SS_BUFFER_METHOD
 #endif
 void ss_machine_end(ss_machine_object_t *machine); /* destroys the core once nothing needs it */
+/* snapshot.c: ties a snapshot to the core's checkpoint; what is still alive gets its bytes before the core ends. */
+void ss_snapshot_tie(struct ss_snapshot_object *snapshot, ss_machine_object_t *machine,
+                     storsim_checkpoint_t *checkpoint);
+void ss_snapshots_detach(ss_machine_object_t *machine);
 
 extern PyType_Spec ss_machine_spec, ss_adapter_spec, ss_routine_spec, ss_routines_spec, ss_pointer_spec, ss_mdl_spec,
     ss_sg_spec, ss_srb_spec, ss_block_spec, ss_snapshot_spec, ss_sites_spec, ss_live_register_spec, ss_mmio_spec,
@@ -438,9 +445,12 @@ PyObject *ss_operations(PyObject *module, PyObject *ignored);
 
 typedef struct ss_snapshot_object {
     PyObject_HEAD
-    uint8_t *bytes;
+    uint8_t *bytes; /* NULL until somebody asks for them */
     size_t length;
     uint64_t origin, tokens;
+    storsim_checkpoint_t *checkpoint; /* while the machine has its core; NULL: bytes alone */
+    ss_machine_object_t *machine;     /* borrowed, with `checkpoint` */
+    struct ss_snapshot_object *next, *previous; /* in machine->snapshots */
 } ss_snapshot_object_t;
 
 /* How a row of the DDI table is called from Python; made once per module, results types at first use. */

@@ -211,6 +211,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 
 void ss_machine_end(ss_machine_object_t *machine) {
     if (machine->core != NULL && machine->exports == 0 && machine->depth == 0) {
+        ss_snapshots_detach(machine);
         storsim_machine_t *core = machine->core;
         machine->core = NULL;
         storsim_machine_destroy(core);
@@ -267,6 +268,7 @@ static int machine_clear(ss_machine_object_t *self) {
 static void machine_dealloc(ss_machine_object_t *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    ss_snapshots_detach(self); /* first: whatever clearing runs may look at a snapshot */
     machine_clear(self);
     storsim_machine_destroy(
         self->core); /* no buffer can be live: each holds a reference to an object that holds this one */

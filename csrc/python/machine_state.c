@@ -32,21 +32,13 @@ PyObject *ss_machine_snapshot(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
         Py_XDECREF(snapshot);
         return NULL;
     }
-    uint8_t *bytes = NULL;
-    size_t length = 0;
-    storsim_status_t status = storsim_snapshot(self->core, &bytes, &length);
+    storsim_checkpoint_t *checkpoint = NULL;
+    storsim_status_t status = storsim_checkpoint_take(self->core, &checkpoint);
     if (status == STORSIM_OK) {
-        snapshot->bytes = PyMem_Malloc(length ? length : 1);
-        if (snapshot->bytes != NULL) {
-            memcpy(snapshot->bytes, bytes, length);
-            snapshot->length = length;
-            snapshot->origin = self->origin;
-            snapshot->tokens = self->kept_token = self->next_token;
-            self->kept_transfer = self->last_transfer;
-        } else {
-            status = STORSIM_NO_MEMORY;
-        }
-        storsim_snapshot_free(self->core, bytes);
+        ss_snapshot_tie(snapshot, self, checkpoint);
+        snapshot->origin = self->origin;
+        snapshot->tokens = self->kept_token = self->next_token;
+        self->kept_transfer = self->last_transfer;
     }
     if (ss_finish(self, status, NULL) < 0) {
         Py_CLEAR(snapshot);
@@ -73,12 +65,16 @@ static int forget_tokens(ss_machine_object_t *self, bool own, uint64_t tokens) {
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *restore(ss_machine_object_t *self, const Py_buffer *view, bool own, uint64_t tokens) {
-    size_t where = 0;
-    if (ss_enter(self) < 0) {
-        return NULL;
-    }
-    storsim_status_t status = storsim_restore(self->core, view->buf, (size_t)view->len, &where);
+/* What restoring changes outside the core. */
+static int restored(ss_machine_object_t *self, bool own, uint64_t tokens) {
+    Py_CLEAR(self->bugcheck);
+    self->seen = storsim_finding_count(self->core);
+    ss_forget_cpus(self);
+    return forget_tokens(self, own, tokens);
+}
+
+static PyObject *finish_restore(ss_machine_object_t *self, storsim_status_t status, size_t where, bool own,
+                                uint64_t tokens) {
     if (status == STORSIM_FORMAT) {
         ss_leave(self);
         PyErr_Format(PyExc_ValueError,
@@ -87,27 +83,38 @@ static PyObject *restore(ss_machine_object_t *self, const Py_buffer *view, bool 
                      where);
         return NULL;
     }
-    if (status == STORSIM_OK) {
-        Py_CLEAR(self->bugcheck);
-        self->seen = storsim_finding_count(self->core);
-        ss_forget_cpus(self);
-        if (forget_tokens(self, own, tokens) < 0) {
-            ss_leave(self);
-            return NULL;
-        }
+    if (status == STORSIM_OK && restored(self, own, tokens) < 0) {
+        ss_leave(self);
+        return NULL;
     }
     return ss_finish(self, status, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyObject *ss_machine_restore(ss_machine_object_t *self, PyObject *source) {
+static PyObject *restore_bytes(ss_machine_object_t *self, PyObject *source, bool own, uint64_t tokens) {
     Py_buffer view;
+    size_t where = 0;
     if (PyObject_GetBuffer(source, &view, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
+    PyObject *result = NULL;
+    if (ss_enter(self) == 0) {
+        storsim_status_t status = storsim_restore(self->core, view.buf, (size_t)view.len, &where);
+        result = finish_restore(self, status, where, own, tokens);
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+PyObject *ss_machine_restore(ss_machine_object_t *self, PyObject *source) {
     bool known = Py_IS_TYPE(source, (PyTypeObject *)self->state->Snapshot);
     const ss_snapshot_object_t *snapshot = known ? (const ss_snapshot_object_t *)(void *)source : NULL;
     bool own = known && snapshot->origin == self->origin;
-    PyObject *result = restore(self, &view, own, known ? snapshot->tokens : 0);
-    PyBuffer_Release(&view);
-    return result;
+    uint64_t tokens = known ? snapshot->tokens : 0;
+    if (!own || snapshot->checkpoint == NULL) {
+        return restore_bytes(self, source, own, tokens);
+    }
+    if (ss_enter(self) < 0) {
+        return NULL;
+    }
+    return finish_restore(self, storsim_checkpoint_restore(self->core, snapshot->checkpoint), 0, own, tokens);
 }

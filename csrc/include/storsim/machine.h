@@ -312,6 +312,18 @@ void storsim_snapshot_free(storsim_machine_t *machine, uint8_t *bytes);
  * NULL) for damaged bytes, BUSY while an export is live, REENTRY, NO_MEMORY. */
 storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where);
 
+/* A moment of this machine to come back to, in memory only: taking one costs about a copy of the machine's records, going back the same plus
+ * the simulated pages whose bytes changed since. Where a snapshot crosses processes and machines, a checkpoint belongs to the machine it
+ * was taken of, and is freed before it is destroyed. What is restored, kept and refused is the same. Source: model choice. */
+typedef struct storsim_checkpoint storsim_checkpoint_t;
+/* REENTRY from inside a callback, NO_MEMORY. O(live records + pages changed since the last one). */
+storsim_status_t storsim_checkpoint_take(storsim_machine_t *machine, storsim_checkpoint_t **checkpoint);
+/* Any number of times, in any order. BUSY while an export is live, REENTRY, FORMAT when a room was attached since. Needs no memory. */
+storsim_status_t storsim_checkpoint_restore(storsim_machine_t *machine, const storsim_checkpoint_t *checkpoint);
+/* What storsim_snapshot would have answered at that moment. The machine is as before afterwards. NO_MEMORY. */
+storsim_status_t storsim_checkpoint_bytes(storsim_machine_t *machine, const storsim_checkpoint_t *checkpoint, uint8_t **bytes, size_t *length);
+void storsim_checkpoint_free(storsim_machine_t *machine, storsim_checkpoint_t *checkpoint); /* NULL is accepted */
+
 /* Verifies every invariant of every room. Returns the number of broken ones; the first is described in text (may be NULL). */
 size_t storsim_check(storsim_machine_t *machine, char *text, size_t capacity);
 
