@@ -40,11 +40,14 @@ class Row:
     unit: str = "×"
     missing: str = ""
     detail: dict[str, float] = field(default_factory=dict)
+    least: bool = False  # the target is a lower bound
 
     @property
     def met(self) -> bool | None:
         """Whether the median is within the target; None without a figure or target."""
-        return None if self.value is None or self.target is None else self.value.median <= self.target
+        if self.value is None or self.target is None:
+            return None
+        return self.value.median >= self.target if self.least else self.value.median <= self.target
 
 
 def loop(body: Callable[[], object]) -> Timed:

@@ -29,15 +29,24 @@ static int number(PyObject *object, uint64_t *value) {
     return 0;
 }
 
-/* The caller's code object and line. */
+/* The caller's code object and where in it the call is: its line, or, which is cheaper, the instruction, from which the line can be worked
+ * out later. */
+static int lines = 1;
+
 static void caller(machine_t *self) {
     PyFrameObject *frame = PyEval_GetFrame();
     if (frame != NULL) {
         PyObject *code = (PyObject *)PyFrame_GetCode(frame);
-        self->line = PyFrame_GetLineNumber(frame);
+        self->line = lines ? PyFrame_GetLineNumber(frame) : PyFrame_GetLasti(frame);
         self->code = code;
         Py_DECREF(code); /* the frame keeps it while the call lasts */
     }
+}
+
+static PyObject *take_lines(PyObject *module, PyObject *truth) {
+    (void)module;
+    lines = PyObject_IsTrue(truth);
+    Py_RETURN_NONE;
 }
 
 static int parse(PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted, machine_t **self) {
@@ -123,7 +132,7 @@ static PyObject *callbacks(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* copies(to, from, offsets, bytes, times): memcpy of `bytes` bytes from one buffer to another, piece by piece and round and round, as a
+/* copies(to, from, bytes, times): memcpy of `bytes` bytes from one buffer to another, piece by piece and round and round, as a
  * stream moves through its cyclic buffers. */
 static PyObject *copies(PyObject *module, PyObject *args) {
     Py_buffer to, from;
@@ -145,6 +154,7 @@ static PyObject *copies(PyObject *module, PyObject *args) {
 
 static PyMethodDef methods[] = {{"allocate", (PyCFunction)(void (*)(void))allocate, METH_FASTCALL, NULL},
                                 {"release", (PyCFunction)(void (*)(void))release, METH_FASTCALL, NULL},
+                                {"take_lines", take_lines, METH_O, NULL},
                                 {"callbacks", callbacks, METH_VARARGS, NULL},
                                 {"copies", copies, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};

@@ -1,0 +1,124 @@
+"""Rows about HD Audio: fifteen stereo streams at 48 kHz, and what a notification costs until Python has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import storsim
+from storsim.hdaudio import (
+    HDAUDIO_BUS_INTERFACE_BDL,
+    HDAUDIO_CODEC_TRANSFER,
+    PauseState,
+    RunState,
+    StreamFormat,
+)
+from tests.bench.measure import Ratio, Row, Timed, loop, ratios, rounds
+
+STREAMS = 15
+BYTES_A_SECOND = STREAMS * 48_000 * 4
+PIECE = 1920  # 10 ms
+ENTRIES = 8
+KEPT = 65_536
+
+
+class Rig:
+    """A controller whose streams run: entries of 10 ms, heard by the ideal codec or by nobody."""
+
+    def __init__(self, streams: int, heard: bool, ioc: int, routine: Callable[[Any, int], None], **settings: Any) -> None:
+        self.pc = storsim.Machine("16GiB")
+        self.hda = self.pc.add_hda(render=15, capture=0, keep_bytes=KEPT, **settings)
+        bus = self.hda.query_interface(HDAUDIO_BUS_INTERFACE_BDL)
+        handles = []
+        for index in range(streams):
+            _, handle, _ = bus.AllocateRenderDmaEngine(StreamFormat(48000, 16, 16, 2))
+            _, buffer, bdl = bus.AllocateContiguousDmaBuffer(handle, PIECE * ENTRIES)
+            self.pc.write_va(buffer, bytes(range(256)) * (PIECE * ENTRIES // 256))
+            for entry in range(ENTRIES):
+                bdl[entry] = (self.pc.physical(buffer) + entry * PIECE, PIECE, ioc)
+            _, tag, _ = bus.SetupDmaEngineWithBdl(handle, PIECE * ENTRIES, ENTRIES - 1, routine, 0)
+            if heard:
+                node = 0x10 + index
+                verbs = (node << 20 | 0x70600 | tag << 4, node << 20 | 0x20011)
+                bus.TransferCodecVerbs(2, [HDAUDIO_CODEC_TRANSFER(verb) for verb in verbs])
+            handles.append(handle)
+        for state in (PauseState, RunState):
+            if handles and bus.SetDmaEngineState(state, handles) != 0:
+                raise RuntimeError("the streams do not start")
+        self.pc.advance(seconds=1)
+
+    def second(self) -> Timed:
+        """One second of virtual time per call."""
+        return loop(lambda: self.pc.advance(seconds=1))
+
+
+def _ignore(context: Any, mask: int) -> None:
+    """An empty service routine."""
+
+
+def streams(yard: ModuleType, count: int) -> list[Row]:
+    """Bytes delivered, entries without bytes, an idle second, notifications."""
+    heard = Rig(STREAMS, True, 0, _ignore)
+    silent = Rig(STREAMS, False, 0, _ignore)
+    told = Rig(STREAMS, False, 1, _ignore)
+    idle = Rig(0, False, 0, _ignore)
+    memory, cold = bytearray(STREAMS * PIECE * ENTRIES), bytearray(BYTES_A_SECOND * 8)
+    rings = bytearray(STREAMS * KEPT)
+    times = BYTES_A_SECOND // PIECE
+    arms: dict[str, Timed] = {
+        "heard": heard.second(),
+        "silent": silent.second(),
+        "told": told.second(),
+        "idle": idle.second(),
+        "memcpy": loop(lambda: yard.copies(rings, memory, PIECE, times)),
+        "memcpy cold": loop(lambda: yard.copies(cold, cold, PIECE, times * 8)),
+        "callback": loop(lambda: yard.callbacks(_ignore, 0, 1, times)),
+    }
+    found = rounds(arms, count, 0.02, least=2)
+    cold_second = [value / 8 for value in found["memcpy cold"]]
+    entries = STREAMS * 100
+    each = [(told - silent) for told, silent in zip(found["told"], found["silent"], strict=True)]
+    micro = {name: Ratio.of(values).median * 1e6 for name, values in found.items()}
+    return [
+        Row(
+            "audio.bytes",
+            "15 streams, 48 kHz stereo, entries of 10 ms, every byte delivered",
+            "memcpy of the same bytes, piece by piece, all in the cache",
+            2.0,
+            ratios(found["heard"], found["memcpy"]),
+            detail={"second_us": micro["heard"], "memcpy_us": micro["memcpy"]},
+        ),
+        Row(
+            "audio.bytes.cold",
+            "the same",
+            "memcpy of the same bytes through memory that is not in the cache",
+            2.0,
+            ratios(found["heard"], cold_second),
+            detail={"memcpy_us": micro["memcpy cold"] / 8},
+        ),
+        Row(
+            "audio.entry",
+            "an entry of a descriptor list, nobody listens",
+            "absolute",
+            150.0,
+            Ratio.of([value / entries * 1e9 for value in found["silent"]]),
+            unit="ns",
+        ),
+        Row(
+            "audio.idle",
+            "a frame in which nothing runs",
+            "absolute",
+            0.5,
+            Ratio.of([value / 48_000 * 1e9 for value in found["idle"]]),
+            unit="ns",
+        ),
+        Row(
+            "audio.notification",
+            "an interrupt of an entry, its service and deferred routine, delivered to a Python callback",
+            "the same callback called from an empty C loop",
+            4.0,
+            ratios([value / entries for value in each], [value / times for value in found["callback"]]),
+            detail={"ns": Ratio.of(each).median / entries * 1e9, "yard_ns": micro["callback"] / times * 1e3},
+        ),
+    ]

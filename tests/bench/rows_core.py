@@ -1,0 +1,322 @@
+"""Rows about the core without Python: workloads replayed in C, the pool, what a routine adds, and what other libraries do."""
+
+from __future__ import annotations
+
+import bisect
+import importlib
+import json
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.build import ROOT, CannotBuild, compiler, run
+from tests.bench.measure import Ratio, Row, loop, ratios, rounds
+
+LIBRARIES = {
+    "mimalloc": ("libmimalloc.so.2", "apt install libmimalloc2.0"),
+    "jemalloc": ("libjemalloc.so.2", "apt install libjemalloc2"),
+}
+
+
+class Core:
+    """The C programs, built once: replayer, adapters, and what a routine costs."""
+
+    def __init__(self, into: Path, prototype: Path | None) -> None:
+        build = into / "core"
+        make = ["make", "-s", "-j2", "-C", str(ROOT / "csrc"), "bench", f"BUILD={build}", "WERROR="]
+        run([*make, "CC=" + " ".join(compiler())])
+        self.folder = Path(f"{build}-bench")
+        self.pages = self.folder / "bench_adapter.so"
+        self.pool = self.folder / "pool_adapter.so"
+        self.prototype: Path | None = None
+        if prototype is not None:
+            self.prototype = into / "prototype.so"
+            header = prototype.parent if (prototype.parent / "sttrace.h").exists() else prototype.parent.parent
+            flags = ["-O2", "-DNDEBUG", "-shared", "-fPIC", "-w", f"-I{header}"]
+            run([*compiler(), *flags, str(prototype), "-o", str(self.prototype)])
+
+    def replay(self, adapter: str, workload: str, live: int, ops: int, preload: str = "") -> dict[str, Any]:
+        """One run of the replayer: nanoseconds per operation and what else it saw."""
+        command = [str(self.folder / "replay"), adapter, workload, str(live), str(ops)]
+        environment = os.environ | ({"LD_PRELOAD": preload} if preload else {})
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode:
+            raise CannotBuild(done.stderr.strip() or f"replay ended with {done.returncode}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def routine(self, name: str, pairs: int) -> float:
+        """Nanoseconds of one allocation and its free by a routine, called from C."""
+        return float(run([str(self.folder / "ddi_cost"), name, str(pairs), "1000"]).split()[3])
+
+    def instructions(self, name: str, pairs: int = 2000) -> float:
+        """The same in instructions."""
+        out = self.folder / "callgrind.out"
+        tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=measured"]
+        command = [*tool, str(self.folder / "ddi_cost"), name, str(pairs), "1000"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = [line.split(":")[1] for line in done.stderr.splitlines() if "Collected" in line]
+        return int(found[0]) / pairs
+
+
+def _net(above: list[float], floor: list[float]) -> list[float]:
+    return [max(value - base, 0.1) for value, base in zip(above, floor, strict=True)]
+
+
+def _against(core: Core, key: str, workload: str, live: int, ops: int, count: int, target: float | None, what: str) -> list[Row]:
+    """A workload on storsim's page allocator, the null allocator and, where it is there, the prototype."""
+    arms = {"storsim": str(core.pages), "null": "null"}
+    if core.prototype is not None:
+        arms["prototype"] = str(core.prototype)
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
+    for _ in range(count):
+        for name, adapter in arms.items():
+            seen[name].append(core.replay(adapter, workload, live, ops))
+    ns = {name: [float(one["ns"]) for one in answers] for name, answers in seen.items() if "ns" in answers[0]}
+    last = seen["storsim"][-1]
+    detail = {
+        "ns": Ratio.of(ns["storsim"]).median,
+        "null_ns": Ratio.of(ns["null"]).median,
+        "refused": last["refused"] / max(last["allocations"], 1),
+        "longest_ns": max(one["longest_ns"] for one in seen["storsim"]),
+    }
+    if last["ranges"]:
+        detail["ranges"] = last["ranges"]
+    rows = [Row(key, what, "the null allocator", None, ratios(ns["storsim"], ns["null"]), detail=detail)]
+    if "prototype" in ns:
+        rows.append(
+            Row(
+                key + ".prototype",
+                what,
+                "the prototype",
+                target,
+                ratios(_net(ns["storsim"], ns["null"]), _net(ns["prototype"], ns["null"])),
+                detail={"prototype_ns": Ratio.of(ns["prototype"]).median, **detail},
+            )
+        )
+    return rows
+
+
+def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]:
+    """W1 to W4 and W6, generated, or the reference traces when a folder has them."""
+    sizes = (1000, 10_000, 100_000) if quick else (1000, 10_000, 100_000, 1_000_000)
+    ops = 200_000 if quick else 1_000_000
+    rows: list[Row] = []
+    nets: list[tuple[int, float]] = []
+    for live in sizes:
+        target = 1.0 if live == 1_000_000 else 0.85
+        made = _against(core, f"w1.{live:.0e}".replace("+0", ""), "w1", live, ops, count, target, f"W1: {live} live, no constraint")
+        nets.append((live, made[0].detail["ns"] - made[0].detail["null_ns"]))
+        rows += made
+    exponent = math.log(nets[-1][1] / nets[0][1]) / math.log(nets[-1][0] / nets[0][0])
+    rows.append(
+        Row("w1.growth", f"growth of W1's net cost, {nets[0][0]} to {nets[-1][0]} live", "exponent", 0.1, Ratio(exponent, exponent, exponent), unit="")
+    )
+    for live in sizes[:3]:
+        rows += _against(core, f"w2.{live:.0e}".replace("+0", ""), "w2", live, ops // 5, count, 0.8, f"W2: {live} live, mixed constraints")
+    gaps = 32_768 if quick else 262_144
+    for name, what in (("w3", "W3: one place fits"), ("w6size", "W6: too large"), ("w6align", "W6: nowhere aligned"), ("w6bound", "W6: everywhere across")):
+        rows += _against(core, name, name, gaps, 20_000, count, 1.5, f"{what}, {gaps} gaps")
+    rows += _against(core, "w4", "w4", 10_000, 600, count, None, "W4: host memory buffer in as few ranges as possible, and back")
+    for path in sorted(traces.iterdir()) if traces is not None else ():
+        rows += _against(core, f"trace.{path.name}", str(path), 0, ops, count, None, f"trace {path.name}")
+    return rows
+
+
+def _library(name: str) -> str | None:
+    found = os.environ.get(f"STORSIM_BENCH_{name.upper()}")
+    if found:
+        return found
+    folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+    places = (Path(folder) / LIBRARIES[name][0] for folder in folders)
+    return next((str(place) for place in places if place.exists()), None)
+
+
+def pool(core: Core, quick: bool, count: int) -> list[Row]:
+    """W5: the pool as a driver calls it, against allocators that give host memory and keep no record."""
+    rows = []
+    for live, target in ((10_000, 2.5), (200_000 if quick else 1_000_000, 1.0)):
+        ops = 100_000 if quick else 400_000
+        arms: dict[str, tuple[str, str]] = {"storsim": (str(core.pool), ""), "malloc": ("malloc", "")}
+        libraries = {name: _library(name) for name in LIBRARIES}
+        arms |= {name: ("malloc", path) for name, path in libraries.items() if path}
+        ns: dict[str, list[float]] = {name: [] for name in arms}
+        for _ in range(count):
+            for name, (adapter, preload) in arms.items():
+                ns[name].append(float(core.replay(adapter, "w5", live, ops, preload)["ns"]))
+        for name in (*LIBRARIES, "malloc"):
+            key, what = f"w5.{live}.{name}", f"W5: pool, {live} live, tagged, recorded, verified"
+            if name in ns:
+                detail = {"ns": Ratio.of(ns["storsim"]).median, "peer_ns": Ratio.of(ns[name]).median}
+                goal = target if name == "mimalloc" else None
+                rows.append(Row(key, what, name, goal, ratios(ns["storsim"], ns[name]), detail=detail))
+            else:
+                rows.append(Row(key, what, name, target if name == "mimalloc" else None, missing=LIBRARIES[name][1]))
+    return rows
+
+
+def routines(core: Core) -> list[Row]:
+    """What a DDI routine adds to the page allocator, in instructions."""
+    if shutil.which("valgrind") is None:
+        what = "instructions a routine adds to the page allocator"
+        return [Row("routine.dma", what, "absolute", 250.0, unit="instructions", missing="apt install valgrind")]
+    base = core.instructions("pages")
+    rows = []
+    for name in ("dma", "contiguous", "pool"):
+        added = core.instructions(name) - (base if name != "pool" else 0)
+        what = f"an allocation and its free by {name}: checks, record, site, trace" + ("" if name != "pool" else ", and the pool itself")
+        rows.append(Row(f"routine.{name}", what, "absolute", 250.0, Ratio(added, added, added), unit="instructions"))
+    return rows
+
+
+# --- other libraries: what they have of it ---------------------------------------------------------------------------
+
+
+def _sorted_gaps(make: Callable[[Iterable[tuple[int, int]]], Any], live: int) -> Callable[[], object]:
+    """First fit from the top over a sorted list of gaps, with limit, alignment and boundary: what one would write in Python."""
+    gaps, chance = make([(0, 1 << 24)]), random.Random(1)
+    blocks: list[tuple[int, int]] = []
+
+    def allocate(pages: int, highest: int, boundary: int) -> None:
+        at = len(gaps) - 1
+        while at >= 0:
+            start, size = gaps[at]
+            first = min(start + size - pages, highest - pages + 1)
+            if boundary and first // boundary != (first + pages - 1) // boundary:
+                first = (first + pages - 1) // boundary * boundary - pages
+            if first >= start:
+                del gaps[at]
+                for rest in ((start, first - start), (first + pages, start + size - first - pages)):
+                    if rest[1]:
+                        gaps.add(rest)
+                blocks.append((first, pages))
+                return
+            at -= 1
+
+    def release() -> None:
+        start, size = blocks.pop(chance.randrange(len(blocks)))
+        at = gaps.bisect_left((start, 0))
+        if at < len(gaps) and gaps[at][0] == start + size:
+            size += gaps[at][1]
+            del gaps[at]
+        if at > 0 and sum(gaps[at - 1]) == start:
+            start, size = gaps[at - 1][0], size + gaps[at - 1][1]
+            del gaps[at - 1]
+        gaps.add((start, size))
+
+    def request() -> None:
+        allocate(chance.randrange(1, 16), (1 << 20) - 1 if chance.random() < 0.3 else (1 << 24) - 1, 16 if chance.random() < 0.3 else 0)
+
+    for _ in range(live):
+        request()
+
+    def turn() -> None:
+        release()
+        request()
+
+    return turn
+
+
+class _BisectList(list[tuple[int, int]]):
+    """A plain list kept sorted."""
+
+    def add(self, item: tuple[int, int]) -> None:
+        """Inserts in order."""
+        bisect.insort(self, item)
+
+    def bisect_left(self, item: tuple[int, int]) -> int:
+        """Where the item would stand."""
+        return bisect.bisect_left(self, item)
+
+
+def _storsim_turn(live: int) -> Callable[[], object]:
+    import storsim
+    from storsim import storport as sp
+
+    pc = storsim.Machine("64GiB")
+    hba, chance = pc.add_adapter("bench"), random.Random(1)
+    blocks: list[tuple[int, int, int]] = []
+
+    def request() -> None:
+        size = chance.randrange(1, 16) << 12
+        highest = 0xFFFF_FFFF if chance.random() < 0.3 else 2**64 - 1
+        boundary = 65536 if chance.random() < 0.3 else 0
+        _, va, pa = sp.StorPortAllocateDmaMemory(hba, size, 0, highest, boundary, sp.MmCached, sp.MM_ANY_NODE_OK)
+        blocks.append((va, size, pa))
+
+    def turn() -> None:
+        va, size, pa = blocks.pop(chance.randrange(len(blocks)))
+        sp.StorPortFreeDmaMemory(hba, va, size, sp.MmCached, pa)
+        request()
+
+    for _ in range(live):
+        request()
+    return turn
+
+
+def _virtual_allocator_turn(live: int) -> Callable[[], object]:
+    module = importlib.import_module("virtual_allocator")
+    allocator = module.Allocator(0, 64 << 30, 4096, 4096, module.AllocationPolicy.FIRST_FIT)
+    chance, blocks = random.Random(1), []
+    for _ in range(live):
+        blocks.append(allocator.allocate(chance.randrange(1, 16) << 12))
+
+    def turn() -> None:
+        allocator.free(blocks.pop(chance.randrange(len(blocks))))
+        blocks.append(allocator.allocate(chance.randrange(1, 16) << 12))
+
+    return turn
+
+
+def placement(count: int) -> list[Row]:
+    """A free and a constrained allocation from Python at 1 000 live blocks, against what PyPI and the standard library offer."""
+    live = 1000
+    peers: dict[str, tuple[str, str, Callable[[int], Callable[[], object]]]] = {
+        "bisect": ("a sorted list of gaps (bisect), limits and boundaries by hand, no record", "", lambda n: _sorted_gaps(_BisectList, n)),
+        "sortedcontainers": (
+            "the same over sortedcontainers.SortedList",
+            "pip install sortedcontainers",
+            lambda n: _sorted_gaps(importlib.import_module("sortedcontainers").SortedList, n),
+        ),
+        "virtual_allocator": ("virtual-allocator: alignment only, no limits, no boundary", "pip install virtual-allocator", _virtual_allocator_turn),
+    }
+    rows = []
+    for name, (yardstick, how, make) in peers.items():
+        key, what = f"placement.{name}", "a free and a constrained allocation from Python, 1 000 live"
+        if how and importlib.util.find_spec(name) is None:
+            rows.append(Row(key, what, yardstick, None, missing=how))
+            continue
+        found = rounds({"storsim": loop(_storsim_turn(live)), "peer": loop(make(live))}, count, 0.02)
+        detail = {"us": Ratio.of(found["storsim"]).median * 1e6, "peer_us": Ratio.of(found["peer"]).median * 1e6}
+        rows.append(Row(key, what, yardstick, 1.0, ratios(found["storsim"], found["peer"]), detail=detail))
+    return rows
+
+
+def metadata() -> list[Row]:
+    """Host memory per live block: what a process grows by, in a process of its own."""
+    program = (
+        "import resource, storsim\n"
+        "from storsim import storport as sp\n"
+        "pc = storsim.Machine('64GiB'); hba = pc.add_adapter('bench'); A = sp.StorPortAllocateDmaMemory\n"
+        "def more(n):\n"
+        "    for _ in range(n): A(hba, 4096, 0, 2**64 - 1, 0, sp.MmCached, sp.MM_ANY_NODE_OK)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "more(1000); before = peak(); more(1_000_000); print((peak() - before) * 1024 / 1e6)\n"
+    )
+    answer = float(run([sys.executable, "-c", program]))
+    return [
+        Row(
+            "metadata",
+            "host bytes per live DMA block of a page, 1 000 000 live: record, frames, site",
+            "absolute",
+            40.0,
+            Ratio(answer, answer, answer),
+            unit="bytes",
+        )
+    ]
