@@ -67,14 +67,24 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Group]:
 
 def main() -> None:
     """Measures, prints, writes."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Ratios to yardsticks measured in the same run.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Ratios to yardsticks measured in the same run."
+    )
     parser.add_argument("--quick", action="store_true", help="smaller workloads and fewer rounds, under a minute")
-    parser.add_argument("--only", action="append", metavar="ROW", help="groups or rows whose key starts so; may be repeated")
+    parser.add_argument(
+        "--only", action="append", metavar="ROW", help="groups or rows whose key starts so; may be repeated"
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of every row (11; quick: 5)")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where the figures go (bench.json)")
-    parser.add_argument("--picture", type=Path, default=Path("bench.png"), metavar="FILE", help="where the picture goes (bench.png)")
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench.json"), metavar="FILE", help="where the figures go (bench.json)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, default=Path("bench.png"), metavar="FILE", help="where the picture goes (bench.png)"
+    )
     parser.add_argument("--markdown", action="store_true", help="prints the table as in the README")
-    parser.add_argument("--prototype", metavar="FILE", help="C source of an allocator to compare with, behind the trace ABI")
+    parser.add_argument(
+        "--prototype", metavar="FILE", help="C source of an allocator to compare with, behind the trace ABI"
+    )
     parser.add_argument("--traces", metavar="DIR", help="trace files to replay besides the generated workloads")
     options = parser.parse_args()
     rows: list[Row] = []
@@ -82,7 +92,9 @@ def main() -> None:
         warnings.simplefilter("ignore")
         groups = _groups(options, Path(folder))
         for name, group in groups.items():
-            wanted = options.only is None or any(only.split(".")[0] == name or (name == "pages" and only[0] == "w") for only in options.only)
+            wanted = options.only is None or any(
+                only.split(".")[0] == name or (name == "pages" and only[0] == "w") for only in options.only
+            )
             if not wanted:
                 continue
             start = time.perf_counter()

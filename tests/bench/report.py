@@ -18,7 +18,9 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, {python}"
@@ -53,7 +55,9 @@ def text(rows: Iterable[Row]) -> str:
     """A table for a terminal."""
     lines = [machine(), ""]
     for row in rows:
-        lines.append(f"{row.key:34} {figure(row):>32}   {goal(row):>8} {verdict(row):7} {row.what}, against: {row.yardstick}")
+        lines.append(
+            f"{row.key:34} {figure(row):>32}   {goal(row):>8} {verdict(row):7} {row.what}, against: {row.yardstick}"
+        )
         if row.detail:
             lines.append(" " * 35 + ", ".join(f"{name} {_number(value)}" for name, value in row.detail.items()))
     return "\n".join(lines)
@@ -62,7 +66,10 @@ def text(rows: Iterable[Row]) -> str:
 def markdown(rows: Iterable[Row]) -> str:
     """A table for a README."""
     lines = ["| what | against | target | reached (middle half of the rounds) |", "|---|---|---|---|"]
-    lines += [f"| {row.what} | {row.yardstick} | {goal(row)} | {figure(row)} {verdict(row)} |".replace(" |", " |") for row in rows]
+    lines += [
+        f"| {row.what} | {row.yardstick} | {goal(row)} | {figure(row)} {verdict(row)} |".replace(" |", " |")
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -80,13 +87,22 @@ def draw(rows: Iterable[Row], path: Path) -> None:
     from matplotlib import pyplot
 
     shown = [row for row in rows if row.value is not None and row.target]
-    shares = [[(bound if not row.least else 1 / bound) / (row.target if not row.least else 1 / row.target) for bound in (row.value.median, row.value.low, row.value.high)] for row in shown if row.value and row.target]
+    shares = [
+        [
+            (bound if not row.least else 1 / bound) / (row.target if not row.least else 1 / row.target)
+            for bound in (row.value.median, row.value.low, row.value.high)
+        ]
+        for row in shown
+        if row.value and row.target
+    ]
     figure_, axes = pyplot.subplots(figsize=(10, 0.32 * len(shown) + 1.4), layout="constrained")
     for place, (middle, low, high) in enumerate(shares):
         axes.plot([low, high], [place, place], color="#444444", linewidth=2)
         axes.plot([middle], [place], "o" if middle <= 1 else "X", color="#0072B2" if middle <= 1 else "#D55E00")
     axes.axvline(1, color="#444444", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(shown)), [row.what if len(row.what) < 70 else row.what[:67] + "…" for row in shown], fontsize=7)
+    axes.set_yticks(
+        range(len(shown)), [row.what if len(row.what) < 70 else row.what[:67] + "…" for row in shown], fontsize=7
+    )
     axes.set_xscale("log")
     axes.set_xlabel("share of the target that is used: left of the line it is met (circle), right of it missed (cross)")
     axes.set_title(machine(), fontsize=8)

@@ -26,7 +26,9 @@ KEPT = 65_536
 class Rig:
     """A controller whose streams run: entries of 10 ms, heard by the ideal codec or by nobody."""
 
-    def __init__(self, streams: int, heard: bool, ioc: int, routine: Callable[[Any, int], None], **settings: Any) -> None:
+    def __init__(
+        self, streams: int, heard: bool, ioc: int, routine: Callable[[Any, int], None], **settings: Any
+    ) -> None:
         self.pc = storsim.Machine("16GiB")
         self.hda = self.pc.add_hda(render=15, capture=0, keep_bytes=KEPT, **settings)
         bus = self.hda.query_interface(HDAUDIO_BUS_INTERFACE_BDL)

@@ -69,7 +69,9 @@ def _net(above: list[float], floor: list[float]) -> list[float]:
     return [max(value - base, 0.1) for value, base in zip(above, floor, strict=True)]
 
 
-def _against(core: Core, key: str, workload: str, live: int, ops: int, count: int, target: float | None, what: str) -> list[Row]:
+def _against(
+    core: Core, key: str, workload: str, live: int, ops: int, count: int, target: float | None, what: str
+) -> list[Row]:
     """A workload on storsim's page allocator, the null allocator and, where it is there, the prototype."""
     arms = {"storsim": str(core.pages), "null": "null"}
     if core.prototype is not None:
@@ -111,19 +113,44 @@ def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]
     nets: list[tuple[int, float]] = []
     for live in sizes:
         target = 1.0 if live == 1_000_000 else 0.85
-        made = _against(core, f"w1.{live:.0e}".replace("+0", ""), "w1", live, ops, count, target, f"W1: {live} live, no constraint")
+        made = _against(
+            core, f"w1.{live:.0e}".replace("+0", ""), "w1", live, ops, count, target, f"W1: {live} live, no constraint"
+        )
         nets.append((live, made[0].detail["ns"] - made[0].detail["null_ns"]))
         rows += made
     exponent = math.log(nets[-1][1] / nets[0][1]) / math.log(nets[-1][0] / nets[0][0])
     rows.append(
-        Row("w1.growth", f"growth of W1's net cost, {nets[0][0]} to {nets[-1][0]} live", "exponent", 0.1, Ratio(exponent, exponent, exponent), unit="")
+        Row(
+            "w1.growth",
+            f"growth of W1's net cost, {nets[0][0]} to {nets[-1][0]} live",
+            "exponent",
+            0.1,
+            Ratio(exponent, exponent, exponent),
+            unit="",
+        )
     )
     for live in sizes[:3]:
-        rows += _against(core, f"w2.{live:.0e}".replace("+0", ""), "w2", live, ops // 5, count, 0.8, f"W2: {live} live, mixed constraints")
+        rows += _against(
+            core,
+            f"w2.{live:.0e}".replace("+0", ""),
+            "w2",
+            live,
+            ops // 5,
+            count,
+            0.8,
+            f"W2: {live} live, mixed constraints",
+        )
     gaps = 32_768 if quick else 262_144
-    for name, what in (("w3", "W3: one place fits"), ("w6size", "W6: too large"), ("w6align", "W6: nowhere aligned"), ("w6bound", "W6: everywhere across")):
+    for name, what in (
+        ("w3", "W3: one place fits"),
+        ("w6size", "W6: too large"),
+        ("w6align", "W6: nowhere aligned"),
+        ("w6bound", "W6: everywhere across"),
+    ):
         rows += _against(core, name, name, gaps, 20_000, count, 1.5, f"{what}, {gaps} gaps")
-    rows += _against(core, "w4", "w4", 10_000, 600, count, None, "W4: host memory buffer in as few ranges as possible, and back")
+    rows += _against(
+        core, "w4", "w4", 10_000, 600, count, None, "W4: host memory buffer in as few ranges as possible, and back"
+    )
     for path in sorted(traces.iterdir()) if traces is not None else ():
         rows += _against(core, f"trace.{path.name}", str(path), 0, ops, count, None, f"trace {path.name}")
     return rows
@@ -170,7 +197,9 @@ def routines(core: Core) -> list[Row]:
     rows = []
     for name in ("dma", "contiguous", "pool"):
         added = core.instructions(name) - (base if name != "pool" else 0)
-        what = f"an allocation and its free by {name}: checks, record, site, trace" + ("" if name != "pool" else ", and the pool itself")
+        what = f"an allocation and its free by {name}: checks, record, site, trace" + (
+            "" if name != "pool" else ", and the pool itself"
+        )
         rows.append(Row(f"routine.{name}", what, "absolute", 250.0, Ratio(added, added, added), unit="instructions"))
     return rows
 
@@ -211,7 +240,11 @@ def _sorted_gaps(make: Callable[[Iterable[tuple[int, int]]], Any], live: int) ->
         gaps.add((start, size))
 
     def request() -> None:
-        allocate(chance.randrange(1, 16), (1 << 20) - 1 if chance.random() < 0.3 else (1 << 24) - 1, 16 if chance.random() < 0.3 else 0)
+        allocate(
+            chance.randrange(1, 16),
+            (1 << 20) - 1 if chance.random() < 0.3 else (1 << 24) - 1,
+            16 if chance.random() < 0.3 else 0,
+        )
 
     for _ in range(live):
         request()
@@ -278,13 +311,21 @@ def placement(count: int) -> list[Row]:
     """A free and a constrained allocation from Python at 1 000 live blocks, against what PyPI and the standard library offer."""
     live = 1000
     peers: dict[str, tuple[str, str, Callable[[int], Callable[[], object]]]] = {
-        "bisect": ("a sorted list of gaps (bisect), limits and boundaries by hand, no record", "", lambda n: _sorted_gaps(_BisectList, n)),
+        "bisect": (
+            "a sorted list of gaps (bisect), limits and boundaries by hand, no record",
+            "",
+            lambda n: _sorted_gaps(_BisectList, n),
+        ),
         "sortedcontainers": (
             "the same over sortedcontainers.SortedList",
             "pip install sortedcontainers",
             lambda n: _sorted_gaps(importlib.import_module("sortedcontainers").SortedList, n),
         ),
-        "virtual_allocator": ("virtual-allocator: alignment only, no limits, no boundary", "pip install virtual-allocator", _virtual_allocator_turn),
+        "virtual_allocator": (
+            "virtual-allocator: alignment only, no limits, no boundary",
+            "pip install virtual-allocator",
+            _virtual_allocator_turn,
+        ),
     }
     rows = []
     for name, (yardstick, how, make) in peers.items():

@@ -57,10 +57,22 @@ def calls(yard: ModuleType, count: int, core_ns: float | None) -> list[Row]:
                     f"empty functions of 7 and 5 arguments, 3-field result, {empty}",
                     1.6,
                     ratios(net, base),
-                    detail={"ns": Ratio.of(pair).median * 1e9, "core_ns": core_ns, "yard_ns": Ratio.of(base).median * 1e9},
+                    detail={
+                        "ns": Ratio.of(pair).median * 1e9,
+                        "core_ns": core_ns,
+                        "yard_ns": Ratio.of(base).median * 1e9,
+                    },
                 )
             )
-        rows.append(Row("python.pair.whole" + mark, "the same, core included", f"the same functions, {empty}", None, ratios(pair, base)))
+        rows.append(
+            Row(
+                "python.pair.whole" + mark,
+                "the same, core included",
+                f"the same functions, {empty}",
+                None,
+                ratios(pair, base),
+            )
+        )
         for key, what, arm, yardstick in (
             ("python.register", "hda.mmio.read(offset, size)", "read", "empty read"),
             ("python.register.name", "hda.regs.SD4LPIB", "name", "empty read"),
@@ -68,7 +80,14 @@ def calls(yard: ModuleType, count: int, core_ns: float | None) -> list[Row]:
         ):
             detail = {"ns": Ratio.of(found[arm]).median * 1e9, "yard_ns": Ratio.of(found[yardstick]).median * 1e9}
             rows.append(
-                Row(key + mark, what, f"an empty method {empty}", 1.6, ratios(found[arm], found[yardstick]), detail=detail)
+                Row(
+                    key + mark,
+                    what,
+                    f"an empty method {empty}",
+                    1.6,
+                    ratios(found[arm], found[yardstick]),
+                    detail=detail,
+                )
             )
     pc.close()
     return rows

@@ -69,7 +69,16 @@ def hypothesis_machines(count: int, examples: int) -> list[Row]:
     """Steps per second of the ready machines against machines of the same rules that do nothing."""
     what = "{} of storsim.testing, steps per second"
     if importlib.util.find_spec("hypothesis") is None:
-        return [Row("hypothesis", what.format("the machines"), "an empty machine", 0.8, missing="pip install storsim[testing]", least=True)]
+        return [
+            Row(
+                "hypothesis",
+                what.format("the machines"),
+                "an empty machine",
+                0.8,
+                missing="pip install storsim[testing]",
+                least=True,
+            )
+        ]
     from storsim.testing.audio_driver import AudioDriverMachine
     from storsim.testing.storage_driver import StorageDriverMachine
 

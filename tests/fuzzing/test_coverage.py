@@ -194,5 +194,5 @@ def test_the_command_names_a_bad_file(content: bytes, tmp_path: Path, capsys: py
 def test_notebooks_show_the_table() -> None:
     page = shown()._repr_html_()
     assert "StorPortAllocatePool" in page
-    assert "Never reached" in page
+    assert "never reached" in page
     assert repr(shown()) == f"<{len(shown())} behaviours of 3 routines>"
