@@ -2,12 +2,15 @@
 
     python -m tests.bench [--quick] [--only ROW ...] [--json FILE] [--picture FILE] [--prototype RADIX.c] [--traces DIR]
 
-Every figure is a ratio to a yardstick measured in the same run, in turn with it, or an absolute one where the row says so; behind
-it the middle half of the rounds. What a row needs and does not find it names; such a row says "not measured". Nothing is asserted.
+Every figure is a ratio to a yardstick measured in the same run, in turn with it, or an absolute one where the row
+says so; behind it the middle half of the rounds. What a row needs and does not find it names; such a row says "not
+measured".
+Nothing is asserted.
 
-Needs a C compiler and make. Peers, where they are installed: mimalloc and jemalloc (Debian: libmimalloc2.0, libjemalloc2, or
-STORSIM_BENCH_MIMALLOC=/path/to/lib.so), sortedcontainers and virtual-allocator (PyPI), valgrind for instructions, Hypothesis,
-matplotlib for the picture. STORSIM_BENCH_PROTOTYPE and STORSIM_BENCH_TRACES stand for the two options.
+Needs a C compiler and make; the core is built once, into a temporary directory. Peers, where they are installed:
+mimalloc and jemalloc (Debian: libmimalloc2.0, libjemalloc2; or STORSIM_BENCH_MIMALLOC=/path/to/lib.so),
+sortedcontainers and virtual-allocator (PyPI), valgrind for instructions, Hypothesis, matplotlib for the picture.
+STORSIM_BENCH_PROTOTYPE and STORSIM_BENCH_TRACES stand for the two options.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Group]:
         "machine": lambda: rows_python.machines(count),
         "snapshot": lambda: rows_python.snapshots(count),
         "audio": lambda: rows_audio.streams(extension(folder), count),
-        "hypothesis": lambda: rows_testing.hypothesis_machines(3, 20 if quick else 100),
+        "batch": lambda: rows_testing.journals(core().folder / "run_journal", few),
+        "hypothesis": lambda: rows_testing.hypothesis_machines(1 if quick else 5, 1 if quick else 99),
         "placement": lambda: rows_core.placement(few),
         "pages": lambda: rows_core.pages(core(), quick, few, _path(options.traces, "STORSIM_BENCH_TRACES")),
         "w5": lambda: rows_core.pool(core(), quick, few),
@@ -70,7 +74,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description="Ratios to yardsticks measured in the same run."
     )
-    parser.add_argument("--quick", action="store_true", help="smaller workloads and fewer rounds, under a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller workloads and fewer rounds: under a minute once the core is built"
+    )
     parser.add_argument(
         "--only", action="append", metavar="ROW", help="groups or rows whose key starts so; may be repeated"
     )

@@ -1,4 +1,4 @@
-"""Rows about the core without Python: workloads replayed in C, the pool, what a routine adds, and what other libraries do."""
+"""Rows about the core without Python: workloads replayed in C, the pool, what a routine adds, other libraries."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def routines(core: Core) -> list[Row]:
 
 
 def _sorted_gaps(make: Callable[[Iterable[tuple[int, int]]], Any], live: int) -> Callable[[], object]:
-    """First fit from the top over a sorted list of gaps, with limit, alignment and boundary: what one would write in Python."""
+    """First fit from the top over a sorted list of gaps, with limit and boundary: what one would write in Python."""
     gaps, chance = make([(0, 1 << 24)]), random.Random(1)
     blocks: list[tuple[int, int]] = []
 
@@ -308,7 +308,7 @@ def _virtual_allocator_turn(live: int) -> Callable[[], object]:
 
 
 def placement(count: int) -> list[Row]:
-    """A free and a constrained allocation from Python at 1 000 live blocks, against what PyPI and the standard library offer."""
+    """A free and a constrained allocation from Python at 1 000 live blocks, against what PyPI and bisect offer."""
     live = 1000
     peers: dict[str, tuple[str, str, Callable[[int], Callable[[], object]]]] = {
         "bisect": (

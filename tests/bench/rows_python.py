@@ -112,7 +112,7 @@ def machines(count: int) -> list[Row]:
 
 
 def snapshots(count: int) -> list[Row]:
-    """Snapshot and restore beside 1 000 live blocks, 1 MiB written since: fresh bytes, and bytes that were there before."""
+    """Snapshot and restore beside 1 000 live blocks, 1 MiB written since: into fresh memory, and over older bytes."""
     rows = []
     for before in (False, True):
         pc = storsim.Machine("16GiB")

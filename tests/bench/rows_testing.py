@@ -3,100 +3,38 @@
 from __future__ import annotations
 
 import importlib.util
-import time
-import warnings
-from collections.abc import Callable
-from typing import Any
+import tempfile
+from pathlib import Path
 
-from tests.bench.measure import Ratio, Row, ratios
-
-
-def _steps_per_second(machine: type, count: Callable[[], int], examples: int, steps: int) -> float:
-    from hypothesis import HealthCheck, Phase, settings
-    from hypothesis.stateful import run_state_machine_as_test
-
-    chosen = settings(
-        database=None,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],
-        max_examples=examples,
-        stateful_step_count=steps,
-    )
-    before, start = count(), time.perf_counter()
-    run_state_machine_as_test(machine, settings=chosen)
-    return (count() - before) / (time.perf_counter() - start)
+import storsim
+from storsim import storport as sp
+from tests.bench.build import CannotBuild
+from tests.bench.measure import Ratio, Row, loop, ratios, rounds
 
 
-def _counting(machine: type) -> tuple[type, Callable[[], int]]:
-    """A machine whose finished steps are counted, whatever its rules are."""
-    from hypothesis.stateful import RuleBasedStateMachine, invariant
-
-    seen = [0]
-
-    def count(self: Any) -> None:
-        seen[0] += 1
-
-    namespace = {"_bench_count": invariant()(count)}
-    assert issubclass(machine, RuleBasedStateMachine)
-    return type("Counted" + machine.__name__, (machine,), namespace), lambda: seen[0]
-
-
-def _empty_twin(machine: type) -> type:
-    """As many rules as the machine has, with the same names and the same argument strategies, and empty bodies."""
-    from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-
-    namespace: dict[str, Any] = {}
-    for number, each in enumerate(machine.rules()):  # type: ignore[attr-defined]
-        arguments = dict(each.arguments)
-
-        def body(self: Any, **given: Any) -> None:
-            """Nothing."""
-
-        body.__name__ = f"empty{number}"
-        namespace[body.__name__] = rule(**arguments)(body)
-
-    def nothing(self: Any) -> None:
-        """Nothing."""
-
-    for number, _ in enumerate(machine.invariants()):  # type: ignore[attr-defined]
-        namespace[f"invariant{number}"] = invariant()(nothing)
-    return type("Empty" + machine.__name__, (RuleBasedStateMachine,), namespace)
-
-
-def hypothesis_machines(count: int, examples: int) -> list[Row]:
-    """Steps per second of the ready machines against machines of the same rules that do nothing."""
-    what = "{} of storsim.testing, steps per second"
+def hypothesis_machines(count: int, most: int) -> list[Row]:
+    """Steps per second of the ready machines against machines of the same rules that do nothing (machines.py)."""
+    yardstick = "an empty Hypothesis machine with the same rules, arguments and bundles"
     if importlib.util.find_spec("hypothesis") is None:
-        return [
-            Row(
-                "hypothesis",
-                what.format("the machines"),
-                "an empty machine",
-                0.8,
-                missing="pip install storsim[testing]",
-                least=True,
-            )
-        ]
-    from storsim.testing.audio_driver import AudioDriverMachine
-    from storsim.testing.storage_driver import StorageDriverMachine
+        what = "steps per second of the ready machines"
+        return [Row("hypothesis", what, yardstick, 0.8, missing="pip install storsim[testing]", least=True)]
+    from tests.bench import machines
 
     rows = []
-    warnings.simplefilter("ignore")
-    for machine in (StorageDriverMachine, AudioDriverMachine):
-        ours, our_count = _counting(machine)
-        empty, empty_count = _counting(_empty_twin(machine))
+    for machine in machines.READY[:most]:
+        twin = machines.empty_twin(machine)
         found: dict[str, list[float]] = {"ours": [], "empty": []}
-        for _ in range(count):
-            found["ours"].append(_steps_per_second(ours, our_count, examples, 50))
-            found["empty"].append(_steps_per_second(empty, empty_count, examples, 50))
+        for number in range(count):
+            found["ours"].append(machines.steps_per_second(machine, number))
+            found["empty"].append(machines.steps_per_second(twin, number))
+        name = machine.__name__
         detail = {"steps_per_second": Ratio.of(found["ours"]).median, "empty": Ratio.of(found["empty"]).median}
+        what = f"steps per second of storsim.testing's {name}"
         rows.append(
             Row(
-                f"hypothesis.{machine.__name__}",
-                what.format(machine.__name__),
-                "an empty machine with the same rules and strategies",
+                f"hypothesis.{name}",
+                what,
+                yardstick,
                 0.8,
                 ratios(found["ours"], found["empty"]),
                 least=True,
@@ -104,3 +42,30 @@ def hypothesis_machines(count: int, examples: int) -> list[Row]:
             )
         )
     return rows
+
+
+def journals(replayer: Path | None, count: int) -> list[Row]:
+    """A journal of 20 000 calls run from Python against the same bytes run by a C program."""
+    what, yardstick = "a journal of 20 000 calls replayed from Python", "the same journal replayed by a C program"
+    if replayer is None:
+        return [Row("batch", what, yardstick, 1.2, missing="a C compiler")]
+    with storsim.Machine("16GiB") as pc, tempfile.TemporaryDirectory() as folder:
+        hba = pc.add_adapter("bench")
+        for _ in range(10_000):
+            _, va, pa = sp.StorPortAllocateDmaMemory(hba, 4096, 0, 2**64 - 1, 0, sp.MmCached, sp.MM_ANY_NODE_OK)
+            sp.StorPortFreeDmaMemory(hba, va, 4096, sp.MmCached, pa)
+        path = Path(folder) / "calls.journal"
+        pc.journal.save(path)
+        journal = storsim.journal.load(path)
+
+        def in_c(times: int) -> float:
+            from tests.bench.build import run
+
+            return float(run([str(replayer), str(path), str(times)]))
+
+        try:
+            found = rounds({"python": loop(journal.replay), "c": in_c}, count, 0.1, least=2)
+        except CannotBuild as error:
+            return [Row("batch", what, yardstick, 1.2, missing=str(error))]
+    detail = {"ns_a_call": Ratio.of(found["python"]).median / 20_000 * 1e9}
+    return [Row("batch", what, yardstick, 1.2, ratios(found["python"], found["c"]), detail=detail)]
