@@ -13,16 +13,19 @@
 #include "machine/core.h"
 #include "machine/tap.h"
 #include "storsim/journal.h"
+#include "storsim/nt.h"
 
 enum {
     SS_CODE_ABSENT = 9,   /* CALL: an out-parameter whose pointer is NULL, its number follows; RETURN: not written */
     SS_CODE_NULL = 0x10,  /* an array that is not there */
     SS_CODE_DATA = 0x11,  /* number count, then the elements */
     SS_CODE_ROOM = 0x12,  /* number count: an array that only comes out */
+    SS_CODE_KERNEL = 0x20, /* 0x20 + n: a number like any other, counted from STORSIM_ARENA_BASE; for every number it can say */
     SS_CODE_HASH = 0x13,  /* number count, 8 bytes: hash of bytes that came out */
     SS_SITE_BIT = 0x80,
     SS_BYTES_KEPT = 32    /* longer outputs are kept as a hash */
 };
+#define SS_NEAR (UINT64_C(1) << 40)
 #define SS_NOTE_LIMIT (UINT64_C(1) << 20)
 #define SS_RECORD_LIMIT (UINT64_C(1) << 30)
 

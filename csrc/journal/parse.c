@@ -110,6 +110,8 @@ static uint8_t get_byte(reader_t *reader) {
 /* The number whose first byte was `code`. Only the shortest form is legal: one value, one encoding. */
 static uint64_t number_after(reader_t *reader, uint8_t code) {
     uint64_t value = 0;
+    bool near = code >= SS_CODE_KERNEL && code <= SS_CODE_KERNEL + 8;
+    code = near ? (uint8_t)(code - SS_CODE_KERNEL) : code;
     if (code > 8 || (size_t)(reader->end - reader->at) < code) {
         fail(reader, STORSIM_FORMAT);
         return 0;
@@ -117,12 +119,13 @@ static uint64_t number_after(reader_t *reader, uint8_t code) {
     for (uint8_t i = 0; i < code; i++) {
         value |= (uint64_t)reader->at[i] << (8 * i);
     }
-    if (code != 0 && reader->at[code - 1] == 0) {
+    bool shortest = code == 0 || reader->at[code - 1] != 0;
+    if (!shortest || (near ? value >= SS_NEAR : value - STORSIM_ARENA_BASE < SS_NEAR)) {
         fail(reader, STORSIM_FORMAT);
         return 0;
     }
     reader->at += code;
-    return value;
+    return near ? value + STORSIM_ARENA_BASE : value;
 }
 
 static uint64_t get_number(reader_t *reader) {

@@ -99,10 +99,34 @@ static inline uint8_t *put_number(uint8_t *at, uint64_t value) {
         *at = 0;
         return at + 1;
     }
+    uint8_t code = 0;
+    if (value - STORSIM_ARENA_BASE < SS_NEAR) {
+        code = SS_CODE_KERNEL;
+        value -= STORSIM_ARENA_BASE;
+    }
     uint32_t bytes = (71u - ss_high_zeros(value)) / 8;
-    *at = (uint8_t)bytes;
+    *at = (uint8_t)(code + bytes);
     (void)ss_put_u64(at + 1, value);
     return at + 1 + bytes;
+}
+
+/* Types with an array behind them. */
+static const bool arrays[STORSIM_T_KINDS] = {
+    [STORSIM_T_RANGES] = true,    [STORSIM_T_HANDLES] = true,     [STORSIM_T_GROUP_AFFINITY] = true, [STORSIM_T_STREAM_FORMAT] = true,
+    [STORSIM_T_TRANSFERS] = true, [STORSIM_T_DEVICE_INFO] = true, [STORSIM_T_BYTES] = true,          [STORSIM_T_TEXT] = true,
+    [STORSIM_T_ULONGS] = true,    [STORSIM_T_ULONGLONGS] = true,  [STORSIM_T_STRUCT] = true};
+
+/* Whether every argument is a number: then a record is short whatever it holds. */
+static inline bool all_numbers(const storsim_operation_t *operation) {
+    bool any = false;
+    for (uint8_t i = 0; i < operation->param_count; i++) {
+        any = any || arrays[operation->params[i].type];
+    }
+    return !any;
+}
+
+static inline const storsim_param_t *param_of(const storsim_operation_t *operation, uint8_t index) {
+    return index < operation->param_count ? &operation->params[index] : storsim_operation_param(operation, index);
 }
 
 static uint64_t array_room(const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
@@ -148,11 +172,6 @@ static uint8_t *put_raw(uint8_t *at, const void *data, size_t count) {
     return at + count;
 }
 
-static bool is_array(const storsim_operation_t *operation, storsim_type_t type) {
-    return type >= STORSIM_T_RANGES &&
-           (type == STORSIM_T_BYTES || type == STORSIM_T_TEXT || ss_layout_of(operation, type) != NULL);
-}
-
 static uint8_t *put_array_in(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
     if (arg->data == NULL) {
         *at = SS_CODE_NULL;
@@ -167,8 +186,8 @@ static uint8_t *put_array_in(uint8_t *at, const storsim_operation_t *operation, 
 }
 
 /* Arrays of a routine have a number beside them: what a finding tells of the argument, or the number of a transfer. */
-static uint8_t *put_in(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
-    if (is_array(operation, param->type)) {
+static inline uint8_t *put_in(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
+    if (arrays[param->type]) {
         at = put_array_in(at, operation, param, arg);
         return operation->routine != NULL ? put_number(at, arg->value) : at;
     }
@@ -197,12 +216,12 @@ static uint8_t *put_array_out(uint8_t *at, const storsim_operation_t *operation,
     return ss_put_u64(at, ss_hash_bytes(arg->data, arg->count));
 }
 
-static uint8_t *put_out(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
+static inline uint8_t *put_out(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
     if (!arg->written) {
         *at = SS_CODE_ABSENT;
         return at + 1;
     }
-    if (!is_array(operation, param->type)) {
+    if (!arrays[param->type]) {
         return put_number(at, arg->value);
     }
     at = put_array_out(at, operation, param, arg);
@@ -212,8 +231,11 @@ static uint8_t *put_out(uint8_t *at, const storsim_operation_t *operation, const
 /* Room for the RETURN of a call, from its arguments. */
 static uint64_t return_room(const storsim_operation_t *operation, const storsim_arg_t *args) {
     uint64_t room = PLAIN + 4;
+    if (all_numbers(operation)) {
+        return room + (uint64_t)operation->arg_count * NUMBER;
+    }
     for (uint8_t i = 0; i < operation->arg_count; i++) {
-        const storsim_param_t *param = storsim_operation_param(operation, i);
+        const storsim_param_t *param = param_of(operation, i);
         if ((param->flags & STORSIM_P_OUT) == 0) {
             continue;
         }
@@ -225,8 +247,11 @@ static uint64_t return_room(const storsim_operation_t *operation, const storsim_
 
 static uint64_t call_room(const storsim_operation_t *operation, const storsim_arg_t *args) {
     uint64_t room = PLAIN;
+    if (all_numbers(operation)) {
+        return room + (uint64_t)operation->arg_count * (NUMBER + 1);
+    }
     for (uint8_t i = 0; i < operation->arg_count; i++) {
-        room += array_room(operation, storsim_operation_param(operation, i), &args[i]);
+        room += array_room(operation, param_of(operation, i), &args[i]);
     }
     return room;
 }
@@ -292,7 +317,7 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
         journal->owes = false;
         return STORSIM_CALLBACK;
     }
-    storsim_status_t status = prepare(journal, operation, args);
+    storsim_status_t status = operation->routine == NULL ? prepare(journal, operation, args) : STORSIM_OK;
     if (status == STORSIM_OK && journal->view_count != 0 && !ss_views_blind(operation)) {
         status = ss_views_look(journal);
     }
@@ -320,7 +345,7 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
     }
     at = ss_put_u16(put_kind(journal, at, STORSIM_RECORD_CALL), operation->id);
     for (uint8_t i = 0; i < operation->arg_count; i++) {
-        at = put_in(at, operation, storsim_operation_param(operation, i), &args[i]);
+        at = put_in(at, operation, param_of(operation, i), &args[i]);
     }
     size_t used = journal->last->used;
     status = ss_journal_commit(journal, at);
@@ -353,14 +378,16 @@ static void tap_end(ss_tap_t *tap, const storsim_operation_t *operation, const s
     *at++ = (uint8_t)-(int)status;
     at = put_number(at, result);
     for (uint8_t i = 0; i < operation->arg_count; i++) {
-        const storsim_param_t *param = storsim_operation_param(operation, i);
+        const storsim_param_t *param = param_of(operation, i);
         if ((param->flags & STORSIM_P_OUT) != 0) {
             at = put_out(at, operation, param, &args[i]);
         }
     }
     journal->pending -= return_room(operation, args);
     journal->owes = ss_journal_commit(journal, at) != STORSIM_OK; /* a sink that fails here says so at the next call */
-    if (operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT) {
+    if (operation->routine != NULL) {
+        /* none of the following */
+    } else if (operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT) {
         ss_view_made(journal, args, status);
     } else if (operation->id == SS_OP_NT + SS_NT_BLOCK_UNEXPORT) {
         ss_view_ends(journal, args[0].value);
