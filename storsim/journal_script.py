@@ -190,46 +190,43 @@ class _Printer:
     def _routine(self, index: int) -> list[str]:
         operation, content = self._operation(index), self.raw[index][6]
         arguments: list[str] = []
-        named = False
+        named: list[str] = []
+        spare = 0  # at the end, what may be left out
         for i, parameter in enumerate(operation.parameters[: len(content)]):
             if (operation.family == 1 and i == len(content) - 1) or parameter.flags & _HIDDEN:
                 continue
             if parameter.flags & 1:
-                shown = self._one_argument(index, i, content)
-                if shown is None:
-                    named = True
-                else:
-                    arguments.append(f"{parameter.name}={shown}" if named else shown)
+                arguments.append(self._one_argument(index, i, content))
+                spare = spare + 1 if self._usual(index, i, content) else 0
             elif content[i] is None:
-                arguments.append(f"{parameter.name}=None")
-                named = True
+                named.append(f"{parameter.name}=None")
             elif isinstance(content[i], int) and content[i]:
-                arguments.append(f"{parameter.name}={text.number(content[i])}")
-                named = True
-        return [self._assign(index, f"{self._target(index)}({', '.join(arguments)})")]
+                named.append(f"{parameter.name}={text.number(content[i])}")
+        shown = [*(arguments[: len(arguments) - spare]), *named]
+        return [self._assign(index, f"{self._target(index)}({', '.join(shown)})")]
 
-    def _one_argument(self, index: int, i: int, content: tuple[Any, ...]) -> str | None:
-        """None: left out."""
+    def _usual(self, index: int, i: int, content: tuple[Any, ...]) -> bool:
+        """Whether an argument is what it is when it is left out."""
+        parameter = self._operation(index).parameters[i]
+        if not parameter.flags & _OPTIONAL:
+            return False
+        if parameter.flags & _LENGTH:
+            arrays = [item for item in content if isinstance(item, tuple)]
+            return bool(arrays) and len(arrays[0]) == content[i]
+        return content[i] == 0 and (index, i, 0, 0) not in self.links
+
+    def _one_argument(self, index: int, i: int, content: tuple[Any, ...]) -> str:
         parameter = self._operation(index).parameters[i]
         value = content[i]
         if parameter.type in (_RANGES, _HANDLES, _FORMAT, _TRANSFERS, _INFORMATION, _AFFINITY):
             return self._array(index, i, value)
         if i == 0 and parameter.type == _STORPORT_EXTENSION:
             source = self.links.get((index, 0, 0, 0))
-            if source is not None and source[5] == 0:
-                return (
-                    self.names[source[0]][-1]
-                    if self.rows[self.raw[source[0]][1]].name == "adapter_add"
-                    else self._source(source)
-                )
-            return text.number(value)
-        if parameter.flags & _LENGTH and parameter.flags & _OPTIONAL:
-            arrays = [item for item in content if isinstance(item, tuple)]
-            return None if arrays and len(arrays[0]) == value else text.number(value)
-        later = [one.flags for one in self._operation(index).parameters[i + 1 :] if one.flags & 1]
-        trailing = all(flags & _OPTIONAL for flags in later)  # only what is last can be left out in Python
-        if parameter.flags & _OPTIONAL and trailing and value == 0 and (index, i, 0, 0) not in self.links:
-            return None
+            if source is None:
+                return text.number(value)
+            row = self.raw[source[0]]
+            adapter = row[0] == _CALL and self.rows[row[1]].name == "adapter_add" and not source[5]
+            return self.names[source[0]][-1] if adapter else self._source(source)
         return self._input(index, i, value)
 
     def _target(self, index: int) -> str:
@@ -636,6 +633,7 @@ class _Printer:
         for row in self.raw:
             if row[0] == _NOTE and row[6][0] == "python.machine":
                 noted = row[6][1].decode()
+                noted = re.sub(r"<[\w.]*?(\w+)\.(\w+): \d+>", r"\1.\2", noted)
                 noted = re.sub(r", \w+=<[^>]*>", "", noted)
                 return re.sub(
                     r"(?<![\w.])(Machine|MemoryRange|Placement|WindowsVersion)\b(?=[(.])", r"storsim.\1", noted
