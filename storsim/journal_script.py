@@ -41,6 +41,7 @@ class _Block:
     def __init__(self, kind: str, back: int) -> None:
         self.kind = kind
         self.back = back
+        self.line = 0  # where it was opened
 
 
 class _Printer:
@@ -119,7 +120,7 @@ class _Printer:
         if by == 1:
             return f"pc.physical({base}{self._plus(offset)})"
         if by == 2:
-            return f"{base}.mapped_system_va{self._plus(offset)}"
+            return f"{base}.va{self._plus(offset)}"
         return f"int({base}){self._plus(offset)}" if offset and "." not in base else f"{base}{self._plus(offset)}"
 
     @staticmethod
@@ -179,7 +180,7 @@ class _Printer:
             item is not None and item[:3] == first[:3] and item[3] == i and not item[5] for i, item in enumerate(found)
         )
         given = self.raw[self.back[record]][6][output] if record in self.back else None
-        if not same or given is None or tuple(given[: len(elements)]) != elements:
+        if not same or not isinstance(given, tuple) or given[: len(elements)] != elements:
             return ""
         name = self.names[record][output]
         left = any(any(item) for item in given[len(elements) :])
@@ -275,18 +276,7 @@ class _Printer:
             """``form`` with {0}, {1} … the arguments; `argument` says how many."""
 
             def show(index: int, content: tuple[Any, ...]) -> list[str]:
-                parts = [
-                    text.data(item)
-                    if isinstance(item, bytes)
-                    else str(item)
-                    if item is None
-                    else repr(item)
-                    if isinstance(item, str)
-                    else self._input(index, i, item)
-                    if isinstance(item, int)
-                    else ""
-                    for i, item in enumerate(content[:argument])
-                ]
+                parts = [self._plain(index, i, item) for i, item in enumerate(content[:argument])]
                 line = form.format(*parts)
                 name = self.names.get(index, {}).get(-1)
                 return [f"{name} = {line}" if name else line]
@@ -358,6 +348,13 @@ class _Printer:
             "codec_source": of(4, "pc._codec_source({0}.number, {1}, {2}, {3})"),
         }
 
+    def _plain(self, index: int, i: int, item: Any) -> str:
+        """One argument of an operation that is no routine; of bytes that come out, how many."""
+        if isinstance(item, bytes):
+            comes_out = not self._operation(index).parameters[i].flags & 1
+            return text.number(len(item)) if comes_out else text.data(item)
+        return self._input(index, i, item) if isinstance(item, int) else "" if isinstance(item, tuple) else repr(item)
+
     def _fault(self, index: int, content: tuple[Any, ...]) -> list[str]:
         members = self._operation(index).parameters[0].members
         rule = dict(zip(members, content[0][0], strict=True))
@@ -381,7 +378,7 @@ class _Printer:
 
     def _restore(self, index: int, content: tuple[Any, ...]) -> list[str]:
         if content[1] is not None:
-            return [f"pc.restore(storsim.Snapshot({text.data(content[1])}))"]
+            return [f"pc.restore(storsim._core.Snapshot({text.data(content[1])}))"]
         for earlier in range(index, -1, -1):
             row = self.raw[earlier]
             taken = row[0] == _CALL and self.rows[row[1]].name == "snapshot" and earlier in self.back
@@ -541,10 +538,14 @@ class _Printer:
         done = self.raw[self.back[index]] if index in self.back else None
         opened = self._opens(index, name, content, done)
         if self._closes(name, content, blocks):
+            if done is not None and done[4] != _OK and index != self.last:  # the block ended in an exception
+                opening = lines[blocks[-1].line]
+                lines[blocks[-1].line] = opening.replace("with ", "with contextlib.suppress(Exception), ", 1)
             if lines and lines[-1].rstrip().endswith(":"):
                 lines.append("    " * len(blocks) + "pass")
             blocks.pop()
         elif opened is not None:
+            opened[1].line = len(lines)
             lines.append("    " * len(blocks) + opened[0])
             blocks.append(opened[1])
         elif name == "set_cpu" and content[0] == self.cpu:
@@ -565,7 +566,7 @@ class _Printer:
 
             control = f", {content[2]!r}" if content[2] else ""
             hba = self._input(index, 0, content[0])
-            return f"with {hba}.callback({_core.CALLBACK_CONTEXTS[content[1]]!r}{control}):", _Block("callback", 0)
+            return f"with {hba}.callback({_core.CALLBACK_CONTEXTS[content[1] - 1]!r}{control}):", _Block("callback", 0)
         if name == "set_cpu" and content[0] != self.cpu:
             block = _Block("cpu", self.cpu)
             self.cpu = content[0]
@@ -612,7 +613,8 @@ class _Printer:
             lines += [f"    call = next(calls_{token})", *steps]
         elif not invocations:
             lines.append("    return 0")
-        return [f"calls_{token} = itertools.count()", "", "", *lines]
+        counter = [f"calls_{token} = itertools.count()", "", ""] if steps else []
+        return [*counter, *lines]
 
     def _invocation(self, begin: int, end: int) -> list[str]:
         lines = [f"{name} = arguments[{value}]" for value, name in self.names.get(begin, {}).items()]
@@ -671,7 +673,14 @@ def script(journal: Journal) -> str:
     lines += ["from storsim.hdaudio import *"] if ".query_interface(" in used else []
     lines += ["from storsim.importers.codec import CodecDump, CodecNode"] if "CodecDump(" in used else []
     lines += ["from storsim.storport import *"] if "StorPort" in used or "ACCESS_RANGE" in used else []
-    lines += ["", f"pc = {printer.machine()}", *callbacks, "", *([""] * 2 if callbacks else []), *body]
+    lines += [
+        "",
+        f"pc = {printer.machine()}",
+        *callbacks,
+        "",
+        *([""] if any(line.startswith("def ") for line in callbacks) else []),
+        *body,
+    ]
     if found is not None:
         lines += ["", f"assert {found.name!r} in [finding.name for finding in pc.findings]"]
     return "\n".join(lines) + "\n"

@@ -166,10 +166,13 @@ static source_t *around(const linker_t *linker, storsim_machine_t *machine, uint
     for (uint32_t i = 0; i < linker->mdl_count && i < NEWEST_MDLS; i++) {
         storsim_mdl_info_t mdl;
         source_t *candidate = &linker->sources[linker->mdls[i]];
-        if (storsim_mdl_get(machine, candidate->value, &mdl) == STORSIM_OK && mdl.mapped_system_va != 0 &&
-            value >= mdl.mapped_system_va && value - mdl.mapped_system_va < mdl.byte_count) {
+        if (storsim_mdl_get(machine, candidate->value, &mdl) != STORSIM_OK) {
+            continue;
+        }
+        uint64_t first = mdl.start_va + mdl.byte_offset;
+        if (value >= first && value - first < mdl.byte_count) {
             ref->by = STORSIM_BY_MAPPING;
-            ref->offset = value - mdl.mapped_system_va;
+            ref->offset = value - first;
             return candidate;
         }
     }

@@ -295,10 +295,10 @@ static uint64_t derive(storsim_machine_t *machine, const ss_ref_t *ref, uint64_t
     case STORSIM_BY_PHYSICAL:
         return ss_room_state(machine, SS_ROOM_NT) != NULL ? storsim_physical(machine, base + ref->offset) : 0;
     case STORSIM_BY_MAPPING:
-        if (ss_room_state(machine, SS_ROOM_NT) == NULL || storsim_mdl_get(machine, base, &mdl) != STORSIM_OK || mdl.mapped_system_va == 0) {
+        if (ss_room_state(machine, SS_ROOM_NT) == NULL || storsim_mdl_get(machine, base, &mdl) != STORSIM_OK) {
             return 0;
         }
-        return mdl.mapped_system_va + ref->offset;
+        return mdl.start_va + mdl.byte_offset + ref->offset;
     case STORSIM_BY_VALUE: break;
     }
     return base + ref->offset;

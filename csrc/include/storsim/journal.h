@@ -178,7 +178,7 @@ storsim_status_t storsim_journal_shrink(const storsim_journal_t *journal, const 
 typedef enum storsim_derivation {
     STORSIM_BY_VALUE = 0,    /* the value plus offset */
     STORSIM_BY_PHYSICAL = 1, /* the physical address behind the kernel address value + offset */
-    STORSIM_BY_MAPPING = 2   /* MappedSystemVa of the MDL at the value, plus offset */
+    STORSIM_BY_MAPPING = 2   /* what the MDL at the value describes (StartVa + ByteOffset), plus offset */
 } storsim_derivation_t;
 
 #define STORSIM_OUTPUT_RESULT UINT8_C(0xFF)
