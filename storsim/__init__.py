@@ -86,7 +86,7 @@ _HOMES = {
     "WindowsVersion": "enums",
 }
 #: Modules reachable as attributes without an import of their own.
-_MODULES = ("_core", "enums", "errors", "export", "importers", "knobs", "records", "storport", "viz")
+_MODULES = ("_core", "enums", "errors", "export", "importers", "journal", "knobs", "records", "storport", "viz")
 
 __all__ = [*_HOMES, "__version__"]
 
