@@ -26,6 +26,7 @@ SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
 ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal")
 RULES = ("nt/*.c", "storport/*.c", "hdaudio/*.c", "nvme/*.c", "hda/*.c")
 NOT_RULES = ("words.c", "walk.c", "tables.c")
+COMPILER = os.environ.get("CC", "gcc").split()
 FLAGS = "-std=c11 -O1 -fPIC -Iinclude -I. -w"
 OPERATORS = (
     (r" < ", (" <= ", " >= ")),
@@ -107,12 +108,12 @@ class Bench:
             for path in sorted((CSRC / room).glob("*.c")):
                 name = f"{room}/{path.name}"
                 self.objects[name] = f"{name[:-2]}.o"
-                run(["gcc", *FLAGS.split(), "-c", name, "-o", self.objects[name]], cwd=self.folder)
+                run([*COMPILER, *FLAGS.split(), "-c", name, "-o", self.objects[name]], cwd=self.folder)
         self.link()
 
     def link(self) -> None:
         """The core as a shared object, which the test programs load."""
-        run(["gcc", "-shared", *self.objects.values(), "-o", "libstorsim.so"], cwd=self.folder)
+        run([*COMPILER, "-shared", *self.objects.values(), "-o", "libstorsim.so"], cwd=self.folder)
 
     def judge(self, mutant: Mutant) -> str:
         """killed, survived, or none (no mutant at all)."""
@@ -124,7 +125,7 @@ class Bench:
         try:
             path.write_text("".join(lines))
             try:
-                run(["gcc", *FLAGS.split(), "-c", mutant.path, "-o", name], cwd=self.folder)
+                run([*COMPILER, *FLAGS.split(), "-c", mutant.path, "-o", name], cwd=self.folder)
             except RuntimeError:
                 return "none"
             if (self.folder / name).read_bytes() == before:
@@ -160,14 +161,14 @@ def _test_programs(bench: Path) -> None:
     def one(test: str) -> None:
         target = bench / test.replace("/", "_")
         room, name = test.split("/")
-        run(["gcc", *FLAGS.split(), f"tests/{room}/{name}.c", f"-L{bench}", "-lstorsim", "-o", str(target)], cwd=CSRC)
+        run([*COMPILER, *FLAGS.split(), f"tests/{room}/{name}.c", f"-L{bench}", "-lstorsim", "-o", str(target)], cwd=CSRC)
 
     objects = []
     for room in ROOMS:
         for path in sorted((CSRC / room).glob("*.c")):
             objects.append(str(bench / f"{room}_{path.stem}.o"))
-            run(["gcc", *FLAGS.split(), "-c", str(path), "-o", objects[-1]], cwd=CSRC)
-    run(["gcc", "-shared", *objects, "-o", str(bench / "libstorsim.so")])
+            run([*COMPILER, *FLAGS.split(), "-c", str(path), "-o", objects[-1]], cwd=CSRC)
+    run([*COMPILER, "-shared", *objects, "-o", str(bench / "libstorsim.so")])
     with ThreadPoolExecutor(jobs()) as pool:
         list(pool.map(one, test_names()))
 
