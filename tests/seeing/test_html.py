@@ -218,11 +218,11 @@ def test_sites_in_a_notebook_name_its_cells(monkeypatch: pytest.MonkeyPatch) -> 
         def get_ipython() -> Shell | None:
             return Shell()
 
-    cell, file = storsim.Site("a hash.py", 2, "<module>"), storsim.Site("/home/driver.py", 7, "start")
+    cell, file = storsim.Site("a hash.py", 2, "<module>"), storsim.Site("/drivers/driver.py", 7, "start")
     assert str(cell) == "a hash.py:2 in <module>"
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     assert str(cell) == "Cell In[3]:2 in <module>"
-    assert str(file) == "/home/driver.py:7 in start"
+    assert str(file) == "/drivers/driver.py:7 in start"
     assert html._site(cell) == "Cell In[3]:2"
     monkeypatch.setattr(IPython, "get_ipython", staticmethod(lambda: None))
     assert str(cell) == "a hash.py:2 in <module>"

@@ -161,7 +161,8 @@ def _test_programs(bench: Path) -> None:
     def one(test: str) -> None:
         target = bench / test.replace("/", "_")
         room, name = test.split("/")
-        run([*COMPILER, *FLAGS.split(), f"tests/{room}/{name}.c", f"-L{bench}", "-lstorsim", "-o", str(target)], cwd=CSRC)
+        link = [f"-L{bench}", "-lstorsim", "-o", str(target)]
+        run([*COMPILER, *FLAGS.split(), f"tests/{room}/{name}.c", *link], cwd=CSRC)
 
     objects = []
     for room in ROOMS:
