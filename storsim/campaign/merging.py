@@ -166,4 +166,8 @@ def _add(causes: dict[str, dict[str, Any]], finding: Mapping[str, Any], number: 
         return
     known["count"] += finding["count"]
     if finding["example"] and (not known["example"] or finding["size"] < known["size"]):
-        known |= {name: finding[name] for name in ("example", "size", "message", "sites", "lines") if name in finding}
+        known |= {
+            name: finding[name]
+            for name in ("example", "size", "message", "sites", "lines", "journal")
+            if name in finding
+        }

@@ -7,10 +7,11 @@ import base64
 import builtins
 import importlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storsim.campaign import regression
+from storsim.campaign import journals, regression
 from storsim.campaign.observe import Observer
 from storsim.campaign.plan import Plan, plan_from
 from storsim.campaign.written import body, stand_alone
@@ -42,10 +43,13 @@ def minimise(plan: Plan, finding: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="storsim-", ignore_cleanup_errors=True) as folder:
         worker = Worker(plan, Path(folder))
         try:
-            [answer] = worker.run(order, max(PATIENCE, plan.timeout))
-        except (Ended, TargetError, ValueError):  # smaller programs may end the process: the one at hand stays
-            return {"lines": [], "tried": False, "attempts": 0}
-    return answer
+            answers = worker.run(order, max(PATIENCE, plan.timeout))
+        except (Ended, TargetError):  # smaller programs may end the process: what was answered by then stays
+            answers = [one for one in worker.read_quietly() if "error" not in one]
+    minimal: dict[str, Any] = {"lines": [], "tried": False, "attempts": 0}
+    for answer in answers:
+        minimal |= answer
+    return minimal
 
 
 def minimise_of(plan: dict[str, Any], folder: str, finding: dict[str, Any]) -> dict[str, Any]:
@@ -63,8 +67,10 @@ def _dies(plan: Plan, finding: dict[str, Any]) -> bool:
     return False
 
 
-def minimise_here(target: Target, order: dict[str, Any], status: Status) -> dict[str, Any]:
-    """In the worker process: shrinks, then tries the text of what is left."""
+def minimise_here(target: Target, order: dict[str, Any], status: Status) -> Iterator[dict[str, Any]]:
+    """In the worker process: shrinks, tries the text of what is left, then shrinks the journal. Yields answers that add
+    up.
+    """
     from storsim.campaign.programs import Explorer
     from storsim.campaign.worker import plain
 
@@ -78,14 +84,15 @@ def minimise_here(target: Target, order: dict[str, Any], status: Status) -> dict
 
     explorer = shrunk(base64.b64decode(order["example"]), True)
     if key not in explorer.findings:
-        return {"lines": [], "tried": False, "attempts": explorer.programs}
+        yield {"attempts": explorer.programs}
+        return
     best = plain(explorer.findings[key])
     every = explorer.lines
     calls = [line for line in every if not _only_checks(target, line)]
     tried = next((lines for lines in (calls, every) if key in keys_of(target, lines)), None)
     if tried is not None and target.kind == "machine":
         tried = _fewer(target, key, tried, status)
-    return {
+    yield {
         "lines": calls if tried is None else tried,
         "tried": tried is not None,
         "names": homes_of(target, calls if tried is None else tried),
@@ -95,6 +102,8 @@ def minimise_here(target: Target, order: dict[str, Any], status: Status) -> dict
         "sites": best["sites"],
         "attempts": explorer.programs,
     }
+    status.write(0, 0, 2)
+    yield plain(journals.shrunk(explorer.machines, key))
 
 
 def _fewer(target: Target, key: str, lines: list[str], status: Status) -> list[str]:

@@ -29,6 +29,7 @@ class Observer:
         self.seen = Behaviours()
         self.found: list[Finding] = []
         self.machines = 0
+        self.of_program: list[Machine] = []
         self._open: dict[int, tuple[Machine, int]] = {}
         self._cut = False
 
@@ -45,6 +46,7 @@ class Observer:
         self.machines += 1
         number = self.machines
         self._open[number] = (machine, 0)
+        self.of_program.append(machine)
         for rule in self.faults:
             add_fault(machine, rule)
 
@@ -69,6 +71,7 @@ class Observer:
         self.seen = Behaviours()
         self.found.clear()
         self._cut = False
+        self.of_program = [machine for machine, _ in self._open.values()]
 
     def cut(self) -> None:
         """The program has failed: what machines find from here on follows from that."""

@@ -17,14 +17,17 @@ import unittest
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from storsim.campaign import findings
+from storsim.campaign import findings, journals
 from storsim.campaign.observe import Observer
 from storsim.campaign.plan import Plan
 from storsim.coverage import Behaviours
 from storsim.testing.sweep_worker import STUMBLES
 from storsim.testing.targets import TargetError, load
+
+if TYPE_CHECKING:
+    from storsim.machine import Machine
 
 try:
     import hypothesis
@@ -207,6 +210,7 @@ class Explorer:
         self.findings: dict[str, dict[str, Any]] = {}
         self.lines: list[str] = []
         self.known: set[bytes] = set()
+        self.machines: list[Machine] = []
 
     # --- one program ------------------------------------------------------------------------------------------------
 
@@ -269,6 +273,7 @@ class Explorer:
                 if current_build_context().is_final:
                     self.lines = _lines(self.target, data, inner, keywords)
                     self.findings = {one["key"]: {**one, "example": example} for one in found}
+                    self.machines = list(self.observer.of_program)
                 raise FoundAgain(*keys)
             return
         for one in found:
@@ -276,9 +281,11 @@ class Explorer:
             size = (len(data.choices), len(example))
             if kept is None:
                 more = {"program": self.whole, "count": 0, "example": example, "size": size}
-                kept = self.findings[one["key"]] = {**one, **more}
+                journal = journals.journal_of(self.observer.of_program, one["key"])
+                kept = self.findings[one["key"]] = {**one, **more, "journal": journal}
             elif size < kept["size"]:
                 kept |= {"example": example, "size": size, "message": one["message"], "sites": one["sites"]}
+                kept["journal"] = journals.journal_of(self.observer.of_program, one["key"])
             kept["count"] += 1
 
     # --- rules ------------------------------------------------------------------------------------------------------

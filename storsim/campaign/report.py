@@ -18,6 +18,12 @@ BLUE = "#2f7fc1"
 HEAT = ("#e8f1f9", "#c3dcf0", "#93c1e4", "#5fa3d6", "#2f7fc1")
 #: The same for findings and exceptions.
 HEAT_BAD = ("#fbe9d0", "#f6d3a0", "#f0b96c", "#e89c3c", "#e08a1e")
+#: What is written for a finding, in words.
+FILES = {
+    "test": "Regression test",
+    "script_file": "Fewest calls, a program of its own",
+    "journal_file": "Journal, for storsim replay",
+}
 FINE = ("ok", "rejected", "cut off")
 
 
@@ -61,8 +67,9 @@ def text(report: Report) -> str:
         program_lines = finding.get("lines") or []
         if program_lines:
             lines += ["   Program:", *(f"       {line}" for line in program_lines[:60])]
-        if "test" in finding:
-            lines.append(f"   Regression test: {finding['test']}")
+        for name, words in FILES.items():
+            if name in finding:
+                lines.append(f"   {words}: {finding[name]}")
     what, table = outcomes(report)
     if table:
         lines += ["", f"{what.capitalize()} by outcome:"]
@@ -139,7 +146,11 @@ def _heat_cell(count: int, most: int, cell: str, tones: tuple[str, ...]) -> str:
 def _finding(finding: dict[str, object], number: int) -> str:
     lines = finding.get("lines")
     program = escape("\n".join(map(str, lines))) if isinstance(lines, list) and lines else ""
-    test = f"<div>Regression test: <code>{escape(str(finding['test']))}</code></div>" if "test" in finding else ""
+    files = "".join(
+        f"<div>{words}: <code>{escape(str(finding[name]))}</code></div>"
+        for name, words in FILES.items()
+        if name in finding
+    )
     first = finding["first"]
     assert isinstance(first, list)
     unfolded = " open='open'" if number == 1 else ""
@@ -153,7 +164,7 @@ def _finding(finding: dict[str, object], number: int) -> str:
             if program
             else ""
         )
-        + f"{test}</div></details>"
+        + f"{files}</div></details>"
     )
 
 

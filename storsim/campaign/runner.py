@@ -1,8 +1,8 @@
 """Runs a campaign on an executor, keeps every shard's result in a folder, and goes on where it was.
 
 The folder holds ``plan.json``, ``shards/``, and once it was through ``report.txt``, ``report.html``, ``report.json``,
-``behaviours.bin`` (for ``storsim coverage``) and ``tests/``. Nothing here knows an engine: an executor is whatever has
-``submit``.
+``behaviours.bin`` (for ``storsim coverage``), ``tests/`` and ``journals/``. Nothing here knows an engine: an executor is
+whatever has ``submit``.
 """
 
 from __future__ import annotations
@@ -289,11 +289,11 @@ def read_report(folder: Path) -> Report:
         return merge(plan, read_shards(folder, plan))
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(partial, path)
 
 

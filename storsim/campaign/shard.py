@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from storsim.campaign import findings
+from storsim.campaign import findings, journals
 from storsim.campaign.plan import Plan
 from storsim.campaign.worker import NO_ROUND, make_status, read_status
 from storsim.testing.targets import TargetError
@@ -117,12 +118,16 @@ class Worker:
 
     def read(self) -> list[dict[str, Any]]:
         """The whole lines of the answer file. Raises TargetError where the process says that the target will not do."""
-        lines = self.answers.read_text(encoding="utf-8").splitlines(keepends=True)
-        found = [json.loads(line) for line in lines if line.endswith("\n")]
+        found = self.read_quietly()
         for answer in found:
             if "error" in answer:
                 raise TargetError(answer["error"])
         return found
+
+    def read_quietly(self) -> list[dict[str, Any]]:
+        """The whole lines of the answer file."""
+        lines = self.answers.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def run_shard(plan: Plan, index: int) -> dict[str, Any]:
@@ -171,7 +176,8 @@ def _autopsy(worker: Worker, end: Ended) -> dict[str, Any]:
         raise TargetError(
             f"{worker.plan.target}: the process ended with {end.name} while the target was loaded: {text}"
         )
-    worker.log.unlink(missing_ok=True)
+    for path in worker.log.parent.glob(f"{worker.log.name}*"):
+        path.unlink()
     again: Ended | None = None
     try:
         answers = worker.run({"rounds": [number], "autopsy": program})
@@ -209,6 +215,7 @@ def _end_finding(worker: Worker, end: Ended, again: Ended | None, program: int) 
         "example": last["example"],
         "size": [len(steps), 0],
         "lines": _program_lines(steps),
+        "journal": base64.b64encode(journals.last_on_disk(str(worker.log)) if again is not None else b"").decode(),
     }
 
 

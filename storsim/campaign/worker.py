@@ -20,6 +20,7 @@ import time
 import traceback
 from typing import Any
 
+from storsim.campaign import journals
 from storsim.testing.targets import TargetError
 
 STATUS = struct.Struct("<QQQ")
@@ -79,9 +80,10 @@ def round_result(number: int, explorer: Any, seconds: float) -> dict[str, Any]:
 
 
 def plain(finding: dict[str, Any]) -> dict[str, Any]:
-    """A finding with its example as text."""
-    example = finding.get("example", b"")
-    return {**finding, "example": base64.b64encode(example).decode()}
+    """A finding whose bytes are text."""
+    return {
+        name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in finding.items()
+    }
 
 
 class _Log:
@@ -156,6 +158,7 @@ class _Round:
             self.answer()
             self.explorer.programs += 1
             self.explorer.logging = _Log(self.log).step
+            journals.keep_on_disk(self.log)
         elif 0 < self.stop_at < program:  # it survived
             os._exit(0)
 
@@ -171,7 +174,8 @@ def serve(order: dict[str, Any]) -> None:
         if "minimise" in order:
             from storsim.campaign.minimise import minimise_here
 
-            answers.write(minimise_here(target, order["minimise"], status))
+            for answer in minimise_here(target, order["minimise"], status):
+                answers.write(answer)
         else:
             run_rounds(order, target, answers, status)
     except (TargetError, ImportError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from pathlib import Path
@@ -179,7 +180,9 @@ def _in_a_process(plan: Plan, lines: list[str], folder: Path, name: str) -> list
 
 
 def write_tests(report: Report, folder: Path) -> None:
-    """Writes one test file for each finding that has a program, and notes its name in the finding."""
+    """Writes a test file for each finding that has a program, its journal and script beside it, and notes their names
+    in the finding. folder: ``tests`` in the folder of the campaign.
+    """
     from storsim.campaign.runner import write_atomically
 
     taken: set[str] = set()
@@ -190,4 +193,10 @@ def write_tests(report: Report, folder: Path) -> None:
         name = next(one for one in (name, *(f"{name}_{count}" for count in range(2, 10_000))) if one not in taken)
         taken.add(name)
         finding["test"] = f"tests/test_{name}.py"
+        if finding.get("journal"):
+            finding["journal_file"] = f"journals/{name}.journal"
+            write_atomically(folder.parent / finding["journal_file"], base64.b64decode(finding["journal"]))
+        if finding.get("script"):
+            finding["script_file"] = f"journals/{name}.py"
+            write_atomically(folder.parent / finding["script_file"], finding["script"])
         write_atomically(folder / f"test_{name}.py", test_source(report.plan, finding, folder.resolve()))
