@@ -54,6 +54,13 @@ def shrunk(machines: Sequence[Machine], key: str) -> dict[str, Any]:
         return {}
 
 
+class _Path(str):
+    """A path that a machine's text does not show: journals hold that text, and must not differ by a folder's name."""
+
+    def __repr__(self) -> str:
+        return "'run.journal'"
+
+
 def keep_on_disk(prefix: str) -> None:
     """From now on every machine of this process writes its journal to a file while it runs. prefix: of their names."""
     original = Machine.__init__
@@ -63,7 +70,7 @@ def keep_on_disk(prefix: str) -> None:
     def init(self: Machine, *arguments: Any, **settings: Any) -> None:
         nonlocal made
         made += 1
-        settings.setdefault("journal", f"{prefix}.{made:06d}")
+        settings.setdefault("journal", _Path(f"{prefix}.{made:06d}"))
         original(self, *arguments, **settings)
 
     Machine.__init__ = init  # type: ignore[method-assign]

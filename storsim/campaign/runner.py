@@ -1,8 +1,8 @@
 """Runs a campaign on an executor, keeps every shard's result in a folder, and goes on where it was.
 
 The folder holds ``plan.json``, ``shards/``, and once it was through ``report.txt``, ``report.html``, ``report.json``,
-``behaviours.bin`` (for ``storsim coverage``), ``tests/`` and ``journals/``. Nothing here knows an engine: an executor is
-whatever has ``submit``.
+``behaviours.bin`` (for ``storsim coverage``), ``tests/`` and ``journals/``. Nothing here knows an engine: an
+executor is whatever has ``submit``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""`run_shard`: a pure function of plan and index that survives whatever the target does."""
+"""`run_shard`: a pure function of plan and index that survives whatever the target does.
+
+Each round runs in a process of its own. What Hypothesis draws depends on what its process has imported and run before,
+so that a round would not be a pure function of plan and number in one that ran others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,6 @@ SCHEMA = 1
 POLL = 0.05
 #: Bytes of a set of behaviours that name its tables; the numbers of behaviours mean something only with them.
 TABLES = 24
-#: Rounds in one order of a plan whose budget is time.
-AT_ONCE = 100_000
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from storsim.campaign.worker import main; sys.exit(main())"
@@ -138,32 +139,17 @@ def run_shard(plan: Plan, index: int) -> dict[str, Any]:
     round. Raises ValueError for an index there is not, TargetError for a target that cannot be run.
     """
     began = time.monotonic()
-    waiting: Iterator[int] = iter(plan.rounds_of(index))
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="storsim-", ignore_cleanup_errors=True) as folder:
         worker = Worker(plan, Path(folder))
-        while True:
-            order: dict[str, Any] = {"rounds": list(itertools.islice(waiting, AT_ONCE))}
-            if plan.seconds:
-                order["seconds"] = plan.seconds / plan.shards - (time.monotonic() - began)
-                if rounds and order["seconds"] <= 0:
-                    break
-            if not order["rounds"]:
+        for number in plan.rounds_of(index):
+            if plan.seconds and rounds and time.monotonic() - began >= plan.seconds / plan.shards:
                 break
             try:
-                rounds += worker.run(order)
-                if plan.seconds:
-                    break
+                rounds += worker.run({"round": number})
             except Ended as end:
-                done = worker.read()
-                rounds += done
                 rounds.append(_autopsy(worker, end))
-                waiting = iter(order["rounds"][len(done) + 1 :]) if not plan.seconds else _after(order["rounds"], done)
     return _result(plan, index, rounds, time.monotonic() - began)
-
-
-def _after(rounds: Iterable[int], done: list[dict[str, Any]]) -> Iterator[int]:
-    return itertools.islice(iter(rounds), len(done) + 1, None)
 
 
 def _autopsy(worker: Worker, end: Ended) -> dict[str, Any]:
@@ -180,7 +166,7 @@ def _autopsy(worker: Worker, end: Ended) -> dict[str, Any]:
         path.unlink()
     again: Ended | None = None
     try:
-        answers = worker.run({"rounds": [number], "autopsy": program})
+        answers = worker.run({"round": number, "autopsy": program})
     except Ended as same:
         again, answers = same, worker.read()
     if not answers:  # it ended even earlier this time

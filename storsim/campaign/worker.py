@@ -1,7 +1,7 @@
-"""The process that runs a shard's rounds. A crash of the driver, or of the simulator, ends this process and no other.
+"""The process that runs a round. A crash of the driver, or of the simulator, ends this process and no other.
 
 The order comes as one line of JSON on standard input; when that ends, the process that gave it is gone and this one
-ends, too. Answers are lines of a file, one for each finished round. What is being done is kept in a small file that is
+ends, too. Answers are lines of a file. What is being done is kept in a small file that is
 mapped into memory, so that it survives the process: round, program, and a beat that shows it is alive.
 """
 
@@ -116,26 +116,17 @@ def _word(value: Any, values: dict[str, Any]) -> str:
     return repr(value)
 
 
-def run_rounds(order: dict[str, Any], target: Any, answers: Answers, status: Status) -> None:
-    """Runs rounds until there are no more, or the time is up."""
-    end = time.monotonic() + order["seconds"] if order.get("seconds") else None
-    for count, number in enumerate(order["rounds"]):
-        if end is not None and count and time.monotonic() >= end:
-            break
-        _Round(order, target, answers, status, number).run()
-
-
 class _Round:
     """One round of a plan; with ``autopsy`` in the order, up to the program that ended the process last time."""
 
-    def __init__(self, order: dict[str, Any], target: Any, answers: Answers, status: Status, number: int) -> None:
+    def __init__(self, order: dict[str, Any], target: Any, answers: Answers, status: Status) -> None:
         from storsim.campaign.programs import Explorer
 
         self.log = order["log"]
         self.stop_at = order.get("autopsy", 0)
         self.answers = answers
         self.status = status
-        self.number = number
+        self.number = order["round"]
         self.plan = target.plan
         self.explorer = Explorer(target, self.before)
         self.began = time.monotonic()
@@ -177,7 +168,7 @@ def serve(order: dict[str, Any]) -> None:
             for answer in minimise_here(target, order["minimise"], status):
                 answers.write(answer)
         else:
-            run_rounds(order, target, answers, status)
+            _Round(order, target, answers, status).run()
     except (TargetError, ImportError) as error:
         answers.write({"error": " ".join(str(error).split())})
 

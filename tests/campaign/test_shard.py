@@ -17,7 +17,7 @@ def keys(result: dict[str, object]) -> set[str]:
 
 
 def test_the_same_shard_twice_is_the_same_result() -> None:
-    first, second = (run_shard(plan("Queue", programs=30), 1) for _ in range(2))
+    first, second = (run_shard(plan("Queue", programs=40), 1) for _ in range(2))
     assert timeless(first) == timeless(second)
     assert json.loads(json.dumps(first)) == first
     assert keys(first) == {"bugcheck|DOUBLE_FREE|StorPortFreePool|0xC4(0x13)|QueueDriver.submit"}
@@ -34,9 +34,9 @@ def test_the_mended_driver_has_no_finding() -> None:
 
 
 def test_a_crash_is_a_finding_with_its_program() -> None:
-    result = run_shard(plan("Aborting", shards=1, programs=30), 0)
+    result = run_shard(plan("Aborting", shards=1, programs=40), 0)
     assert len(result["rounds"]) == 2
-    assert timeless(result) == timeless(run_shard(plan("Aborting", shards=1, programs=30), 0))
+    assert timeless(result) == timeless(run_shard(plan("Aborting", shards=1, programs=40), 0))
     found = [finding for one in result["rounds"] for finding in one["findings"]]
     assert found
     for finding in found:
@@ -47,7 +47,7 @@ def test_a_crash_is_a_finding_with_its_program() -> None:
 
 
 def test_a_hang_is_a_finding() -> None:
-    result = run_shard(plan("Hanging", shards=1, programs=15, timeout=3), 0)
+    result = run_shard(plan("Hanging", shards=1, programs=20, timeout=3), 0)
     [finding] = [finding for one in result["rounds"] for finding in one["findings"]]
     assert finding["key"] == "hang|TIMEOUT|complete||"
     assert "did not go on for 3 s in rule complete" in finding["message"]

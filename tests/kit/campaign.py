@@ -12,8 +12,8 @@ HERE = Path(__file__).parent.parent / "campaign"
 
 def plan(name: str, **keys: Any) -> Plan:
     """A plan for one of the drivers of tests/campaign/drivers.py."""
-    keys.setdefault("programs", 90)
-    keys.setdefault("round", 15)
+    keys.setdefault("programs", 60)
+    keys.setdefault("round", 20)
     keys.setdefault("steps", 12)
     keys.setdefault("shards", 3)
     return Plan(target=f"drivers.py:{name}", folder=str(HERE), **keys)
