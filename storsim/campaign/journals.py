@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from storsim.campaign import findings
-from storsim.knobs import KNOBS
 from storsim.machine import Machine
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ MOST_BYTES = 1 << 20
 BUDGET = 20_000
 
 
-def told_by(machines: Sequence[Machine], key: str) -> tuple[Any, Finding | None]:
+def told_by(machines: Sequence[Machine], key: str) -> tuple[Machine | None, Finding | None]:
     """The machine that has a finding, and the finding; the last machine for what is no machine's."""
     for machine in machines:
         records = machine.findings
@@ -35,7 +34,7 @@ def told_by(machines: Sequence[Machine], key: str) -> tuple[Any, Finding | None]
 def journal_of(machines: Sequence[Machine], key: str) -> bytes:
     """The journal of the machine that has a finding; empty where none is kept, or where it is very long."""
     machine, _ = told_by(machines, key)
-    if machine is None or not machine.config.get("journal", False):
+    if machine is None or machine.config.journal is False:
         return b""
     data = machine.journal.to_bytes()
     return data if len(data) <= MOST_BYTES else b""
@@ -46,7 +45,7 @@ def shrunk(machines: Sequence[Machine], key: str) -> dict[str, Any]:
     what is not a machine's finding.
     """
     machine, record = told_by(machines, key)
-    if machine is None or record is None or not machine.config.get("journal", False):
+    if machine is None or record is None or machine.config.journal is False:
         return {}
     try:
         made = machine.journal.shrink(record, budget=BUDGET)
@@ -66,8 +65,6 @@ def keep_on_disk(prefix: str) -> None:
     """From now on every machine of this process writes its journal to a file while it runs. prefix: of their names."""
     original = Machine.__init__
     made = 0
-    if "journal" not in {knob.name for knob in KNOBS}:
-        return
 
     @functools.wraps(original)
     def init(self: Machine, *arguments: Any, **settings: Any) -> None:

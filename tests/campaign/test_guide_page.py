@@ -38,7 +38,16 @@ def test_the_example_finds_what_the_page_says(place: Path, capsys: pytest.Captur
     assert "1 finding," in told
     [program] = [one for one in blocks("") if one.startswith("state.")]
     assert all(line in told for line in program.splitlines())
-    for name in ("report.txt", "report.html", "report.json", "behaviours.bin", "plan.json", "shards", "tests"):
+    for name in (
+        "report.txt",
+        "report.html",
+        "report.json",
+        "behaviours.bin",
+        "plan.json",
+        "shards",
+        "tests",
+        "journals",
+    ):
         assert (place / "nightly" / name).exists()
         assert f"`{name}" in page
 

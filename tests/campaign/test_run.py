@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from kit.campaign import HERE, plan, told
 from storsim.campaign import CampaignError, Plan, PlanError, Progress, Report, merge, run, run_shard
 from storsim.campaign.database import open_database
 from storsim.campaign.runner import read_plan, read_report, read_shards
+from storsim.journal import load
 from storsim.testing.targets import TargetError
 
 
@@ -42,9 +44,21 @@ def test_what_was_found(whole: tuple[Report, Path]) -> None:
     assert finding["tried"]
     assert finding["lines"] == ["requests_0 = state.submit(size=1)", "state.complete(request=requests_0)"]
     assert finding["test"].startswith("tests/test_bugcheck_double_free")
-    for name in ("report.txt", "report.html", "report.json", "behaviours.bin", finding["test"]):
+    files = [finding["test"], finding["journal_file"], finding["script_file"]]
+    for name in ("report.txt", "report.html", "report.json", "behaviours.bin", *files):
         assert (folder / name).stat().st_size > 0
     assert told(read_report(folder)) == told(report)
+
+
+def test_the_fewest_calls_are_a_program_and_a_journal(whole: tuple[Report, Path]) -> None:
+    """Four calls: an adapter, a block, and the block freed twice."""
+    report, folder = whole
+    script = (folder / report.findings[0]["script_file"]).read_text()
+    calls = re.findall(r"StorPort\w+(?=\()", script)
+    assert calls == ["StorPortAllocatePool", "StorPortFreePool", "StorPortFreePool"]
+    journal = load((folder / report.findings[0]["journal_file"]).read_bytes())
+    assert [one.name for one in journal.records() if one.name.startswith("StorPort")] == calls
+    assert journal.replay().ok
 
 
 def test_the_curve_grows_to_what_was_seen(whole: tuple[Report, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from kit.campaign import plan, timeless
 from storsim.campaign import Plan, run_shard
+from storsim.journal import load
 from storsim.testing.targets import TargetError
 
 
@@ -44,6 +46,9 @@ def test_a_crash_is_a_finding_with_its_program() -> None:
         assert "ended with SIGABRT in rule cancel" in finding["message"]
         assert [line.split("(")[0] for line in finding["lines"]][-3:] == ["state.cancel"] * 3
         assert "in cancel" in finding["message"]
+        journal = load(base64.b64decode(finding["journal"]))
+        assert [one.name for one in journal.records()][-1] == "StorPortFreePool"
+        assert journal.replay().ok
 
 
 def test_a_hang_is_a_finding() -> None:
