@@ -626,6 +626,12 @@ def _unknown(name: str, knob: Knob | None, what: str, scope: str) -> str:
     return f"{what} has no knob {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see storsim.KNOBS")
 
 
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    scope: {knob.name: knob.default for knob in KNOBS if knob.scope == scope} for scope in ("machine", "device")
+}
+_DEFAULTS["machine and device"] = _DEFAULTS["machine"] | _DEFAULTS["device"]
+
+
 def defaults(scope: str) -> dict[str, Any]:
-    """Default of every knob of a scope."""
-    return {knob.name: knob.default for knob in KNOBS if knob.scope == scope}
+    """Default of every knob of a scope; "machine and device" of both."""
+    return dict(_DEFAULTS[scope])

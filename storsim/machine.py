@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from storsim.virtual_time import Number
 
 NO_LIMIT = 2**64 - 1
+_NO_TAGS = {f"low_resources_tag{i}": 0 for i in range(16)}
+_FROM_0, _FROM_1_TO_64 = knobs.check_whole(0), knobs.check_whole(1, 64)
 
 _COUNTERS = (
     "special_pool_live",
@@ -150,9 +152,9 @@ class Machine(_core.Machine):
         _fail_host_on: bool = False,
         **more: Unpack[knobs.MachineKnobs],
     ) -> None:
-        chosen = knobs.defaults("machine") | knobs.defaults("device") | knobs.resolve("machine", more, "Machine")
+        chosen = knobs.defaults("machine and device") | knobs.resolve("machine", more, "Machine")
         sized = isinstance(memory, (str, int))
-        wanted = knobs.check_whole(1, 64)("nodes", 1 if nodes is None else nodes)
+        wanted = _FROM_1_TO_64("nodes", 1 if nodes is None else nodes)
         ranges = to_ranges(memory, wanted)
         used = sorted({item.node for item in ranges})
         if nodes is None and used != list(range(len(used))):  # nodes are numbered without gaps
@@ -167,8 +169,8 @@ class Machine(_core.Machine):
             "level": knobs.check_level("level", level),
             "verifier": knobs.check_verifier(verifier, level),
             "placement": knobs.check_placement("placement", placement),
-            "seed": knobs.check_whole(0)("seed", seed),
-            "cpus": knobs.check_whole(1, 64)("cpus", cpus),
+            "seed": _FROM_0("seed", seed),
+            "cpus": _FROM_1_TO_64("cpus", cpus),
             **chosen,
         }
         self._config = Config(values)
@@ -659,5 +661,6 @@ def _kernel(values: Mapping[str, Any]) -> dict[str, Any]:
         "low_resources_probability": values["low_resources_probability"],
         "low_resources_delay": values["low_resources_delay"],
         "systematic_what_if": values["systematic_what_if"],
-        **{f"low_resources_tag{i}": tag for i, tag in enumerate([*values["low_resources_tags"], *[0] * 16][:16])},
+        **_NO_TAGS,
+        **{f"low_resources_tag{i}": tag for i, tag in enumerate(values["low_resources_tags"][:16])},
     }

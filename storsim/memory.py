@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from storsim.memory_range import PAGE_SIZE, MemoryRange
@@ -60,10 +61,16 @@ def pc_shape(size: int, nodes: int) -> list[MemoryRange]:
     return ranges
 
 
+@lru_cache(64)
+def _shape(memory: str | int, nodes: int) -> tuple[MemoryRange, ...]:
+    """The shape of a size; the same few are asked for again and again."""
+    return tuple(pc_shape(parse_size(memory), nodes))
+
+
 def to_ranges(memory: Any, nodes: int) -> list[MemoryRange]:
     """What ``Machine(memory=…)`` takes, as ranges."""
     if isinstance(memory, (str, int)):
-        return pc_shape(parse_size(memory), nodes)
+        return list(_shape(memory, nodes))
     if not isinstance(memory, Iterable):
         raise TypeError(f"memory={memory!r}: pass a size such as '16GiB' or a list of MemoryRange")
     ranges = []

@@ -116,12 +116,18 @@ uint32_t storsim_behaviour_finding(const storsim_routine_t *routine, uint32_t ru
     return row > ROWS || rule >= RULES ? storsim_behaviour_bits() : base_of(ROWS) + (row * RULES + rule) * LEVELS;
 }
 
-/* FNV-1a over the text and its terminator. */
+/* Eight bytes at a time, and the length. */
 static uint64_t hash_text(uint64_t hash, const char *text) {
-    do {
-        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001B3);
-    } while (*text++ != '\0');
-    return hash;
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i += 8) {
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8 && i + j < length; j++) {
+            word |= (uint64_t)(uint8_t)text[i + j] << (8 * j);
+        }
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 29;
+    }
+    return (hash ^ length) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
 uint64_t storsim_behaviour_tables(void) {

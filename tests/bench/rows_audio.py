@@ -65,7 +65,7 @@ def streams(yard: ModuleType, count: int) -> list[Row]:
     silent = Rig(STREAMS, False, 0, _ignore)
     told = Rig(STREAMS, False, 1, _ignore)
     idle = Rig(0, False, 0, _ignore)
-    memory, cold = bytearray(STREAMS * PIECE * ENTRIES), bytearray(BYTES_A_SECOND * 8)
+    memory, cold = bytearray(STREAMS * PIECE * ENTRIES), (bytearray(BYTES_A_SECOND * 8), bytearray(BYTES_A_SECOND * 8))
     rings = bytearray(STREAMS * KEPT)
     times = BYTES_A_SECOND // PIECE
     arms: dict[str, Timed] = {
@@ -74,7 +74,7 @@ def streams(yard: ModuleType, count: int) -> list[Row]:
         "told": told.second(),
         "idle": idle.second(),
         "memcpy": loop(lambda: yard.copies(rings, memory, PIECE, times)),
-        "memcpy cold": loop(lambda: yard.copies(cold, cold, PIECE, times * 8)),
+        "memcpy cold": loop(lambda: yard.copies(*cold, PIECE, times * 8)),
         "callback": loop(lambda: yard.callbacks(_ignore, 0, 1, times)),
     }
     found = rounds(arms, count, 0.02, least=2)

@@ -125,16 +125,16 @@ def snapshots(count: int) -> list[Row]:
             pc.write_va(va, bytes(1 << 20))
         spent, idle = [], []
         for _ in range(count * 10):
-            start = time.perf_counter()
+            start = time.process_time()
             snapshot = pc.snapshot()
-            taken = time.perf_counter()
+            taken = time.process_time()
             pc.write_va(va, data)
-            written = time.perf_counter()
+            written = time.process_time()
             pc.restore(snapshot)
-            spent.append((time.perf_counter() - written + taken - start) * 1e6)
-            start = time.perf_counter()
+            spent.append((time.process_time() - written + taken - start) * 1e6)
+            start = time.process_time()
             pc.restore(pc.snapshot())
-            idle.append((time.perf_counter() - start) * 1e6)
+            idle.append((time.process_time() - start) * 1e6)
         pc.close()
         what = "over bytes that were there before" if before else "into fresh memory"
         rows.append(
