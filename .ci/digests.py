@@ -5,6 +5,7 @@ Each line names a run, the digests the machine had on the way, and a hash of eve
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import storsim
 import storsim.data
 import storsim.storport as sp
 from storsim.cli.demo import choose_board, choose_drive, play
+from storsim.hdaudio import HDAUDIO_BUS_INTERFACE_V2, PauseState, RunState, StreamFormat
 
 PACKAGE = os.path.dirname(os.path.abspath(storsim.__file__)) + os.sep
 
@@ -81,6 +83,35 @@ def walk(placement: storsim.Placement, seed: int) -> str:
     return f"{' '.join(marks)} {short_hash([results, [record.name for record in pc.violations]])}"
 
 
+def journals() -> Iterator[str]:
+    """The bytes of two journals and what their replay comes to: recorded anywhere, they replay everywhere."""
+    pc = storsim.Machine("1GiB", seed=11)
+    hba = pc.add_adapter("hba0")
+    for size in range(1, 4000, 97):
+        status, va = sp.StorPortAllocatePool(hba, size, "Jrnl")
+        pc.write_va(va, bytes(size % 7 + 1))
+        pc.advance(size)
+        if size % 2:
+            sp.StorPortFreePool(hba, va)
+    hda = pc.add_hda()
+    bus = hda.query_interface(HDAUDIO_BUS_INTERFACE_V2)
+    _, handle, _ = bus.AllocateRenderDmaEngine(StreamFormat(48000, 16, 16, 2))
+    bus.AllocateDmaBuffer(handle, 4096)
+    for state in (PauseState, RunState):
+        bus.SetDmaEngineState(state, [handle])
+    pc.advance(frames=500)
+    data = pc.journal.to_bytes()
+    found = storsim.journal.load(data).replay()
+    yield f"journal run {hashlib.sha256(data).hexdigest()[:16]} {found.digest:016x} {found.ok}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", storsim.ViolationWarning)
+        sp.StorPortFreePool(hba, va)
+        with contextlib.suppress(storsim.BugCheck):
+            sp.StorPortFreePool(hba, va)
+    small = pc.journal.shrink()
+    yield f"journal small {hashlib.sha256(small.to_bytes()).hexdigest()[:16]} {small.replay().digest:016x} {small.shrunk}"
+
+
 if __name__ == "__main__":
-    for line in (*demos(), *walks()):
+    for line in (*demos(), *walks(), *journals()):
         print(line)

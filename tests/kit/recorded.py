@@ -5,6 +5,7 @@ Machines whose host was made to fail are left out: a replay has another host.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -39,15 +40,21 @@ def _close_and_check(pc: machine.Machine) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
-    made: list[machine.Machine] = []
-    machine.observers.append(made.append)
+    made: list[weakref.ref[machine.Machine]] = []
+
+    def notice(pc: machine.Machine) -> None:
+        made.append(weakref.ref(pc))  # a test may look whether it goes
+
+    machine.observers.append(notice)
     machine.Machine.close = _close_and_check  # type: ignore[method-assign]
     try:
         result = yield
-        for pc in made:
-            _close_and_check(pc) if not pc.closed else None
+        for one in made:
+            pc = one()
+            if pc is not None and not pc.closed:
+                _close_and_check(pc)
     finally:
-        machine.observers.remove(made.append)
+        machine.observers.remove(notice)
         machine.Machine.close = _close  # type: ignore[method-assign]
         made.clear()
     if _WRONG:
