@@ -88,8 +88,8 @@ def journals() -> Iterator[str]:
     pc = storsim.Machine("1GiB", seed=11)
     hba = pc.add_adapter("hba0")
     for size in range(1, 4000, 97):
-        status, va = sp.StorPortAllocatePool(hba, size, "Jrnl")
-        pc.write_va(va, bytes(size % 7 + 1))
+        _, va = sp.StorPortAllocatePool(hba, size, "Jrnl")
+        pc.write_va(va, bytes([size % 251]))
         pc.advance(size)
         if size % 2:
             sp.StorPortFreePool(hba, va)
@@ -109,7 +109,8 @@ def journals() -> Iterator[str]:
         with contextlib.suppress(storsim.BugCheck):
             sp.StorPortFreePool(hba, va)
     small = pc.journal.shrink()
-    yield f"journal small {hashlib.sha256(small.to_bytes()).hexdigest()[:16]} {small.replay().digest:016x} {small.shrunk}"
+    digest, data = small.replay().digest, small.to_bytes()
+    yield f"journal small {hashlib.sha256(data).hexdigest()[:16]} {digest:016x} {small.shrunk}"
 
 
 if __name__ == "__main__":
