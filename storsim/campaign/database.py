@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_database(plan: Plan) -> Any:
-    """The database of a plan. Raises PlanError; ImportError that names the extra."""
+    """The database of a plan. Raises PlanError, also where no Redis answers; ImportError that names the extra."""
     from hypothesis.database import DirectoryBasedExampleDatabase
 
     if not plan.database.startswith(("redis://", "rediss://")):
@@ -25,9 +25,13 @@ def open_database(plan: Plan) -> Any:
     except ImportError as error:
         raise ImportError("a database on Redis needs its client: pip install 'storsim[redis]'") from error
     try:
-        return extra.RedisExampleDatabase(redis.Redis.from_url(plan.database))
+        client = redis.Redis.from_url(plan.database)
+        client.ping()
     except ValueError as error:
         raise PlanError(f"database: {plan.database!r}: {error}; write redis://host:port/number") from error
+    except (redis.RedisError, OSError) as error:
+        raise PlanError(f"database: no answer from {plan.database}: {error}") from error
+    return extra.RedisExampleDatabase(client)
 
 
 def save(report: Report) -> int:

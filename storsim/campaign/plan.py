@@ -37,13 +37,13 @@ class Plan:
 
     target: ``module:name`` or ``file.py:name``, where the name is a Hypothesis state machine, a test with ``@given``,
     or a function whose only argument is a `storsim.Machine`. programs: how many programs to run; or seconds: time of
-    all processes together, shared evenly by the shards. steps: of a program, at most. seed: root of every round's.
-    shards: parts that run independently; any number gives the same merged result. 0: one for each round, at most
-    64; 16 where time is the budget. round: programs that one run of Hypothesis makes; it learns within a round, and a
-    crash costs no more than one. timeout: seconds a program may take before it counts as hung. profile: Hypothesis
-    settings profile to start from, empty for none. database: where failing programs are put for others to replay, a
-    directory or ``redis://host:port/number``. ignore: names of findings that do not count. machine: settings of the
-    machine. faults: rules for ``pc.faults`` of every machine.
+    all processes together, shared evenly by the shards. steps: of a program, at most; 0: the profile's. seed: root of
+    every round's. shards: parts that run independently; any number gives the same merged result; 0: one for each round,
+    64 at most, and 16 where time is the budget. round: programs that one run of Hypothesis makes; it learns within a
+    round, and a crash costs no more than one. timeout: seconds a program may take before it counts as hung. profile:
+    Hypothesis settings profile to start from, empty for none. database: where failing programs are put for others to
+    replay, a directory or ``redis://host:port/number``. ignore: names of findings that do not count. machine: settings
+    of the machine. faults: rules for ``pc.faults`` of every machine.
     folder: where relative paths start.
     """
 
@@ -66,7 +66,7 @@ class Plan:
         _check_target(self.target)
         for name, lowest, highest in (
             ("programs", 0, MOST),
-            ("steps", 1, 100_000),
+            ("steps", 0, 100_000),
             ("seed", 0, 2**64 - 1),
             ("shards", 0, 1_000_000),
             ("round", 1, 1_000_000),

@@ -353,12 +353,14 @@ def _outcome(error: Exception) -> str:
 
 def settings_for(plan: Plan, programs: int) -> hypothesis.settings:
     """Hypothesis settings of a round. Raises TargetError for a profile there is not."""
-    parent = hypothesis.settings()
+    parent = hypothesis.settings.get_profile("default")
     if plan.profile:
         try:
             parent = hypothesis.settings.get_profile(plan.profile)
         except hypothesis.errors.InvalidArgument as error:
-            raise TargetError(f"profile: {plan.profile!r} is not registered; leave it out or register it") from error
+            raise TargetError(
+                f"profile: {plan.profile!r} is not registered; leave it out, register it, or take storsim-nightly"
+            ) from error
     return hypothesis.settings(
         parent,
         max_examples=programs,

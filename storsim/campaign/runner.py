@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storsim.campaign.database import open_database, save
 from storsim.campaign.merging import Report, merge, report_from
 from storsim.campaign.minimise import minimise_of
 from storsim.campaign.plan import Plan, PlanError, plan_from
@@ -70,6 +71,8 @@ def run(
     KeyboardInterrupt goes through; what was done stays.
     """
     folder = Path(out)
+    if plan.database:
+        open_database(plan)  # better refused now than after a night
     open_folder(folder, plan)
     own = processes() if executor is None else None
     session = _Session(plan, folder, own or executor, progress)  # type: ignore[arg-type]
@@ -300,12 +303,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def write(report: Report, folder: Path) -> None:
     """Writes the tests of the findings, then the report in its three forms."""
     from storsim.campaign import report as forms
-    from storsim.campaign.database import save
     from storsim.campaign.written import write_tests
 
     write_tests(report, folder / "tests")
-    save(report)
     report.behaviours.save(folder / "behaviours.bin")
     write_atomically(folder / "report.txt", forms.text(report) + "\n")
     write_atomically(folder / "report.html", forms.page(report))
     write_atomically(folder / "report.json", json.dumps(report.as_dict(), indent=1) + "\n")
+    save(report)

@@ -11,6 +11,7 @@ before: Hypothesis replaces a step by any later one that lies inside it.
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ class _Choices:
         first, last = machine.first_rules, machine.last_rules
 
         def place(rule: Any) -> tuple[int, int, bool, int, int]:
-            name, code = rule.function.__name__, getattr(rule.function, "__code__", None)
+            name, code = rule.function.__name__, getattr(unwrap(rule.function), "__code__", None)
             group = 0 if name in first else 2 if name in last else 1
             within = first.index(name) if name in first else last.index(name) if name in last else 0
             conditional = bool(rule.preconditions or rule.bundles)

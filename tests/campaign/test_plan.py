@@ -72,7 +72,7 @@ BROKEN = {
     "two budgets": (GOOD + "seconds = 5\n", "programs, seconds: give exactly one budget"),
     "unknown key": (GOOD + "step = 5\n", "step: no such key; there are target, programs,"),
     "a truth as a number": ('target = "a:B"\nprograms = true\n', "programs: write a whole number, not True"),
-    "no steps": (GOOD + "steps = 0\n", "steps: write a number from 1 to 100000, not 0"),
+    "no steps": (GOOD + "steps = -1\n", "steps: write a number from 0 to 100000, not -1"),
     "negative seed": (GOOD + "seed = -1\n", "seed: write a number from 0 to"),
     "no time": (GOOD + "timeout = 0\n", "timeout: write seconds from 0.1 to 1e9, not 0"),
     "time that is not a number": (GOOD + "timeout = nan\n", "timeout: write seconds from 0.1 to 1e9, not nan"),

@@ -20,8 +20,8 @@ import pytest
 
 from kit.campaign import HERE, plan, told
 from storsim.campaign import CampaignError, Plan, PlanError, Progress, Report, merge, run, run_shard
-from storsim.campaign.database import open_database
 from storsim.campaign.runner import read_plan, read_report, read_shards
+from storsim.cli import main
 from storsim.journal import load
 from storsim.testing.targets import TargetError
 
@@ -249,6 +249,11 @@ def test_a_worker_of_a_cluster_is_killed_on_the_way(whole: tuple[Report, Path], 
     assert killed
     assert told(report) == told(run(long, tmp_path / "whole"))
     assert killed[0] not in cluster.run(os.getpid).values()
+    path = tmp_path / "plan.toml"
+    path.write_text(f'target = "{(HERE / "drivers.py").as_posix()}:MendedQueue"\nprograms = 40\nround = 20\n')
+    address = cluster.scheduler.address
+    assert main(["campaign", "run", str(path), "--out", str(tmp_path / "command"), "--dask", address]) == 0
+    assert read_report(tmp_path / "command").complete
 
 
 # --- regression tests -----------------------------------------------------------------------------------------------
@@ -355,6 +360,25 @@ def test_what_was_found_is_there_for_ordinary_tests(tmp_path: Path) -> None:
     assert "DOUBLE_FREE" in output
 
 
-def test_an_address_that_is_none(tmp_path: Path) -> None:
+def test_a_whole_driver_s_finding_is_there_for_ordinary_tests(tmp_path: Path) -> None:
+    """Its choices mean the same rules with and without the campaign's watch."""
+    (tmp_path / "drivers.py").write_text((HERE / "drivers.py").read_text())
+    campaign_of_a_copy(tmp_path, "Leaky", database="examples", programs=30)
+    (tmp_path / "test_leaky.py").write_text(
+        "from drivers import Leaky\n"
+        "from hypothesis import Phase, settings\n"
+        "from hypothesis.database import DirectoryBasedExampleDatabase\n"
+        "TestLeaky = Leaky.TestCase\n"
+        "TestLeaky.settings = settings(database=DirectoryBasedExampleDatabase('examples'), phases=[Phase.reuse])\n"
+    )
+    code, output = run_tests(tmp_path, "test_leaky.py")
+    assert code == 1, output
+    assert "POOL_LEAK" in output
+
+
+@pytest.mark.parametrize("address", ["redis://host:port/x", "redis://127.0.0.1:1/0"])
+def test_an_address_that_is_none(tmp_path: Path, address: str) -> None:
+    """Refused before anything is run."""
     with pytest.raises((PlanError, ImportError), match=r"database: |storsim\[redis"):
-        open_database(plan("Queue", database="redis://host:port/x"))
+        run(plan("Queue", database=address), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
