@@ -269,7 +269,7 @@ def run_tests(folder: Path, *names: str) -> tuple[int, str]:
 
 def campaign_of_a_copy(folder: Path, name: str, **keys: Any) -> Report:
     """A campaign on the copy of the drivers in a folder, which the test may then mend."""
-    keys = {"programs": 60, "round": 30, "steps": 12, "shards": 1} | keys
+    keys = {"programs": 40, "round": 40, "steps": 12, "shards": 1} | keys
     return run(Plan(target=f"drivers.py:{name}", folder=str(folder), **keys), folder / f"out-{name}")
 
 
