@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from storsim.hdaudio import HDAUDIO_CODEC_COMMAND, StreamFormat
 from storsim.testing.strategies import AdapterConfig, MachineConfig, StreamSpec, Transfer
 
-from . import audio_events, audio_streams, storage_memory, storage_requests
+from . import audio_events, audio_streams, held_out, storage_memory, storage_requests
 from .kit import Miniport
 
 STEPS_PER_CASE = 30
@@ -40,15 +40,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "wait": {"ticks": 24_000},
     "pull_out": {"fail": 0},
     "device_event": {},
-    "bus_reset": {"fail": 0}, "work_item": {"fail": 0}, "stop_adapter": {"fail": 0}, "restart_adapter": {"fail": 0},
-    "sleep": {"fail": 0}, "wake": {"fail": 0}, "unplug": {"fail": 0}, "plug_in": {"fail": 0}, "tick": {"fail": 0},
+    **{
+        name: {"fail": 0}
+        for name in "bus_reset work_item stop_adapter restart_adapter sleep wake unplug plug_in tick".split()
+    },
+    "abort_request": {"which": 0, "fail": 0},
 }  # fmt: skip
 
 
-def models() -> list[type[Any]]:
-    """The thirty, in the order of the files."""
+def models(*, also_held_out: bool = False) -> list[type[Any]]:
+    """The thirty, in the order of the files, or these and the ten that were held out."""
     found = []
-    for module in (storage_memory, storage_requests, audio_streams, audio_events):
+    modules = (storage_memory, storage_requests, audio_streams, audio_events)
+    for module in (*modules, held_out) if also_held_out else modules:
         found += [
             item
             for item in vars(module).values()

@@ -140,21 +140,20 @@ class TruncatedAddress(Miniport):
     Easy to make: the fallback is newer than the register code, and low memory is never used up at a desk.
     """
 
-    budget, finding = 6_000, ("DEVICE_DMA_FOREIGN", "DEVICE_DMA_TO_FREED", "IOMMU_FAULT", "DEVICE_DMA_NOT_RAM")
-    shortest = "begin(); sleep(); wake(fail=1); submit()"
+    budget, finding = 8_000, ("DEVICE_DMA_FOREIGN", "DEVICE_DMA_TO_FREED", "IOMMU_FAULT", "DEVICE_DMA_NOT_RAM")
+    shortest = "begin(fail=1); submit()"
 
     def bring_up(self) -> bool:
-        self.ring = self.allocate(PAGE, highest=BELOW_4_GIB)
-        self.register = self.ring.pa if self.ring else 0
+        self.ring = self.allocate(PAGE, highest=BELOW_4_GIB) or self.allocate(PAGE)
+        if self.ring:
+            self.register = self.ring.pa & BELOW_4_GIB if self.bug else self.ring.pa
         return self.ring is not None
 
     def power(self, state: int) -> None:
         if state == D3:
             self.remove()
-            return
-        self.ring = self.allocate(PAGE, highest=BELOW_4_GIB) or self.allocate(PAGE)
-        if self.ring:
-            self.register = self.ring.pa & BELOW_4_GIB if self.bug else self.ring.pa
+        else:
+            self.bring_up()
 
     def request(self, request: Any) -> Any:
         if not self.ring:
