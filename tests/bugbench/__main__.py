@@ -14,11 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from . import bench
 
 
-def one(name: str, number: int) -> tuple[str, bool, bool]:
+def one(name: str, number: int, twin_steps: int) -> tuple[str, bool, bool]:
     """Line, whether the bug was found as it must be, whether its twin failed. number: the seed."""
     model = next(model for model in bench.models(also_held_out=True) if model.__name__ == name)
     run = bench.drive(model, number, model.budget)
-    clean = bench.drive(bench.twin(model), number, bench.twin_budget(model))
+    clean = bench.drive(bench.twin(model), number, min(model.budget, twin_steps))
     shortest = bench.length(model.shortest)
     in_time = run.found in model.finding and run.steps <= model.budget
     short = len(run.calls) <= 2 * shortest
@@ -38,6 +38,9 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="the first of them")
     parser.add_argument("--only", action="append", metavar="NAME", help="a model; may be given again")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default: 2)")
+    parser.add_argument(
+        "--twin-steps", type=int, default=4_000, metavar="N", help="most steps of a twin (default: 4000)"
+    )
     parser.add_argument("--held-out", action="store_true", help="the ten models that nothing was tuned for, only")
     options = parser.parse_args()
     everyone = [model.__name__ for model in bench.models(also_held_out=True)]
@@ -51,7 +54,9 @@ def main() -> int:
     false = 0
     started = time.perf_counter()
     with ProcessPoolExecutor(options.jobs) as pool:
-        work = {(name, number): pool.submit(one, name, number) for name in names for number in seeds}
+        work = {
+            (name, number): pool.submit(one, name, number, options.twin_steps) for name in names for number in seeds
+        }
         for (name, _), future in work.items():
             line, good, wrong = future.result()
             print(line, flush=True)

@@ -11,7 +11,7 @@ class TagOfLastResume(FunctionDriver):
     Easy to make: the codec must be told the tag again after power is back, so the code went to the resume.
     """
 
-    budget, finding, shortest = 4_000, ("REGISTRATION_LEAK",), "begin(); sleep(); wake()"
+    budget, finding, shortest = 4_000, ("REGISTRATION_LEAK",), "begin(); plug_in(); sleep(); wake()"
 
     def bring_up(self) -> bool:
         status, self.tag = self.bus.RegisterEventCallback(self.response, None)
@@ -36,7 +36,7 @@ class EventRegisteredTwice(FunctionDriver):
 
     low_memory = False
     budget, finding = 8_000, ("REGISTRATION_LEAK",)
-    shortest = "begin(); open_stream(); start_stream(); pause_stream(); start_stream()"
+    shortest = "begin(); plug_in(); open_stream(); start_stream(); pause_stream(); start_stream()"
 
     def open(self, stream: Any) -> bool:
         stream.event = None
@@ -67,8 +67,8 @@ class PositionAfterFree(FunctionDriver):
     Easy to make: the pointer to the register stays readable on a real machine, it only tells of somebody else's stream.
     """
 
-    budget, finding = 6_000, ("USE_AFTER_FREE",)
-    shortest = "begin(); open_stream(); close_stream(); tick()"
+    budget, finding = 10_000, ("USE_AFTER_FREE",)
+    shortest = "begin(); plug_in(); open_stream(); close_stream(); tick()"
 
     def bring_up(self) -> None:
         self.position, self.watched = None, None
@@ -99,7 +99,7 @@ class VerbIntoFreedMemory(FunctionDriver):
 
     low_memory = False
     budget, finding = 8_000, ("USE_AFTER_FREE", "PAGE_FAULT")
-    shortest = "begin(); send_verb(); sleep()"
+    shortest = "begin(); plug_in(); send_verb(); sleep()"
 
     def bring_up(self) -> None:
         self.block: Any = None
@@ -142,7 +142,7 @@ class ResponsesOverflow(FunctionDriver):
     SLOTS = 2
     low_memory = False
     budget, finding = 12_000, ("PAGEABLE_AT_DISPATCH",)
-    shortest = "begin(); send_verb(); send_verb(); send_verb()"
+    shortest = "begin(); plug_in(); send_verb(); send_verb(); send_verb()"
 
     def bring_up(self) -> None:
         self.fast = self.pc.kernel_stack(8 * self.SLOTS)

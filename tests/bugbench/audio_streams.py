@@ -16,7 +16,7 @@ class UnregisteredLate(FunctionDriver):
 
     low_memory = False
     budget, finding = 4_000, ("REGISTRATION_LEAK",)
-    shortest = "begin(); open_stream(); reformat_stream()"
+    shortest = "begin(); plug_in(); open_stream(); reformat_stream()"
 
     def open(self, stream: Any) -> bool:
         if not super().open(stream):
@@ -62,7 +62,7 @@ class FreedWhilePaused(FunctionDriver):
     """
 
     budget, finding = 6_000, ("BUFFER_LEAK", "ENGINE_LEAK", "ENGINE_NOT_RESET")
-    shortest = "begin(); open_stream(); start_stream(); pause_stream()"
+    shortest = "begin(); plug_in(); open_stream(); start_stream(); pause_stream()"
 
     def close(self, stream: Any) -> None:
         if stream.state == "running" or not self.bug:
@@ -78,7 +78,7 @@ class PausedTogether(FunctionDriver):
     """
 
     budget, finding = 12_000, ("BUFFER_LEAK", "ENGINE_LEAK", "ENGINE_NOT_RESET")
-    shortest = "begin(); open_stream(); open_stream(); start_stream(); pause_stream()"
+    shortest = "begin(); plug_in(); open_stream(); open_stream(); start_stream(); pause_stream()"
 
     def pause(self, stream: Any) -> bool:
         together = [stream.engine]
@@ -107,7 +107,7 @@ class LviOfOldFormat(FunctionDriver):
 
     interface = HDAUDIO_BUS_INTERFACE_BDL
     budget, finding = 8_000, ("AssertionError",)
-    shortest = "begin(); open_stream(); reformat_stream(format=StreamFormat(48000, 16, 16, 1))"
+    shortest = "begin(); plug_in(); open_stream(); reformat_stream(format=StreamFormat(48000, 16, 16, 1))"
 
     def buffer(self, stream: Any) -> bool:
         """One fragment more than there are channels."""
@@ -163,8 +163,8 @@ class EngineOfFailedChange(FunctionDriver):
     Easy to make: "on failure the old format stays in force" is true, so nothing seems to be missing.
     """
 
-    budget, finding = 4_000, ("ENGINE_LEAK",)
-    shortest = "begin(); open_stream(); reformat_stream(fail=2)"
+    budget, finding = 8_000, ("ENGINE_LEAK",)
+    shortest = "begin(); plug_in(); open_stream(); reformat_stream(fail=2)"
 
     def change_format(self, stream: Any, format: Any) -> bool:
         old = (stream.engine, stream.mdl, stream.size, stream.offset)
@@ -192,7 +192,7 @@ class OffsetOfOldStream(FunctionDriver):
     captures = False
     interface = HDAUDIO_BUS_INTERFACE_BDL
     budget, finding = 6_000, ("PAGE_FAULT", "OVERRUN", "USE_AFTER_FREE", "DATA_MISMATCH")
-    shortest = "begin(); open_stream(spec=StreamSpec(buffer_bytes=65536)); close_stream(); open_stream()"
+    shortest = "begin(); plug_in(); open_stream(spec=StreamSpec(buffer_bytes=65536)); close_stream(); open_stream()"
 
     def bring_up(self) -> None:
         self.written = 0
@@ -227,7 +227,7 @@ class RefillWrapsEarly(FunctionDriver):
     most_streams = 1
     COUNT = 4
     budget, finding = 8_000, ("AssertionError",)
-    shortest = "begin(); open_stream(); start_stream(); wait(ticks=2_400_000)"
+    shortest = "begin(); plug_in(); open_stream(); start_stream(); wait(ticks=2_400_000)"
 
     def buffer(self, stream: Any) -> bool:
         frame = stream.format.ContainerSize // 8 * stream.format.NumberOfChannels

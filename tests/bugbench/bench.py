@@ -20,13 +20,12 @@ from . import audio_events, audio_streams, held_out, storage_memory, storage_req
 from .kit import Miniport
 
 STEPS_PER_CASE = 30
-BEGIN_PLUGS_IN = "fail" in signature(Miniport.begin).parameters
 NAMES = {
     "MachineConfig": MachineConfig, "AdapterConfig": AdapterConfig, "StreamFormat": StreamFormat,
     "Transfer": Transfer, "StreamSpec": StreamSpec,
 }  # fmt: skip
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "begin": {"machine": MachineConfig(), "without": (), "fail": 0},
+    "begin": {"machine": MachineConfig(), "without": ()},
     "submit": {"transfer": Transfer(), "fail": 0},
     "finish": {"which": 0, "fail": 0},
     "late_completion": {"which": 0},
@@ -80,10 +79,6 @@ def replay(model: type[Any], calls: str) -> BaseException | None:
             if name == "begin" and issubclass(model, Miniport):
                 given["adapter"] = AdapterConfig()
             rule = getattr(machine, name)
-            if name == "begin" and not BEGIN_PLUGS_IN:
-                rule(**{key: value for key, value in (given | arguments).items() if key in signature(rule).parameters})
-                machine.plug_in(fail=arguments.get("fail", 0))
-                return
             made_of = getattr(rule, "hypothesis_stateful_rule", None) or rule.hypothesis_stateful_initialize_rule
             allowed = all(ready(machine) for ready in made_of.preconditions)
             if not allowed and machine.bug:
@@ -108,7 +103,7 @@ def replay(model: type[Any], calls: str) -> BaseException | None:
 
 def length(calls: str) -> int:
     """Number of calls in a sequence."""
-    return len(calls.split(";")) + (not BEGIN_PLUGS_IN)
+    return len(calls.split(";"))
 
 
 @dataclass
@@ -179,8 +174,3 @@ def drive(model: type[Any], number: int, budget: int) -> Run:
         run.calls = [line for line in run.calls if not line.startswith("state.teardown")]
     run.seconds = time.perf_counter() - started
     return run
-
-
-def twin_budget(model: type[Any]) -> int:
-    """Steps for a twin: as many as for its bug, but no more than 4 000."""
-    return min(model.budget, 4_000)

@@ -15,7 +15,7 @@ class BacklogDoubleFree(Miniport):
     """
 
     budget, finding = 8_000, ("DOUBLE_FREE", "USE_AFTER_FREE")
-    shortest = "begin(); submit(fail=2)"
+    shortest = "begin(); plug_in(); submit(fail=2)"
 
     def bring_up(self) -> bool:
         self.spare: list[int] = []
@@ -51,7 +51,7 @@ class TimerAfterFailedResume(Miniport):
     """
 
     budget, finding = 8_000, ("USE_AFTER_FREE", "PAGE_FAULT")
-    shortest = "begin(); sleep(); wake(fail=1); tick()"
+    shortest = "begin(); plug_in(); sleep(); wake(fail=1); tick()"
 
     def bring_up(self) -> bool:
         self.block = self.pool(64)
@@ -90,7 +90,7 @@ class AbortThenReset(Miniport):
     """
 
     budget, finding = 8_000, ("DOUBLE_FREE",)
-    shortest = "begin(); submit(); abort_request(); bus_reset()"
+    shortest = "begin(); plug_in(); submit(); abort_request(); bus_reset()"
 
     def bring_up(self) -> bool:
         self.table: dict[int, int] = {}
@@ -126,7 +126,7 @@ class CountOfLastLife(Miniport):
     """
 
     budget, finding = 6_000, ("SIZE_MISMATCH",)
-    shortest = "begin(); unplug(); plug_in()"
+    shortest = "begin(); plug_in(); unplug(); plug_in()"
     loads = 0
 
     def bring_up(self) -> bool:
@@ -148,7 +148,7 @@ class SwappedAfterResume(Miniport):
     """
 
     budget, finding = 6_000, ("PA_MISMATCH",)
-    shortest = "begin(); sleep(); wake()"
+    shortest = "begin(); plug_in(); sleep(); wake()"
 
     def bring_up(self) -> bool:
         self.queues: list[Block] = []
@@ -182,7 +182,7 @@ class DirectionOfNewestRequest(Miniport):
     """
 
     budget, finding = 10_000, ("SG_DIRECTION",)
-    shortest = "begin(); submit(); submit(transfer=Transfer(write=True))"
+    shortest = "begin(); plug_in(); submit(); submit(transfer=Transfer(write=True))"
 
     def bring_up(self) -> bool:
         self.write = False
@@ -224,7 +224,7 @@ class BounceOfLongestRequest(Miniport):
     """
 
     budget, finding = 8_000, ("DATA_MISMATCH", "OVERRUN", "PAGE_FAULT")
-    shortest = "begin(); submit(); finish(); submit()"
+    shortest = "begin(); plug_in(); submit(); finish(); submit()"
     most_outstanding = 1
     most_bytes = 8 * PAGE
 
@@ -255,7 +255,7 @@ class CallbackOfNewestStream(FunctionDriver):
 
     interface = HDAUDIO_BUS_INTERFACE_V3
     budget, finding = 8_000, ("REGISTRATION_LEAK",)
-    shortest = "begin(); open_stream(); open_stream()"
+    shortest = "begin(); plug_in(); open_stream(); open_stream()"
 
     def open(self, stream: Any) -> bool:
         if not super().open(stream):
@@ -284,7 +284,7 @@ class OneReferenceTooFew(FunctionDriver):
     """
 
     budget, finding = 8_000, ("DEAD_CONTEXT", "ENGINE_LEAK", "BUFFER_LEAK")
-    shortest = "begin(); sleep(); wake(); sleep(); wake()"
+    shortest = "begin(); plug_in(); sleep(); wake(); sleep(); wake()"
 
     def bring_up(self) -> None:
         self.bus.InterfaceReference()
@@ -308,7 +308,7 @@ class ListEditedWhilePaused(FunctionDriver):
 
     interface = HDAUDIO_BUS_INTERFACE_BDL
     budget, finding = 10_000, ("BDL_CHANGED",)
-    shortest = "begin(); open_stream(); start_stream(); pause_stream(); tick()"
+    shortest = "begin(); plug_in(); open_stream(); start_stream(); pause_stream(); tick()"
 
     def buffer(self, stream: Any) -> bool:
         frame = stream.format.ContainerSize // 8 * stream.format.NumberOfChannels

@@ -12,7 +12,7 @@ class ThirdErrorPathOfResume(Miniport):
     copy of them.
     """
 
-    budget, finding, shortest = 4_000, ("DMA_LEAK",), "begin(); sleep(); wake(fail=4)"
+    budget, finding, shortest = 8_000, ("DMA_LEAK",), "begin(); plug_in(); sleep(); wake(fail=4)"
 
     def bring_up(self) -> bool:
         self.blocks: list[Block] = []
@@ -63,7 +63,8 @@ class PowerCycleDoubleFree(Miniport):
     Easy to make: power up clears the pointer, so that every ordinary cycle works.
     """
 
-    budget, finding, shortest = 4_000, ("DMA_DOUBLE_FREE",), "begin(); submit(transfer=Transfer(offset=512)); sleep()"
+    budget, finding = 8_000, ("DMA_DOUBLE_FREE",)
+    shortest = "begin(); plug_in(); submit(transfer=Transfer(offset=512)); sleep()"
     most_bytes = 16 * PAGE
 
     def bring_up(self) -> bool:
@@ -109,7 +110,7 @@ class CacheTypeAfterReconfiguration(Miniport):
     and the next power cycle.
     """
 
-    budget, finding, shortest = 2_000, ("CACHE_MISMATCH",), "begin(); work_item(); sleep()"
+    budget, finding, shortest = 4_000, ("CACHE_MISMATCH",), "begin(); plug_in(); work_item(); sleep()"
 
     def bring_up(self) -> bool:
         self.setting = int(MmCached)
@@ -145,7 +146,7 @@ class StaleMdl(Miniport):
     """
 
     budget, finding = 6_000, ("FREE_WITH_LIVE_MDL",)
-    shortest = "begin(); work_item(); work_item(); work_item(); work_item()"
+    shortest = "begin(); plug_in(); work_item(); work_item(); work_item(); work_item()"
 
     def bring_up(self) -> bool:
         self.size, self.log, self.mdl = PAGE, self.pool(PAGE), None
@@ -192,7 +193,7 @@ class WrongSizeAfterGrow(Miniport):
     Easy to make: the first allocation is a constant that is whole pages already.
     """
 
-    budget, finding, shortest = 2_000, ("SIZE_MISMATCH",), "begin(); submit(transfer=Transfer(length=16896))"
+    budget, finding, shortest = 4_000, ("SIZE_MISMATCH",), "begin(); plug_in(); submit(transfer=Transfer(length=16896))"
     most_outstanding = 1
 
     def bring_up(self) -> bool:
@@ -226,8 +227,8 @@ class UncachedAfterFailedInit(Miniport):
     Easy to make: the pointer is a global "because there is one adapter", and only the error path forgets to clear it.
     """
 
-    budget, finding = 4_000, ("USE_AFTER_FREE", "PAGE_FAULT")
-    shortest = "begin(fail=2); plug_in(); submit()"
+    budget, finding = 6_000, ("USE_AFTER_FREE", "PAGE_FAULT")
+    shortest = "begin(); plug_in(fail=2); plug_in(); submit()"
     shared = 0
 
     def find_adapter(self, config: Any) -> bool:
@@ -257,7 +258,7 @@ class FreedAtStop(Miniport):
     Easy to make: the function is the one that removal calls, and the block exists only when somebody asked for it.
     """
 
-    budget, finding, shortest = 4_000, ("StorPortIrql", "POOL_LEAK"), "begin(); work_item(); stop_adapter()"
+    budget, finding, shortest = 4_000, ("StorPortIrql", "POOL_LEAK"), "begin(); plug_in(); work_item(); stop_adapter()"
 
     def bring_up(self) -> bool:
         self.counters = 0
@@ -287,7 +288,7 @@ class HmbPiecewise(Miniport):
     """
 
     budget, finding = 4_000, ("HMB_PARTIAL", "HMB_LEAK", "HMB_ALREADY_ALLOCATED")
-    shortest = "begin(machine=MachineConfig(memory='16MiB', pinned=1)); work_item()"
+    shortest = "begin(machine=MachineConfig(memory='16MiB', pinned=1)); plug_in(); work_item()"
     WANTED = (256, 1024)
 
     def bring_up(self) -> bool:
@@ -324,7 +325,7 @@ class HmbAfterResume(Miniport):
     Easy to make: bring-up and resume are two functions, and only one of them sets the flag.
     """
 
-    budget, finding, shortest = 2_000, ("HMB_FREED_WHILE_ENABLED",), "begin(); sleep(); wake()"
+    budget, finding, shortest = 4_000, ("HMB_FREED_WHILE_ENABLED",), "begin(); plug_in(); sleep(); wake()"
 
     def bring_up(self) -> bool:
         self.nvme = self.hba.attach_nvme({"hmpre": 64, "hmmin": 1})

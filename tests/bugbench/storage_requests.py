@@ -15,7 +15,7 @@ class PutTwice(Miniport):
     """
 
     budget, finding = 6_000, ("SG_DOUBLE_PUT", "DOUBLE_FREE")
-    shortest = "begin(); submit(); bus_reset(); late_completion()"
+    shortest = "begin(); plug_in(); submit(); bus_reset(); late_completion()"
     late_completions = True
 
     def bring_up(self) -> bool:
@@ -69,7 +69,7 @@ class TagReuse(Miniport):
 
     DEPTH = 3
     budget, finding = 8_000, ("POOL_LEAK",)
-    shortest = "begin(); submit(); submit(); submit(); finish(which=1); submit()"
+    shortest = "begin(); plug_in(); submit(); submit(); submit(); finish(which=1); submit()"
 
     def bring_up(self) -> bool:
         self.slots, self.started = [0] * self.DEPTH, 0
@@ -102,7 +102,7 @@ class BoundaryInFallback(Miniport):
     BOUNDARY = 64 << 10
     most_bytes = BOUNDARY
     budget, finding = 6_000, ("DEVICE_DMA_FOREIGN", "DEVICE_DMA_TO_FREED", "IOMMU_FAULT", "DEVICE_DMA_NOT_RAM")
-    shortest = "begin(); submit(transfer=Transfer(length=65536), fail=1)"
+    shortest = "begin(); plug_in(); submit(transfer=Transfer(length=65536), fail=1)"
 
     def bring_up(self) -> bool:
         return True
@@ -140,8 +140,8 @@ class TruncatedAddress(Miniport):
     Easy to make: the fallback is newer than the register code, and low memory is never used up at a desk.
     """
 
-    budget, finding = 8_000, ("DEVICE_DMA_FOREIGN", "DEVICE_DMA_TO_FREED", "IOMMU_FAULT", "DEVICE_DMA_NOT_RAM")
-    shortest = "begin(fail=1); submit()"
+    budget, finding = 16_000, ("DEVICE_DMA_FOREIGN", "DEVICE_DMA_TO_FREED", "IOMMU_FAULT", "DEVICE_DMA_NOT_RAM")
+    shortest = "begin(); plug_in(fail=1); submit()"
 
     def bring_up(self) -> bool:
         self.ring = self.allocate(PAGE, highest=BELOW_4_GIB) or self.allocate(PAGE)
@@ -174,7 +174,7 @@ class RegistryFromDpc(Miniport):
 
     SLOTS = 2
     budget, finding = 6_000, ("BAD_IRQL", "StorPortIrql")
-    shortest = "begin(); submit(); submit(); submit()"
+    shortest = "begin(); plug_in(); submit(); submit(); submit()"
 
     def bring_up(self) -> bool:
         self.waiting: list[Any] = []
@@ -216,7 +216,7 @@ class SurpriseRemovalLeak(Miniport):
     Easy to make: an orderly removal waits for every request, so nothing is ever outstanding there.
     """
 
-    budget, finding, shortest = 2_000, ("DMA_LEAK",), "begin(); submit(); pull_out()"
+    budget, finding, shortest = 4_000, ("DMA_LEAK",), "begin(); plug_in(); submit(); pull_out()"
 
     def bring_up(self) -> bool:
         self.tables: dict[int, Block] = {}
@@ -249,7 +249,7 @@ class StaleRegister(Miniport):
     """
 
     budget, finding = 4_000, ("DEVICE_DMA_TO_FREED", "DEVICE_DMA_FOREIGN", "IOMMU_FAULT")
-    shortest = "begin(); work_item()"
+    shortest = "begin(); plug_in(); work_item()"
 
     def bring_up(self) -> bool:
         self.ring = self.allocate(PAGE)
@@ -285,7 +285,7 @@ class DmaAfterPowerDown(Miniport):
     """
 
     budget, finding = 4_000, ("DEVICE_DMA_TO_FREED", "DEVICE_DMA_FOREIGN", "IOMMU_FAULT")
-    shortest = "begin(); sleep(); device_event()"
+    shortest = "begin(); plug_in(); sleep(); device_event()"
 
     def bring_up(self) -> bool:
         self.register = 0
@@ -331,7 +331,7 @@ class RingOffByOne(Miniport):
 
     ENTRIES, ENTRY = 4, 64
     budget, finding = 8_000, ("OVERRUN",)
-    shortest = "begin(); submit(); submit(); submit(); submit(); submit()"
+    shortest = "begin(); plug_in(); submit(); submit(); submit(); submit(); submit()"
 
     def bring_up(self) -> bool:
         self.ring, self.tail = self.allocate(self.ENTRIES * self.ENTRY), 0
