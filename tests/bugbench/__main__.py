@@ -14,14 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from . import bench
 
 
-def one(name: str, number: int, twin_steps: int) -> tuple[str, bool, bool]:
+def one(name: str, number: int, twin_steps: int, shrink: bool) -> tuple[str, bool, bool]:
     """Line, whether the bug was found as it must be, whether its twin failed. number: the seed."""
     model = next(model for model in bench.models(also_held_out=True) if model.__name__ == name)
-    run = bench.drive(model, number, model.budget)
+    run = bench.drive(model, number, model.budget, shrink=shrink)
     clean = bench.drive(bench.twin(model), number, min(model.budget, twin_steps))
     shortest = bench.length(model.shortest)
     in_time = run.found in model.finding and run.steps <= model.budget
-    short = len(run.calls) <= 2 * shortest
+    short = len(run.calls) <= 2 * shortest or not shrink
     verdict = "found" if in_time and short else "LONG" if in_time else f"MISSED {run.found}" if run.found else "MISSED"
     line = (
         f"{name:32} seed {number}  {verdict:8} {run.steps:6}/{model.budget:<6} steps"
@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--twin-steps", type=int, default=4_000, metavar="N", help="most steps of a twin (default: 4000)"
     )
+    parser.add_argument("--no-shrink", action="store_true", help="only find")
     parser.add_argument("--held-out", action="store_true", help="the ten models that nothing was tuned for, only")
     options = parser.parse_args()
     everyone = [model.__name__ for model in bench.models(also_held_out=True)]
@@ -55,7 +56,9 @@ def main() -> int:
     started = time.perf_counter()
     with ProcessPoolExecutor(options.jobs) as pool:
         work = {
-            (name, number): pool.submit(one, name, number, options.twin_steps) for name in names for number in seeds
+            (name, number): pool.submit(one, name, number, options.twin_steps, not options.no_shrink)
+            for name in names
+            for number in seeds
         }
         for (name, _), future in work.items():
             line, good, wrong = future.result()

@@ -150,15 +150,16 @@ def counted(model: type[Any], run: Run, budget: int) -> type[Any]:
     return Counted
 
 
-def drive(model: type[Any], number: int, budget: int) -> Run:
+def drive(model: type[Any], number: int, budget: int, *, shrink: bool = True) -> Run:
     """Runs a model with a seed until a finding, which is then shrunk, or until the budget is spent."""
     run = Run()
     machine = counted(model, run, budget)
     started = time.perf_counter()
     output = io.StringIO()
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     rules = settings(
         max_examples=1_000_000, stateful_step_count=STEPS_PER_CASE, deadline=None, database=None, derandomize=False,
-        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink), report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck), phases=phases, report_multiple_bugs=False,
         print_blob=False,
     )  # fmt: skip
     seed(number)(machine)
