@@ -40,8 +40,8 @@ class PowerState(IntEnum):
 
 
 Failure = TypeVar("Failure", bound=BaseException)
-MOST_LINES = 200
-"""A program of more lines is not shown with a failure; the artefacts of the pytest plugin have it."""
+MOST_LINES, MOST_COLUMNS = 200, 400
+"""A longer program is not shown with a failure; the artefacts of the pytest plugin have it."""
 REFUSED = object()
 """What a hook's call gives when the driver refused."""
 
@@ -204,9 +204,9 @@ class DriverMachine(ShrinkingSteps):
     def _told(self, error: Failure) -> Failure:
         """Where Hypothesis shows its final example: adds what was called, as a program that needs no driver."""
         if currently_in_test_context() and current_build_context().is_final:
-            with suppress(RuntimeError, ValueError):  # no journal, or one that cannot be told
+            with suppress(Exception):  # no journal, or one that cannot be told: the finding counts
                 lines = self.pc.journal.script().rstrip().splitlines()
-                if len(lines) <= MOST_LINES:
+                if len(lines) <= MOST_LINES and all(len(line) <= MOST_COLUMNS for line in lines):
                     error.add_note("\n".join(["What was called, as a program of its own:", "", *lines, ""]))
         return error
 

@@ -64,8 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """The mark."""
+    """The mark; and the profiles before Hypothesis looks for one of them, wherever storsim was installed from."""
+    if str(config.getoption("--hypothesis-profile", None) or "").startswith("storsim-"):
+        from storsim.testing.hypothesis_setup import register_profiles
+
+        register_profiles()
     config.addinivalue_line(
         "markers", f"{MARK}: the test stops its machine on purpose; the bugcheck is not raised again"
     )

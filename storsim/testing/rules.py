@@ -69,6 +69,9 @@ class RuleMachine(ShrinkingSteps):
     """
 
     machine_settings: ClassVar[dict[str, Any]] = {}
+    idle_rules: ClassVar[tuple[str, ...]] = (
+        "advance", "run_until_interrupt", "fail_nth", "no_faults", "raise_irql", "lower_irql",
+    )  # fmt: skip
     allow: ClassVar[frozenset[str] | set[str]] = frozenset()
 
     def __init__(self) -> None:

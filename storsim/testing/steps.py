@@ -46,7 +46,7 @@ class _Choices:
         self.rules = [rule for rule in rules for _ in range(machine.weights.get(rule.function.__name__, 1))]
         self.names = [rule.function.__name__ for rule in self.rules]
         self.number = st.integers(0, _SPREAD * len(self.rules) - 1)
-        names = [rule.function.__name__ for rule in rules[1:]]
+        names = [rule.function.__name__ for rule in rules[1:] if not rule.targets]
         self.optional = [name for name in names if name not in machine.kept_rules]
         self.mask = st.integers(0, 2 ** len(self.optional) - 1)
 
@@ -127,7 +127,7 @@ class ShrinkingSteps(RuleBasedStateMachine):
     others a rule comes, 1 when not named. first_rules, last_rules: names in the order of numbers. The first of all
     should be harmless and always allowed: it is never left out, and stands in where nothing else is allowed.
     idle_rules: names of those that stand in for others only when nothing else can. kept_rules: names of those that no
-    test case leaves out.
+    test case leaves out; nor does one leave out what fills a bundle.
     """
 
     weights: ClassVar[dict[str, int]] = {}

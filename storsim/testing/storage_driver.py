@@ -19,6 +19,8 @@ TestMine = Mine.TestCase
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -88,8 +90,10 @@ class Request:
 
 def pattern(number: int, length: int) -> bytes:
     """Data of a request: every 8 bytes tell the request and the offset, so that a piece in the wrong place shows."""
-    words = range(number << 32, (number << 32) + -(-length // 8))
-    return b"".join(word.to_bytes(8, "little") for word in words)[:length]
+    words = array("Q", range(number << 32, (number << 32) + -(-length // 8)))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tobytes()[:length]
 
 
 def started(self: Any) -> bool:

@@ -29,7 +29,7 @@ BUDGET = settings(
 def found(machine: type[Any], number: int = 0) -> tuple[BaseException, list[str]]:
     """The failure of a machine and the program that Hypothesis prints for it, without beginning and end."""
     with pytest.raises(BaseException) as caught:  # noqa: PT011
-        run_state_machine_as_test(seed(number)(machine), settings=BUDGET)
+        run_state_machine_as_test(seed(number)(machine), settings=settings(BUDGET, max_examples=600))
     error = caught.value
     assert not isinstance(error, ExceptionGroup), [str(one) for one in error.exceptions]
     lines = [line for note in error.__notes__ for line in note.splitlines() if line.startswith("state.")]
