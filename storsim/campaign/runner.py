@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from storsim.campaign.database import open_database, save
 from storsim.campaign.merging import Report, merge, report_from
 from storsim.campaign.minimise import minimise_of
 from storsim.campaign.plan import Plan, PlanError, plan_from
-from storsim.campaign.shard import SCHEMA, run_shard_of
+from storsim.campaign.shard import SCHEMA, run_shard_of, stop_when
 from storsim.testing.targets import TargetError
 
 #: How often a shard is given out before its failure is taken for its own.
@@ -46,11 +47,18 @@ class Progress:
     fresh: int
 
 
-def processes(count: int | None = None) -> Executor:
-    """The default executor: as many processes at a time; None for one per CPU. Every shard runs in a process of its
+class Processes(ThreadPoolExecutor):
+    """The default executor: as many processes at a time; None for one per CPU. Every round runs in a process of its
     own, whatever the executor, so that threads that wait for them are enough.
     """
-    return ThreadPoolExecutor(count or os.cpu_count() or 1, thread_name_prefix="storsim")
+
+    def __init__(self, count: int | None = None) -> None:
+        self.stopped = threading.Event()
+        super().__init__(count or os.cpu_count() or 1, "storsim", stop_when, (self.stopped,))
+
+    def stop(self) -> None:
+        """Ends the processes that run, now."""
+        self.stopped.set()
 
 
 def run(
@@ -74,7 +82,7 @@ def run(
     if plan.database:
         open_database(plan)  # better refused now than after a night
     open_folder(folder, plan)
-    own = processes() if executor is None else None
+    own = Processes() if executor is None else None
     session = _Session(plan, folder, own or executor, progress)  # type: ignore[arg-type]
     try:
         wanted = range(plan.shards) if only is None else sorted(set(only))
@@ -84,8 +92,10 @@ def run(
         report = merge(plan, read_shards(folder, plan))
         if minimise and report.findings:
             session.minimise(report, folder)
-    finally:
+    except BaseException:
         session.cancel()
+        raise
+    finally:
         if own is not None:
             own.shutdown(wait=True, cancel_futures=True)
     write(report, folder)
@@ -101,12 +111,14 @@ def merge_folders(folders: list[Path], out: Path, minimise: bool = True) -> Repo
     open_folder(out, plan)
     report = merge(plan, [one for folder in [*folders, out] for one in read_shards(folder, plan)])
     if minimise and report.findings:
-        own = processes()
+        own = Processes()
         session = _Session(plan, out, own, None)
         try:
             session.minimise(report, out)
-        finally:
+        except BaseException:
             session.cancel()
+            raise
+        finally:
             own.shutdown(wait=True, cancel_futures=True)
     write(report, out)
     return report
@@ -192,10 +204,12 @@ class _Session:
             raise CampaignError(f"{what} {name}: the executor takes no more work: {error}") from error
 
     def cancel(self) -> None:
-        """Takes back what has not begun."""
+        """Takes back what has not begun, and ends what runs where the executor can."""
         for future in self.futures:
             future.cancel()
         self.futures.clear()
+        if isinstance(self.executor, Processes):
+            self.executor.stop()
 
     def _count(self, result: dict[str, Any], *, fresh: bool) -> int:
         before = len(self.seen)

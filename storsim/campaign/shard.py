@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,18 @@ class Ended(Exception):
             with contextlib.suppress(ValueError):
                 return signal.Signals(-self.code).name
         return f"EXIT_{self.code:#x}" if self.code > 255 else f"EXIT_{self.code}"
+
+
+class Stopped(Exception):
+    """The process was ended because somebody asked for it."""
+
+
+_asked = threading.local()
+
+
+def stop_when(event: threading.Event) -> None:
+    """From now on processes that this thread waits for are ended when the event is set."""
+    _asked.event = event
 
 
 class Worker:
@@ -106,7 +119,10 @@ class Worker:
     def _wait(self, process: subprocess.Popen[bytes], patience: float) -> bool:
         """Waits for the end. True where the process did not move for too long; loading the target may take longer."""
         state, since = read_status(str(self.status)), time.monotonic()
+        event: threading.Event | None = getattr(_asked, "event", None)
         while True:
+            if event is not None and event.is_set():
+                raise Stopped
             try:
                 process.wait(POLL)
                 return False

@@ -162,9 +162,9 @@ class _executor:
         if self.address is not None:
             self.client = dask_client(self.address)
             return self.client.get_executor(pure=False)
-        from storsim.campaign.runner import processes
+        from storsim.campaign.runner import Processes
 
-        self.made = processes(self.jobs)
+        self.made = Processes(self.jobs)
         return self.made
 
     def __exit__(self, *_: object) -> None:

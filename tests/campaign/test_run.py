@@ -143,6 +143,23 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "shards").glob("*.json"))) == 1
 
 
+def test_ctrl_c_does_not_wait_for_a_long_shard(tmp_path: Path) -> None:
+    """The command ends although its one round would take for ever."""
+    path = tmp_path / "plan.toml"
+    driver = (HERE / "drivers.py").as_posix()
+    path.write_text(f'target = "{driver}:Hanging"\nprograms = 5\ntimeout = 100000\n')
+    command = [sys.executable, "-P", "-m", "storsim.cli", "campaign", "run", str(path), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    while not (tmp_path / "out" / "shards").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told_ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in told_
+
+
 def test_a_folder_of_another_plan_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(plan("MendedQueue", programs=15), out)
