@@ -8,6 +8,7 @@ told about them by `register`, which happens by itself when a machine is made in
 from __future__ import annotations
 
 import struct
+from collections import deque
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from storsim.coverage import Behaviours
     from storsim.hda import Hda
     from storsim.hdaudio import BufferDescriptorList
+    from storsim.journal import Journal, Record
     from storsim.machine import Machine
     from storsim.memory import Memory
     from storsim.memory_range import MemoryRange
@@ -293,6 +295,32 @@ def findings(items: Sequence[Finding]) -> str:
         return box("<b>No finding.</b>")
     more = f"<div>… and {len(items) - MOST_ROWS} more</div>" if len(items) > MOST_ROWS else ""
     return box(*(finding(item) for item in items[:MOST_ROWS]), more)
+
+
+# --- journals -------------------------------------------------------------------------------------------------------
+
+_LONGEST = 140
+
+
+def journal(recorded: Journal) -> str:
+    """A journal: how long it is, how it was shrunk, its last records."""
+    last: deque[Record] = deque(recorded.records(), maxlen=20)
+    rows = [[record.number, _cut(str(record)), _site(record.site)] for record in last]
+    parts = [heading(repr(recorded).strip("<>"))]
+    how = recorded.shrunk
+    if how is not None:
+        end = "nothing more can go" if how.minimal else "the budget ended the search"
+        parts.append(heading(f"{how.key.kind} {how.key.name}: {how.before} operations to {how.after}, {end}"))
+    head = ["#", "What", "Called at"]
+    if not any(row[2] for row in rows):
+        head, rows = head[:2], [row[:2] for row in rows]
+    return box(*parts, table(head, rows, f"The last {many(len(rows), 'record')}" if rows else ""))
+
+
+def _cut(text: str) -> Raw:
+    """A line that stays one, with the depth it has."""
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return Raw(f"<code style='background:transparent;color:inherit;white-space:pre-wrap'>{escape(shown)}</code>")
 
 
 # --- reports, pool, behaviours --------------------------------------------------------------------------------------

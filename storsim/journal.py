@@ -274,6 +274,11 @@ class Journal:
 
         return script(self)
 
+    def _repr_html_(self) -> str:
+        from storsim import html
+
+        return html.journal(self)
+
     def __repr__(self) -> str:
         state = ", full" if self.full else ", torn" if self.torn else ""
         return f"<journal of {len(self)} operations, {self._core.bytes} bytes{state}>"

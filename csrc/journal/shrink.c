@@ -17,13 +17,13 @@ typedef struct shrinker {
     storsim_shrink_options_t options;
     storsim_finding_key_t key;
     bool *best;        /* gone flags of the best so far */
+    bool *ran;         /* items performed in the last run */
     uint32_t *alive;   /* removable items that are left, in order */
     uint32_t alive_count;
     uint64_t tried;
     bool over;         /* budget or progress ended it */
     size_t seen;       /* findings looked at in this run */
     bool hit;
-    uint32_t last;     /* top-level item after which the finding stood */
     storsim_status_t failed;
 } shrinker_t;
 
@@ -77,9 +77,13 @@ static void look(ss_run_t *run, uint32_t index, const storsim_arg_t *args, stors
         shrinker->hit = storsim_finding_key_equal(&key, &shrinker->key);
     }
     if (shrinker->hit && run->program->items[index].inside == SS_NOTHING) {
-        shrinker->last = index;
         run->stop = true;
     }
+}
+
+static void mark(ss_run_t *run, uint32_t index) {
+    shrinker_t *shrinker = run->context;
+    shrinker->ran[index] = true;
 }
 
 static bool still_fails(shrinker_t *shrinker) {
@@ -90,6 +94,7 @@ static bool still_fails(shrinker_t *shrinker) {
     shrinker->tried++;
     shrinker->seen = 0;
     shrinker->hit = false;
+    memset(shrinker->ran, 0, shrinker->program->item_count * sizeof *shrinker->ran);
     storsim_status_t status = ss_run_program(&shrinker->run, NULL);
     storsim_machine_destroy(shrinker->run.machine);
     if (status == STORSIM_NO_MEMORY) {
@@ -110,33 +115,16 @@ static bool removable(const ss_item_t *item) {
     return item->kind != STORSIM_RECORD_CALL || (item->operation.flags & STORSIM_OP_SETUP) == 0;
 }
 
-/* Whether an item will run at all: no removed item is around it. */
-static bool reached(const ss_program_t *program, uint32_t index) {
-    for (;;) {
-        const ss_item_t *item = &program->items[index];
-        if (item->gone) {
-            return false;
-        }
-        if (item->inside == SS_NOTHING) {
-            return true;
-        }
-        index = program->answers[item->inside].parent;
-    }
-}
-
+/* What the run that met the finding did not perform is not needed: what lies behind the finding, and what callbacks that never came would
+ * have done. A callback may be answered as one whose call is gone, so that alone says nothing about its items. */
 static void remember(shrinker_t *shrinker) {
     ss_program_t *program = shrinker->program;
-    bool behind = false;
-    for (uint32_t i = program->first; i != SS_NOTHING; i = program->items[i].next) {
-        program->items[i].gone = program->items[i].gone || behind;
-        behind = behind || i == shrinker->last;
-    }
     shrinker->alive_count = 0;
     for (uint32_t i = 0; i < program->item_count; i++) {
-        bool here = reached(program, i);
-        program->items[i].gone = !here;
-        shrinker->best[i] = !here;
-        if (here && removable(&program->items[i])) {
+        ss_item_t *item = &program->items[i];
+        item->gone = item->gone || !shrinker->ran[i];
+        shrinker->best[i] = item->gone;
+        if (!item->gone && removable(item)) {
             shrinker->alive[shrinker->alive_count++] = i;
         }
     }
@@ -323,11 +311,12 @@ static storsim_status_t prepare(shrinker_t *shrinker, ss_host_t *host, const sto
     }
     program->config.trace_entries = 16; /* nobody looks at it */
     shrinker->best = ss_alloc_zeroed(host, program->item_count, sizeof *shrinker->best);
+    shrinker->ran = ss_alloc_zeroed(host, program->item_count, sizeof *shrinker->ran);
     shrinker->alive = ss_alloc_zeroed(host, program->item_count, sizeof *shrinker->alive);
     shrinker->run = (ss_run_t){.program = program, .host = host, .machine_host = &host->hook, .lenient = true, .context = shrinker};
     shrinker->run.values = ss_alloc_zeroed(host, program->slot_count, sizeof *shrinker->run.values);
     shrinker->run.queue = ss_alloc_zeroed(host, program->answer_count, sizeof *shrinker->run.queue);
-    return shrinker->best != NULL && shrinker->alive != NULL && shrinker->run.values != NULL && shrinker->run.queue != NULL
+    return shrinker->best != NULL && shrinker->ran != NULL && shrinker->alive != NULL && shrinker->run.values != NULL && shrinker->run.queue != NULL
                ? STORSIM_OK
                : STORSIM_NO_MEMORY;
 }
@@ -346,6 +335,7 @@ static storsim_status_t first_run(shrinker_t *shrinker) {
     if (status != STORSIM_OK) {
         return status;
     }
+    shrinker->run.before = mark;
     shrinker->run.after = look;
     shrinker->tried = 0;
     if (!still_fails(shrinker)) {
@@ -437,6 +427,7 @@ storsim_status_t storsim_journal_shrink(const storsim_journal_t *journal, const 
     status = status == STORSIM_OK ? write_best(&shrinker, journal, shrunk) : status;
     ss_run_end(&shrinker.run);
     ss_release(&host, shrinker.best);
+    ss_release(&host, shrinker.ran);
     ss_release(&host, shrinker.alive);
     ss_program_destroy(&program);
     return status;

@@ -3,7 +3,7 @@
   .jsonl  one event per line               .csv   the same for spreadsheets
   .wav    what the codec heard
 TARGET is module:function or file.py:function (a function whose one argument is
-a storsim.Machine) or a script; of the machines it makes, the last is written.
+a storsim.Machine), a script or a journal; the last machine made is written.
 
 example:
   storsim export mydriver.py:bring_up --out run.json --by sequence
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import storsim.machine
     from storsim import export
-    from storsim.testing.targets import TargetError, resolve
+    from storsim.testing.targets import TargetError
 
     for path in arguments.out:
         if os.path.splitext(path)[1].lower() not in export.FORMATS:
@@ -112,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", storsim.ViolationWarning)
-            resolve(arguments.target, settings)()
+            _target(arguments.target, settings)()
     except TargetError as error:
         print(f"storsim: error: {error}", file=sys.stderr)
         return EXIT_INPUT
@@ -134,6 +135,31 @@ def run(arguments: argparse.Namespace) -> int:
     if dropped and dropped[0]:
         print(f"storsim: the trace ring lost its {dropped[0]} oldest entries; raise trace_entries", file=sys.stderr)
     return EXIT_FOUND if failed else EXIT_DONE
+
+
+def _target(target: str, settings: dict[str, Any]) -> Callable[[], object]:
+    """What runs a target. A journal runs as the program that it is printed as, with the trace ring asked for."""
+    from storsim.testing.targets import TargetError, resolve
+
+    try:
+        with open(target, "rb") as file:
+            recorded = file.read(8) == b"STORSIMJ"
+    except OSError:
+        recorded = False
+    if not recorded:
+        return resolve(target, settings)
+    from storsim.journal import load
+
+    try:
+        program = load(target).script()
+    except ValueError as error:
+        raise TargetError(f"{target}: {error}") from error
+    entries = settings["trace_entries"]
+    program = re.sub(
+        r"(?m)^(pc = storsim\.Machine\((?!.*trace_entries=).*)\)$", rf"\1, trace_entries={entries})", program
+    )
+    code = compile(program, f"{target}.py", "exec")
+    return lambda: exec(code, {"__name__": "__main__"})
 
 
 def _write(export: Any, machine: Machine, path: str, by: str, written: list[dict[str, Any]]) -> str:
