@@ -161,6 +161,8 @@ def _short(value: Any) -> str:
         return repr(value) if len(value) <= 16 else f"<{len(value)} bytes>"
     if isinstance(value, (tuple, list)) and len(value) > 4:
         return f"<{len(value)} elements>"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_short, value))}{',' if len(value) == 1 else ''})"
     return repr(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storsim import _core, knobs
@@ -206,7 +206,7 @@ class Machine(_core.Machine):
             (values["journal_limit"], file) if values["journal"] is not False else None,
         )
         if self._journal is not None:
-            self._journal.note("python.machine", repr(self))
+            self._journal.note("python.machine", self._text(without=("journal", "journal_limit")))
         if nodes is None and used != list(range(len(used))):
             self._own_notes.append(_renumbered(used))
         for routine, levels in values["irql_table"].items():
@@ -574,11 +574,16 @@ class Machine(_core.Machine):
         return html.machine(self)
 
     def __repr__(self) -> str:
+        return self._text()
+
+    def _text(self, without: Sequence[str] = ()) -> str:
         memory, settings = self._given
         shown: dict[str, Any] = {"nodes": None, "os": WindowsVersion.WIN11_24H2, "level": "verifier", "verifier": None}
         shown |= {"placement": Placement.TOP_DOWN, "seed": 0, "cpus": 1}
         changed = [
-            f"{name}={_plain(value)}" for name, value in settings.items() if name not in shown or shown[name] != value
+            f"{name}={_plain(value)}"
+            for name, value in settings.items()
+            if name not in without and (name not in shown or shown[name] != value)
         ]
         return f"Machine({', '.join([repr(memory), *changed])})"
 

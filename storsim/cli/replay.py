@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         journal = load(arguments.journal)
         found = journal.replay()
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"storsim replay: {error}\n")
+    except ValueError as error:
+        sys.stderr.write(f"storsim: error: {arguments.journal}: {error}\n")
         return EXIT_INPUT
     if arguments.json:
         values = found._asdict() | {"ok": found.ok, "torn": journal.torn, "digest": f"{found.digest:016x}"}

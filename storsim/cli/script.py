@@ -18,7 +18,7 @@ HELP = "print a journal as a Python program"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim script``."""
     parser.add_argument("journal", metavar="JOURNAL", help="a file written by a machine")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it here instead of printing it")
+    parser.add_argument("-o", "--out", dest="output", metavar="FILE", help="write it here instead of printing it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
                 file.write(program)
         else:
             sys.stdout.write(program)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"storsim script: {error}\n")
+    except ValueError as error:
+        sys.stderr.write(f"storsim: error: {arguments.journal}: {error}\n")
         return EXIT_INPUT
     return EXIT_DONE

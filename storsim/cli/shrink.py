@@ -2,7 +2,7 @@
 simplifies arguments while it is still met.
 
 example:
-  storsim shrink run.journal -o small.journal
+  storsim shrink run.journal --out small.journal
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HELP = "make a failing journal small"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``storsim shrink``."""
     parser.add_argument("journal", metavar="JOURNAL", help="a file written by a machine")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the small one here (JOURNAL.small)")
+    parser.add_argument("-o", "--out", dest="output", metavar="FILE", help="write the small one here (JOURNAL.small)")
     parser.add_argument("--budget", type=int, default=100_000, metavar="N", help="candidates tried at most (100000)")
     parser.add_argument("--keep-arguments", action="store_true", help="only remove operations")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
                 progress=lambda tried, left: step(tried, arguments.budget) is None,
             )
         small.save(output)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"storsim shrink: {error}\n")
+    except ValueError as error:
+        sys.stderr.write(f"storsim: error: {arguments.journal}: {error}\n")
         return EXIT_INPUT
     found = small.shrunk
     assert found is not None

@@ -96,3 +96,12 @@ def test_a_damaged_journal_is_one_line(failing: Path, tmp_path: Path, capsys: An
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert "journal" in error
+
+
+def test_the_program_writes_no_journal_over_the_one_it_came_from(tmp_path: Path) -> None:
+    path = tmp_path / "it's.journal"
+    with storsim.Machine("1GiB", seed=5, journal=path, journal_limit=1 << 20) as pc:
+        pc.advance(ticks=100)
+    program = journal.load(path).script()
+    assert "pc = storsim.Machine('1GiB', seed=5)\n" in program
+    assert "it's" not in program
