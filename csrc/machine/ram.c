@@ -151,13 +151,8 @@ static void fill_body(const store_t *store, uint64_t page, uint8_t *to) {
         memset(to, 0, STORSIM_PAGE_SIZE);
         return;
     }
-    for (size_t word = 0; word < STORSIM_PAGE_SIZE / 8; word++) {
-        uint64_t value = ss_mix(store->seed, page * (STORSIM_PAGE_SIZE / 8) + word);
-        for (size_t i = 0; i < 8; i++) {
-            uint8_t byte = (uint8_t)(value >> (8 * i));
-            to[word * 8 + i] = byte != 0 ? byte : 0xA5; /* never zero: an uninitialised read must show */
-        }
-    }
+    /* Never zero: an uninitialised read must show. */
+    ss_mix_fill(store->seed, page * (STORSIM_PAGE_SIZE / 8), to, STORSIM_PAGE_SIZE / 8);
 }
 
 static void fill_page(const store_t *store, uint64_t page, uint8_t *to) {

@@ -25,3 +25,22 @@ uint64_t ss_rng_below(ss_rng_t *rng, uint64_t bound) {
 uint64_t ss_mix(uint64_t a, uint64_t b) {
     return scramble(scramble(a + UINT64_C(0x9E3779B97F4A7C15)) ^ (b + UINT64_C(0xD1B54A32D192ED03)));
 }
+
+void ss_mix_fill(uint64_t a, uint64_t b, uint8_t *to, size_t words) {
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t first = scramble(a + UINT64_C(0x9E3779B97F4A7C15));
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word = scramble(first ^ (b + i + UINT64_C(0xD1B54A32D192ED03)));
+        uint64_t zeros = ~(((word & low) + low) | word | low); /* the high bit of every byte that is 0 */
+        ss_put_word(to + 8 * i, word | (zeros >> 7) * 0xA5);
+    }
+}
+
+void ss_rng_fill(ss_rng_t *rng, uint8_t *to, size_t words) {
+    uint64_t state = rng->state;
+    for (size_t i = 0; i < words; i++) {
+        state += UINT64_C(0x9E3779B97F4A7C15);
+        ss_put_word(to + 8 * i, scramble(state) | UINT64_C(0x0101010101010101));
+    }
+    rng->state = state;
+}

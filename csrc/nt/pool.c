@@ -146,26 +146,19 @@ uint64_t nt_pool_header(const ss_nt_t *nt, const ss_block_t *block, bool allocat
     return header_word(nt_pool_slot(page, block->va % PAGE), page->granules, block->tag, allocated);
 }
 
-static void put_word(uint8_t *to, uint64_t word) {
-    for (unsigned i = 0; i < 8; i++) {
-        to[i] = (uint8_t)(word >> (8 * i));
-    }
-}
-
 /* Header, block and slack go in with one write: it is the only step of taking a slot that may need host memory for
  * bytes. */
 static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store, const slot_plan_t *plan) {
     uint8_t bytes[PAGE];
     size_t total = (size_t)plan->granules * GRANULE, end = POOL_HEADER + (size_t)plan->bytes;
-    put_word(bytes, header_word(plan->slot, plan->granules, plan->tag, true));
-    put_word(bytes + 8, 0);
+    ss_put_word(bytes, header_word(plan->slot, plan->granules, plan->tag, true));
+    ss_put_word(bytes + 8, 0);
     if (nt_of(machine)->config.zero_pool) {
         memset(bytes + POOL_HEADER, 0, (size_t)plan->bytes);
     } else {
         ss_rng_t pattern = {ss_mix(ss_machine_seed(machine), plan->va)};
-        for (size_t at = POOL_HEADER; at < end; at += 8) { /* may run up to 7 bytes into the slack, overwritten below */
-            put_word(bytes + at, ss_rng_next(&pattern) | UINT64_C(0x0101010101010101)); /* no byte is zero */
-        }
+        /* No byte is zero. May run up to 7 bytes into the slack, which is overwritten below. */
+        ss_rng_fill(&pattern, bytes + POOL_HEADER, ((size_t)plan->bytes + 7) / 8);
     }
     memset(bytes + end, GUARD_BYTE, total - end);
     return ss_store_write(ss_machine_ram(machine), store, (uint64_t)plan->slot * total, bytes, total);
