@@ -52,10 +52,10 @@ def test_a_crash_is_a_finding_with_its_program() -> None:
 
 
 def test_a_hang_is_a_finding() -> None:
-    result = run_shard(plan("Hanging", shards=1, programs=20, timeout=3), 0)
+    result = run_shard(plan("Hanging", shards=1, programs=20, timeout=6), 0)
     [finding] = [finding for one in result["rounds"] for finding in one["findings"]]
     assert finding["key"] == "hang|TIMEOUT|complete||"
-    assert "did not go on for 3 s in rule complete" in finding["message"]
+    assert "did not go on for 6 s in rule complete" in finding["message"]
 
 
 def test_a_function_is_a_target() -> None:
