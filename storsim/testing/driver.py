@@ -312,7 +312,9 @@ class DriverMachine(ShrinkingSteps):
 
     @rule(ticks=strategies.time_steps(2_400_000))
     def wait(self, ticks: int) -> None:
-        """Time passes: the hardware moves, interrupts and DPCs run."""
+        """Time passes: the hardware moves, interrupts and DPCs run; not where an allowed bugcheck stopped it."""
+        if self.pc._dead:
+            return
         try:
             self.pc._advance(ticks)
         except Exception as error:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kit.campaign import plan, timeless
+from kit.campaign import HERE, plan, timeless
 from storsim.campaign import Plan, run_shard
 from storsim.journal import load
+from storsim.testing.strategies import AdapterConfig, MachineConfig
 from storsim.testing.targets import TargetError
+from storsim.testing.targets import load as load_target
+
+Leaky: Any = load_target("drivers.py:Leaky", str(HERE))
 
 
 def keys(result: dict[str, object]) -> set[str]:
@@ -82,6 +87,22 @@ def test_a_driver_machine_tells_its_findings_itself() -> None:
     }
     quiet = plan("Leaky", shards=1, programs=20, round=20, ignore=("POOL_LEAK",))
     assert keys(run_shard(quiet, 0)) == set()
+
+
+def test_nothing_moves_on_a_machine_that_an_allowed_bugcheck_stopped() -> None:
+    class Allowed(Leaky):
+        allow = frozenset({"POOL_LEAK"})
+
+    state = Allowed()
+    state.begin(machine=MachineConfig(), adapter=AdapterConfig(), without=())
+    state.plug_in(fail=0)
+    state.unplug(fail=0)
+    assert state.pc.stopped is not None
+    state.wait(ticks=500)
+    state.plug_in(fail=0)
+    assert state.pc.stopped is None
+    state.unplug(fail=0)
+    state.teardown()
 
 
 def test_time_as_the_budget() -> None:
