@@ -24,6 +24,12 @@ from hypothesis import currently_in_test_context, event, target
 from hypothesis.control import current_build_context
 from hypothesis.stateful import precondition, rule
 
+# Hypothesis draws constants it finds in the modules loaded so far, those of an editable install included: what a
+# machine loads late is loaded before the first example, so that a seed means the same in every run.
+import storsim.faults
+import storsim.hda
+import storsim.importers.codec
+import storsim.importers.maps
 from storsim.errors import StatusError, ViolationWarning
 from storsim.machine import Machine
 from storsim.testing import strategies
