@@ -29,7 +29,7 @@ from hypothesis.stateful import precondition, rule
 import storsim.faults
 import storsim.hda
 import storsim.importers.codec
-import storsim.importers.maps
+import storsim.importers.maps  # noqa: F401
 from storsim.errors import StatusError, ViolationWarning
 from storsim.machine import Machine
 from storsim.testing import strategies
