@@ -7,6 +7,7 @@ import importlib
 import json
 import math
 import os
+import platform
 import random
 import shutil
 import subprocess
@@ -29,8 +30,11 @@ class Core:
 
     def __init__(self, into: Path, prototype: Path | None) -> None:
         build = into / "core"
+        flags = ["-O2", "-g", "-DNDEBUG"]
+        if prototype is not None and platform.machine() in ("x86_64", "AMD64"):
+            flags.append("-march=x86-64-v3")  # what the prototype needs, for both
         make = ["make", "-s", "-j2", "-C", str(ROOT / "csrc"), "bench", f"BUILD={build}", "WERROR="]
-        run([*make, "CC=" + " ".join(compiler())])
+        run([*make, "BENCH_OPT=" + " ".join(flags), "CC=" + " ".join(compiler())])
         self.folder = Path(f"{build}-bench")
         self.pages = self.folder / "bench_adapter.so"
         self.pool = self.folder / "pool_adapter.so"
@@ -38,8 +42,19 @@ class Core:
         if prototype is not None:
             self.prototype = into / "prototype.so"
             header = prototype.parent if (prototype.parent / "sttrace.h").exists() else prototype.parent.parent
-            flags = ["-O2", "-DNDEBUG", "-shared", "-fPIC", "-w", f"-I{header}"]
-            run([*compiler(), *flags, str(prototype), "-o", str(self.prototype)])
+            run(
+                [
+                    *compiler(),
+                    *flags,
+                    "-shared",
+                    "-fPIC",
+                    "-w",
+                    f"-I{header}",
+                    str(prototype),
+                    "-o",
+                    str(self.prototype),
+                ]
+            )
 
     def replay(self, adapter: str, workload: str, live: int, ops: int, preload: str = "") -> dict[str, Any]:
         """One run of the replayer: nanoseconds per operation and what else it saw."""
@@ -62,6 +77,8 @@ class Core:
         command = [*tool, str(self.folder / "ddi_cost"), name, str(pairs), "1000"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = [line.split(":")[1] for line in done.stderr.splitlines() if "Collected" in line]
+        if not found or int(found[0]) == 0:
+            raise CannotBuild("valgrind counted nothing in ddi_cost")
         return int(found[0]) / pairs
 
 
