@@ -116,23 +116,11 @@ static const bool arrays[STORSIM_T_KINDS] = {
     [STORSIM_T_TRANSFERS] = true, [STORSIM_T_DEVICE_INFO] = true, [STORSIM_T_BYTES] = true,          [STORSIM_T_TEXT] = true,
     [STORSIM_T_ULONGS] = true,    [STORSIM_T_ULONGLONGS] = true,  [STORSIM_T_STRUCT] = true};
 
-/* Whether every argument is a number: then a record is short whatever it holds. */
-static inline bool all_numbers(const storsim_operation_t *operation) {
-    bool any = false;
-    for (uint8_t i = 0; i < operation->param_count; i++) {
-        any = any || arrays[operation->params[i].type];
-    }
-    return !any;
-}
-
 static inline const storsim_param_t *param_of(const storsim_operation_t *operation, uint8_t index) {
     return index < operation->param_count ? &operation->params[index] : storsim_operation_param(operation, index);
 }
 
 static uint64_t array_room(const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
-    if (param->type == STORSIM_T_BYTES || param->type == STORSIM_T_TEXT) {
-        return (uint64_t)arg->count + 2 * NUMBER;
-    }
     const storsim_layout_t *layout = ss_layout_of(operation, param->type);
     return layout == NULL ? NUMBER : (uint64_t)arg->count * layout->member_count * NUMBER + 4 * NUMBER;
 }
@@ -177,12 +165,12 @@ static uint8_t *put_array_in(uint8_t *at, const storsim_operation_t *operation, 
         *at = SS_CODE_NULL;
         return at + 1;
     }
-    const storsim_layout_t *layout = ss_layout_of(operation, param->type);
-    if ((param->flags & STORSIM_P_IN) == 0 && layout == NULL) { /* elements a routine leaves alone keep what they held */
+    bool bytes = param->type == STORSIM_T_BYTES || param->type == STORSIM_T_TEXT;
+    if (bytes && (param->flags & STORSIM_P_IN) == 0) {
         *at = SS_CODE_ROOM;
         return put_number(at + 1, arg->count);
     }
-    return layout != NULL ? put_elements(at, layout, arg) : put_raw(at, arg->data, arg->count);
+    return bytes ? put_raw(at, arg->data, arg->count) : put_elements(at, ss_layout_of(operation, param->type), arg);
 }
 
 /* Arrays of a routine have a number beside them: what a finding tells of the argument, or the number of a transfer. */
@@ -200,13 +188,12 @@ static inline uint8_t *put_in(uint8_t *at, const storsim_operation_t *operation,
 }
 
 static uint8_t *put_array_out(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
-    const storsim_layout_t *layout = ss_layout_of(operation, param->type);
     if (arg->data == NULL) {
         *at = SS_CODE_NULL;
         return at + 1;
     }
-    if (layout != NULL) {
-        return put_elements(at, layout, arg);
+    if (param->type != STORSIM_T_BYTES && param->type != STORSIM_T_TEXT) {
+        return put_elements(at, ss_layout_of(operation, param->type), arg);
     }
     if (arg->count <= SS_BYTES_KEPT) {
         return put_raw(at, arg->data, arg->count);
@@ -228,30 +215,23 @@ static inline uint8_t *put_out(uint8_t *at, const storsim_operation_t *operation
     return operation->routine != NULL ? put_number(at, arg->value) : at;
 }
 
-/* Room for the RETURN of a call, from its arguments. */
-static uint64_t return_room(const storsim_operation_t *operation, const storsim_arg_t *args) {
-    uint64_t room = PLAIN + 4;
-    if (all_numbers(operation)) {
-        return room + (uint64_t)operation->arg_count * NUMBER;
-    }
-    for (uint8_t i = 0; i < operation->arg_count; i++) {
-        const storsim_param_t *param = param_of(operation, i);
-        if ((param->flags & STORSIM_P_OUT) == 0) {
+/* Room for the CALL of an operation, and for its RETURN. */
+typedef struct room {
+    uint64_t call, back;
+} room_t;
+
+static inline room_t room_for(const storsim_operation_t *operation, const storsim_arg_t *args) {
+    uint64_t numbers = (uint64_t)operation->arg_count * (NUMBER + 1);
+    room_t room = {PLAIN + numbers, PLAIN + 4 + numbers};
+    for (uint8_t i = 0; i < operation->param_count; i++) { /* the client, where there is one, is a number */
+        const storsim_param_t *param = &operation->params[i];
+        if (!arrays[param->type]) {
             continue;
         }
-        bool bytes = param->type == STORSIM_T_BYTES || param->type == STORSIM_T_TEXT;
-        room += bytes ? SS_BYTES_KEPT + 4 * NUMBER : array_room(operation, param, &args[i]);
-    }
-    return room;
-}
-
-static uint64_t call_room(const storsim_operation_t *operation, const storsim_arg_t *args) {
-    uint64_t room = PLAIN;
-    if (all_numbers(operation)) {
-        return room + (uint64_t)operation->arg_count * (NUMBER + 1);
-    }
-    for (uint8_t i = 0; i < operation->arg_count; i++) {
-        room += array_room(operation, param_of(operation, i), &args[i]);
+        bool bytes = param->type == STORSIM_T_BYTES || param->type == STORSIM_T_TEXT, in = (param->flags & STORSIM_P_IN) != 0;
+        uint64_t whole = bytes ? (uint64_t)args[i].count + 2 * NUMBER : array_room(operation, param, &args[i]);
+        room.call += bytes && !in ? 2 * NUMBER : whole;
+        room.back += (param->flags & STORSIM_P_OUT) == 0 ? 0 : bytes ? SS_BYTES_KEPT + 4 * NUMBER : whole;
     }
     return room;
 }
@@ -317,7 +297,8 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
         journal->owes = false;
         return STORSIM_CALLBACK;
     }
-    storsim_status_t status = operation->routine == NULL ? prepare(journal, operation, args) : STORSIM_OK;
+    bool maker = operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT || operation->id == SS_OP_MACHINE + SS_SNAPSHOT;
+    storsim_status_t status = maker ? prepare(journal, operation, args) : STORSIM_OK;
     if (status == STORSIM_OK && journal->view_count != 0 && !ss_views_blind(operation)) {
         status = ss_views_look(journal);
     }
@@ -330,15 +311,16 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
         short_args[1] = known_snapshot(journal, args[0].value) ? (storsim_arg_t){.present = true} : args[1];
         args = short_args;
     }
-    uint64_t room = call_room(operation, args), back = return_room(operation, args);
-    if (room + back > SS_RECORD_LIMIT) {
+    const room_t room = room_for(operation, args);
+    uint64_t back = room.back;
+    if (room.call + back > SS_RECORD_LIMIT) {
         journal->full = true;
         journal->sink_failed = true;
         return STORSIM_OK;
     }
     journal->pending += back;
     uint32_t site = journal->site;
-    uint8_t *at = ss_journal_reserve(journal, room);
+    uint8_t *at = ss_journal_reserve(journal, room.call);
     if (at == NULL) {
         journal->pending -= back;
         return STORSIM_NO_MEMORY;
@@ -383,7 +365,7 @@ static void tap_end(ss_tap_t *tap, const storsim_operation_t *operation, const s
             at = put_out(at, operation, param, &args[i]);
         }
     }
-    journal->pending -= return_room(operation, args);
+    journal->pending -= room_for(operation, args).back;
     journal->owes = ss_journal_commit(journal, at) != STORSIM_OK; /* a sink that fails here says so at the next call */
     if (operation->routine != NULL) {
         /* none of the following */

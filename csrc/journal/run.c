@@ -224,17 +224,16 @@ static storsim_status_t keep_snapshot(ss_run_t *run, uint64_t name, uint8_t *byt
     return STORSIM_OK;
 }
 
-/* Snapshots are known by the names they had when they were recorded. */
+/* Snapshots are known by the names they had when they were recorded. The bytes of one are not compared: they hold more than anybody can
+ * observe, such as the order of unused places, and a replay goes back to checkpoints by snapshots. What they restore is. */
 static storsim_status_t take_snapshot(ss_run_t *run, const ss_item_t *item, storsim_arg_t *args) {
     uint8_t *bytes;
     size_t length;
     storsim_status_t status = storsim_snapshot(run->machine, &bytes, &length);
     (void)ss_arg_give(&args[0], 0, status);
     if (status == STORSIM_OK) {
-        args[0].value = ss_snapshot_name(bytes, length);
-        uint64_t name = item->outs != NULL ? item->outs[0].value : args[0].value;
-        args[0].value = (name & SS_CHECKPOINT_NAME) != 0 ? name : args[0].value; /* says nothing of its contents */
-        storsim_status_t kept = keep_snapshot(run, name, bytes, length);
+        args[0].value = item->outs != NULL ? item->outs[0].value : ss_snapshot_name(bytes, length);
+        storsim_status_t kept = keep_snapshot(run, args[0].value, bytes, length);
         run->failed = run->failed == STORSIM_OK ? kept : run->failed;
     }
     return status;
