@@ -18,7 +18,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_ends_as_it_says() -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    code, *others = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for other in others:
+        exec(compile(other, "README.md", "exec"), {"__name__": "example"})
     assert len([line for line in code.splitlines() if line.strip()]) <= 24
     names: dict[str, Any] = {}
     with pytest.raises(storsim.BugCheck) as info:
@@ -53,7 +55,9 @@ def test_commands_exist() -> None:
 
 
 def test_places_exist() -> None:
-    for place in re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE):
+    places = re.findall(r"^\| `([a-z.]+(?:/[a-z.]*)*)` \|", README, re.MULTILINE)
+    assert len(places) > 3
+    for place in places:
         assert (ROOT / place).is_dir(), place
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / link).exists(), link
