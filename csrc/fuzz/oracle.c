@@ -18,48 +18,53 @@ static expect_t with(expect_t expect, const char *violation) {
 }
 
 void oracle_init(oracle_t *oracle, int level, uint32_t os) {
-    memset(oracle, 0, sizeof *oracle);
+    memset(oracle, 0, offsetof(oracle_t, live));
     oracle->level = level;
     oracle->os = os;
-    for (unsigned i = 0; i < ORACLE_ADAPTERS; i++) {
-        oracle->hmb[i] = -1;
+}
+
+/* --- pages ---------------------------------------------------------------------------------------------------------- */
+
+void oracle_page(oracle_t *oracle, uint32_t page, uint32_t node) {
+    oracle->on_node[node][page / 64] |= UINT64_C(1) << page % 64;
+    oracle->words = page / 64 + 1 > oracle->words ? page / 64 + 1 : oracle->words;
+    oracle_give(oracle, page, 1);
+}
+
+bool oracle_is_free(const oracle_t *oracle, uint64_t page) {
+    return page < ORACLE_PAGES && (oracle->free[page / 64] >> page % 64 & 1) != 0;
+}
+
+void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages) {
+    for (uint64_t page = first; page < first + pages; page++) {
+        if (oracle_is_free(oracle, page)) {
+            oracle->free[page / 64] &= ~(UINT64_C(1) << page % 64);
+            oracle->free_pages--;
+        }
     }
 }
 
-uint32_t oracle_free_pages(const oracle_t *oracle) {
-    uint32_t count = 0;
-    for (unsigned i = 0; i < ORACLE_PAGES; i++) {
-        count += oracle->page[i] == PAGE_FREE;
+void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages) {
+    for (uint64_t page = first; page < first + pages && page < ORACLE_PAGES; page++) {
+        if (!oracle_is_free(oracle, page)) {
+            oracle->free[page / 64] |= UINT64_C(1) << page % 64;
+            oracle->free_pages++;
+        }
     }
-    return count;
+}
+
+/* --- blocks --------------------------------------------------------------------------------------------------------- */
+
+static uint16_t *bucket_of(oracle_t *oracle, uint64_t va) {
+    return &oracle->buckets[(va / 16 * UINT64_C(0x9E3779B97F4A7C15)) >> 54];
 }
 
 block_t *oracle_find(oracle_t *oracle, uint64_t va) {
-    for (uint32_t i = oracle->block_count; i > 0; i--) {
-        if (oracle->blocks[i - 1].va == va && oracle->blocks[i - 1].kind != KIND_HMB) {
-            return &oracle->blocks[i - 1];
-        }
+    uint32_t at = *bucket_of(oracle, va);
+    while (at != 0 && oracle->blocks[at - 1].va != va) {
+        at = oracle->blocks[at - 1].older;
     }
-    return NULL;
-}
-
-static void set_pages(oracle_t *oracle, uint64_t first, uint64_t pages, uint8_t state) {
-    for (uint64_t i = first; i < first + pages && i < ORACLE_PAGES; i++) {
-        oracle->page[i] = state;
-    }
-}
-
-/* Every whole page of a block. */
-static void set_block(oracle_t *oracle, const block_t *block, uint8_t state) {
-    for (uint32_t i = 0; block->scattered && i < block->pages; i++) {
-        oracle->page[block->frames[i]] = state;
-    }
-    for (uint32_t i = 0; block->kind == KIND_HMB && i < block->range_count; i++) {
-        set_pages(oracle, block->ranges[i].start / 4096, block->ranges[i].length / 4096, state);
-    }
-    if (!block->scattered && block->kind != KIND_HMB) {
-        set_pages(oracle, block->first, block->pages, state);
-    }
+    return at != 0 ? &oracle->blocks[at - 1] : NULL;
 }
 
 block_t *oracle_add(oracle_t *oracle, const block_t *block) {
@@ -67,26 +72,46 @@ block_t *oracle_add(oracle_t *oracle, const block_t *block) {
         return NULL;
     }
     block_t *added = &oracle->blocks[oracle->block_count++];
+    uint16_t *bucket = bucket_of(oracle, block->va);
     *added = *block;
     added->live = true;
-    if (block->pages == 0 && block->kind != KIND_HMB) {
+    added->older = *bucket;
+    added->live_at = (uint16_t)oracle->live_count[block->kind]++;
+    *bucket = (uint16_t)oracle->block_count;
+    oracle->live[block->kind][added->live_at] = (uint16_t)(oracle->block_count - 1);
+    if (block->pages == 0) {
         oracle->slots[block->first]++;
-        oracle->page[block->first] = PAGE_BUSY;
+        oracle_take(oracle, block->first, 1);
+    } else if (block->scattered) {
+        for (uint32_t i = 0; i < block->pages; i++) {
+            oracle_take(oracle, block->frames[i], 1);
+        }
     } else {
-        set_block(oracle, block, PAGE_BUSY);
+        oracle_take(oracle, block->first, block->pages);
     }
     return added;
 }
 
-void oracle_drop(oracle_t *oracle, block_t *block) {
-    block->live = false;
-    if (block->pages == 0 && block->kind != KIND_HMB) {
+static void give_pages(oracle_t *oracle, const block_t *block) {
+    if (block->pages == 0) {
         if (--oracle->slots[block->first] == 0) {
-            oracle->page[block->first] = PAGE_FREE;
+            oracle_give(oracle, block->first, 1);
+        }
+    } else if (block->scattered) {
+        for (uint32_t i = 0; i < block->pages; i++) {
+            oracle_give(oracle, block->frames[i], 1);
         }
     } else {
-        set_block(oracle, block, PAGE_FREE);
+        oracle_give(oracle, block->first, block->pages);
     }
+}
+
+void oracle_drop(oracle_t *oracle, block_t *block) {
+    uint16_t last = oracle->live[block->kind][--oracle->live_count[block->kind]];
+    oracle->live[block->kind][block->live_at] = last;
+    oracle->blocks[last].live_at = block->live_at;
+    block->live = false;
+    give_pages(oracle, block);
     if (block->kind == KIND_MDL && block->built) {
         block_t *described = oracle_find(oracle, block->described);
         if (described != NULL && described->live && described->mdls != 0) {
@@ -143,16 +168,21 @@ expect_t oracle_pool_allocate(oracle_t *oracle, uint64_t bytes, uint32_t tag, bo
         expect = with(expect, "StorPortAllocatePool2");
     }
     uint64_t pages = (bytes + 4095) / 4096;
-    uint32_t left = oracle_free_pages(oracle);
+    uint32_t left = oracle->free_pages;
     expect.other = ST_NO_RESOURCES;
     expect.allow_other = left < pages + 1; /* below that, shape and slack of pool pages decide */
     return expect;
 }
 
-static const block_t *around(const oracle_t *oracle, uint64_t va) {
+/* The newest block that has this address in it. A live one that starts there is: nothing newer can lie over it. */
+static const block_t *around(oracle_t *oracle, uint64_t va) {
+    const block_t *exact = oracle_find(oracle, va);
+    if (exact != NULL && exact->live) {
+        return exact;
+    }
     for (uint32_t i = oracle->block_count; i > 0; i--) {
         const block_t *block = &oracle->blocks[i - 1];
-        if (block->kind != KIND_HMB && va >= block->va && va < block->va + (block->size != 0 ? block->size : 1)) {
+        if (va >= block->va && va < block->va + (block->size != 0 ? block->size : 1)) {
             return block;
         }
     }
@@ -215,7 +245,7 @@ expect_t oracle_mdl_allocate(oracle_t *oracle, uint64_t va, uint64_t bytes, bool
     }
     uint64_t pages = ((va & 4095) + bytes + 4095) / 4096;
     expect.other = ST_NO_RESOURCES;
-    expect.allow_other = oracle_free_pages(oracle) < (48 + 8 * pages) / 4096 + 2;
+    expect.allow_other = oracle->free_pages < (48 + 8 * pages) / 4096 + 2;
     return expect;
 }
 

@@ -1,8 +1,9 @@
 /* fuzz/oracle.h: a naive model of the Storport memory rules, in the plainest form that can be right.
  *
- * It knows the map as an array of pages and every block as a list entry, searches by trying every place, and predicts for each call
- * what the DDI answers, which violations it records and which bugcheck stops it. It shares no code with the core: only the numbers of
- * the specification. Maps have at most ORACLE_PAGES pages.
+ * It knows the map as a bit per page and every block as an entry of an array, finds a place by trying every one, and predicts for each
+ * call what the DDI answers, which violations it records and which bugcheck stops it. It shares no code with the core: only the numbers
+ * of the specification. Maps have at most ORACLE_PAGES pages. A bit set says "every place at once": the pages that start n free ones are
+ * those that are free and whose neighbour starts n - 1.
  * Source: spec storport-memory §3, §4; rulings R10–R20, R31–R34. */
 #ifndef STORSIM_FUZZ_ORACLE_H
 #define STORSIM_FUZZ_ORACLE_H
@@ -11,14 +12,16 @@
 #include <stdint.h>
 
 #define ORACLE_PAGES 1024u
-#define ORACLE_BLOCKS 512u
+#define ORACLE_WORDS (ORACLE_PAGES / 64)
+#define ORACLE_NODES 4u
+#define ORACLE_BLOCKS 2048u
 #define ORACLE_RANGES 16u
 #define ORACLE_FRAMES 16u
 #define ORACLE_ADAPTERS 2u
+#define ORACLE_BUCKETS 1024u
 
 enum { LEVEL_RELEASE, LEVEL_VERIFIER, LEVEL_STRICT };
-enum { PAGE_HOLE, PAGE_FREE, PAGE_BUSY };
-typedef enum kind { KIND_POOL, KIND_CONTIGUOUS, KIND_DMA, KIND_MDL, KIND_HMB, KIND_PORT } kind_t;
+typedef enum kind { KIND_POOL, KIND_CONTIGUOUS, KIND_DMA, KIND_MDL, KIND_HMB, KIND_PORT, KIND_COUNT } kind_t;
 
 /* Statuses the predictions use. */
 #define ST_SUCCESS 0u
@@ -30,32 +33,39 @@ typedef enum kind { KIND_POOL, KIND_CONTIGUOUS, KIND_DMA, KIND_MDL, KIND_HMB, KI
 
 typedef struct block {
     kind_t kind;
-    bool live;
-    uint64_t va, size, pa;
-    uint64_t first, pages;  /* frames; pages 0: a slot inside frame `first` */
-    uint16_t frames[ORACLE_FRAMES]; /* of a pool block of whole pages, which need not be contiguous */
-    bool scattered;
+    bool live, scattered, built;
     int cache;
     uint32_t adapter;       /* index from 0 */
-    uint64_t described;     /* MDL: the buffer it was allocated over */
-    bool built;
     uint32_t mdls;          /* built MDLs that describe it */
-    uint32_t range_count;   /* HMB */
-    struct { uint64_t start; uint32_t length; } ranges[ORACLE_RANGES];
+    uint64_t va, size, pa;
+    uint32_t first, pages;  /* frames; pages 0: a slot inside frame `first` */
+    uint64_t described;     /* MDL: the buffer it was allocated over */
+    uint16_t live_at;       /* place in the list of live blocks of its kind */
+    uint16_t older;         /* next block of the same bucket, + 1 */
+    uint16_t frames[ORACLE_FRAMES]; /* of a pool block of whole pages, which need not be contiguous */
 } block_t;
+
+typedef struct hmb { /* the latest host memory buffer of an adapter */
+    bool live;
+    uint32_t range_count;
+    struct { uint64_t start; uint32_t length; } ranges[ORACLE_RANGES];
+} hmb_t;
 
 typedef struct oracle {
     int level;
     uint32_t os;
     bool node_strict;
     unsigned irql;
-    uint32_t nodes;
-    uint8_t page[ORACLE_PAGES];   /* state by pfn */
-    uint8_t node[ORACLE_PAGES];
-    uint16_t slots[ORACLE_PAGES]; /* pool blocks inside a shared frame */
+    uint32_t nodes, words;                           /* words: of the bit sets that hold pages of the map */
+    uint32_t free_pages;
+    uint64_t free[ORACLE_WORDS];                     /* bit = page */
+    uint64_t on_node[ORACLE_NODES][ORACLE_WORDS];    /* pages of the map on each node */
+    uint16_t slots[ORACLE_PAGES];                    /* pool blocks inside a shared frame */
+    uint16_t buckets[ORACLE_BUCKETS];                /* newest block whose va hashes there, + 1 */
+    uint32_t block_count, live_count[KIND_COUNT];
+    hmb_t hmb[ORACLE_ADAPTERS];
+    uint16_t live[KIND_COUNT][ORACLE_BLOCKS];        /* not cleared by oracle_init, nor are the blocks */
     block_t blocks[ORACLE_BLOCKS];
-    uint32_t block_count;
-    int hmb[ORACLE_ADAPTERS];     /* index of the live HMB, -1 none */
 } oracle_t;
 
 /* A prediction. */
@@ -84,7 +94,10 @@ typedef struct hmb_call {
 } hmb_call_t;
 
 void oracle_init(oracle_t *oracle, int level, uint32_t os);
-uint32_t oracle_free_pages(const oracle_t *oracle);
+void oracle_page(oracle_t *oracle, uint32_t page, uint32_t node); /* adds a free page to the map */
+bool oracle_is_free(const oracle_t *oracle, uint64_t page);
+void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages);
+void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages);
 block_t *oracle_add(oracle_t *oracle, const block_t *block); /* takes its pages; NULL when the table is full */
 void oracle_drop(oracle_t *oracle, block_t *block);          /* live → freed, pages free */
 block_t *oracle_find(oracle_t *oracle, uint64_t va);         /* last block that started there, live or freed */

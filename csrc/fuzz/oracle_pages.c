@@ -16,26 +16,54 @@ static expect_t with(expect_t expect, const char *violation) {
     return expect;
 }
 
-static bool fits(const oracle_t *oracle, const contig_call_t *call, uint64_t first, uint64_t pages, int node) {
-    if (first + pages > ORACLE_PAGES || first * 4096 < call->low || first * 4096 + call->bytes - 1 > call->high) {
-        return false;
+/* --- every place at once -------------------------------------------------------------------------------------------- */
+
+typedef struct bits {
+    uint64_t word[ORACLE_WORDS];
+} bits_t;
+
+/* Page p becomes page p - by: what is true of the page `by` further up. */
+static void shift_down(bits_t *bits, uint32_t words, uint32_t by) {
+    uint32_t whole = by / 64, rest = by % 64;
+    for (uint32_t i = 0; i < words; i++) {
+        uint64_t low = i + whole < words ? bits->word[i + whole] : 0;
+        uint64_t high = i + whole + 1 < words ? bits->word[i + whole + 1] : 0;
+        bits->word[i] = rest != 0 ? low >> rest | high << (64 - rest) : low;
     }
-    if (call->boundary != 0 && (first ^ (first + pages - 1)) / (call->boundary / 4096) != 0) {
-        return false;
-    }
-    for (uint64_t p = first; p < first + pages; p++) {
-        if (oracle->page[p] != PAGE_FREE || oracle->node[p] != (node >= 0 ? node : oracle->node[first])) {
-            return false;
+}
+
+/* From "this page is free" to "a run of `pages` free pages starts here", doubling the run that is known. */
+static void run_starts(bits_t *bits, uint32_t words, uint64_t pages) {
+    for (uint64_t known = 1; known < pages;) {
+        uint64_t more = known <= pages - known ? known : pages - known;
+        bits_t further = *bits;
+        shift_down(&further, words, (uint32_t)more);
+        for (uint32_t i = 0; i < words; i++) {
+            bits->word[i] &= further.word[i];
         }
+        known += more;
     }
-    return true;
+}
+
+static bool allowed(const contig_call_t *call, uint64_t first, uint64_t pages) {
+    if (first * 4096 < call->low || first * 4096 + call->bytes - 1 > call->high) {
+        return false;
+    }
+    return call->boundary == 0 || (first ^ (first + pages - 1)) / (call->boundary / 4096) == 0;
 }
 
 /* The highest place on one node, or UINT64_MAX. */
-static uint64_t highest(const oracle_t *oracle, const contig_call_t *call, uint64_t pages, int node) {
-    for (uint64_t first = ORACLE_PAGES; first > 0; first--) {
-        if (fits(oracle, call, first - 1, pages, node)) {
-            return first - 1;
+static uint64_t highest(const oracle_t *oracle, const contig_call_t *call, uint64_t pages, uint32_t node) {
+    bits_t starts;
+    for (uint32_t i = 0; i < oracle->words; i++) {
+        starts.word[i] = oracle->free[i] & oracle->on_node[node][i];
+    }
+    run_starts(&starts, oracle->words, pages);
+    for (uint32_t i = oracle->words; i > 0; i--) {
+        for (uint64_t word = starts.word[i - 1], bit = 63; word != 0; word <<= 1, bit--) {
+            if (word >> 63 != 0 && allowed(call, (i - 1) * UINT64_C(64) + bit, pages)) {
+                return (i - 1) * UINT64_C(64) + bit;
+            }
         }
     }
     return UINT64_MAX;
@@ -44,10 +72,10 @@ static uint64_t highest(const oracle_t *oracle, const contig_call_t *call, uint6
 /* The default distances are equal between all foreign nodes, so "others by distance" is by number. */
 static uint64_t search(const oracle_t *oracle, const contig_call_t *call, uint64_t pages) {
     uint32_t first_node = call->node < oracle->nodes ? call->node : 0; /* ANY: the caller's node, CPU 0 is on node 0 */
-    uint64_t found = highest(oracle, call, pages, (int)first_node);
+    uint64_t found = highest(oracle, call, pages, first_node);
     bool only = oracle->node_strict && call->node < oracle->nodes && oracle->nodes > 1;
     for (uint32_t node = 0; found == UINT64_MAX && node < oracle->nodes && !only; node++) {
-        found = highest(oracle, call, pages, (int)node);
+        found = highest(oracle, call, pages, node);
     }
     return found;
 }
@@ -141,34 +169,47 @@ expect_t oracle_contig_free(oracle_t *oracle, kind_t kind, uint32_t adapter, uin
 
 /* --- HMB ------------------------------------------------------------------------------------------------------------ */
 
-/* Largest free runs first, by trying: marks what it takes in a copy of the map. */
-static uint64_t collect(const oracle_t *oracle, const hmb_call_t *call, uint64_t target, uint32_t *ranges) {
-    uint8_t taken[ORACLE_PAGES] = {0};
-    uint64_t align = call->alignment > 4096 ? call->alignment / 4096 : 1, total = 0;
-    *ranges = 0;
-    while (total < target && *ranges < call->slots) {
-        uint64_t best = 0, best_first = 0;
-        for (uint64_t first = 0; first < ORACLE_PAGES; first++) {
-            if (first % align != 0 || first * 4096 < call->low) {
+/* Lengths of the free runs of one node from their first aligned page on. Returns how many there are. */
+static uint32_t aligned_runs(const oracle_t *oracle, const hmb_call_t *call, uint32_t *lengths) {
+    uint64_t align = call->alignment > 4096 ? call->alignment / 4096 : 1;
+    uint32_t count = 0;
+    for (uint32_t node = 0; node < oracle->nodes; node++) {
+        bool inside = false;
+        for (uint32_t page = 0; page < oracle->words * 64; page++) {
+            uint64_t here = oracle->free[page / 64] & oracle->on_node[node][page / 64];
+            if (here == 0 && page % 64 == 0) { /* 64 pages that are not free */
+                inside = false;
+                page += 63;
                 continue;
             }
-            uint64_t length = 0;
-            while (first + length < ORACLE_PAGES && oracle->page[first + length] == PAGE_FREE && !taken[first + length] &&
-                   oracle->node[first + length] == oracle->node[first] && (first + length) * 4096 + 4095 <= call->high) {
-                length++;
+            bool usable = (here >> page % 64 & 1) != 0 && page * UINT64_C(4096) + 4095 <= call->high;
+            if (usable && inside) {
+                lengths[count - 1]++;
+            } else if (usable && page % align == 0 && page * UINT64_C(4096) >= call->low) {
+                lengths[count++] = 1;
+                inside = true;
             }
-            if (length > best) {
-                best = length;
-                best_first = first;
-            }
+            inside = inside && usable;
         }
-        if (best == 0) {
+    }
+    return count;
+}
+
+/* Largest free runs first, until there is enough or the slots are used up. */
+static uint64_t collect(const oracle_t *oracle, const hmb_call_t *call, uint64_t target, uint32_t *ranges) {
+    uint32_t lengths[ORACLE_PAGES], count = aligned_runs(oracle, call, lengths);
+    uint64_t total = 0;
+    *ranges = 0;
+    while (total < target && *ranges < call->slots) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < count; i++) {
+            best = lengths[i] > lengths[best] ? i : best;
+        }
+        if (count == 0 || lengths[best] == 0) {
             break;
         }
-        for (uint64_t i = 0; i < best; i++) {
-            taken[best_first + i] = 1;
-        }
-        total += best < target - total ? best : target - total;
+        total += lengths[best] < target - total ? lengths[best] : target - total;
+        lengths[best] = 0;
         (*ranges)++;
     }
     return total;
@@ -191,7 +232,7 @@ expect_t oracle_hmb_allocate(oracle_t *oracle, uint32_t adapter, const hmb_call_
         call->boundary != 0 || !power) {
         return status(ST_INVALID_PARAMETER);
     }
-    if (oracle->hmb[adapter] >= 0) {
+    if (oracle->hmb[adapter].live) {
         return with(status(ST_NO_RESOURCES), "HMB_ALREADY_ALLOCATED");
     }
     uint64_t total = collect(oracle, call, call->preferred / 4096, ranges);
@@ -202,7 +243,7 @@ expect_t oracle_hmb_allocate(oracle_t *oracle, uint32_t adapter, const hmb_call_
     return expect;
 }
 
-static bool equal_at(const block_t *hmb, uint32_t at, uint64_t start, uint32_t length) {
+static bool equal_at(const hmb_t *hmb, uint32_t at, uint64_t start, uint32_t length) {
     return hmb->ranges[at].start == start && hmb->ranges[at].length == length;
 }
 
@@ -217,10 +258,10 @@ expect_t oracle_hmb_free(oracle_t *oracle, uint32_t adapter, const uint64_t *sta
     }
     expect_t refused = status(ST_UNSUCCESSFUL);
     refused.lenient = true; /* which of HMB_PARTIAL, HMB_MODIFIED, WRONG_ADAPTER is named is checked by the row tests */
-    if (oracle->hmb[adapter] < 0 || count != oracle->blocks[oracle->hmb[adapter]].range_count) {
+    const hmb_t *hmb = &oracle->hmb[adapter];
+    if (!hmb->live || count != hmb->range_count) {
         return refused;
     }
-    const block_t *hmb = &oracle->blocks[oracle->hmb[adapter]];
     bool same_order = true;
     for (uint32_t i = 0; i < count; i++) {
         bool found = false;

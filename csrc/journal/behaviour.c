@@ -281,6 +281,17 @@ storsim_status_t storsim_behaviours_save(storsim_machine_t *machine, uint8_t *se
     return STORSIM_OK;
 }
 
+storsim_status_t storsim_behaviours_collect(storsim_machine_t *machine, uint8_t *set, size_t length) {
+    const watch_t *watch = watch_of(machine);
+    if (watch == NULL || length != storsim_behaviour_bytes() || memcmp(set, "SSBEHAV1", 8) != 0) {
+        return STORSIM_INVALID;
+    }
+    for (size_t i = STORSIM_BEHAVIOUR_HEADER; i < length; i++) {
+        set[i] |= watch->bits[i - STORSIM_BEHAVIOUR_HEADER];
+    }
+    return STORSIM_OK;
+}
+
 void storsim_behaviours_clear(storsim_machine_t *machine) {
     watch_t *watch = watch_of(machine);
     if (watch != NULL) {

@@ -69,6 +69,8 @@ storsim_status_t storsim_behaviours_watch(storsim_machine_t *machine);
 uint32_t storsim_behaviours_seen(storsim_machine_t *machine);
 /* Writes the set of what was seen: storsim_behaviour_bytes() bytes. INVALID when capacity is below that or nobody watches. */
 storsim_status_t storsim_behaviours_save(storsim_machine_t *machine, uint8_t *set, size_t capacity);
+/* Adds what was seen to a set that storsim_behaviour_set_init made. INVALID when it is none or nobody watches. */
+storsim_status_t storsim_behaviours_collect(storsim_machine_t *machine, uint8_t *set, size_t length);
 /* From now on nothing was seen yet. */
 void storsim_behaviours_clear(storsim_machine_t *machine);
 
