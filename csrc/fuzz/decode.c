@@ -101,8 +101,8 @@ static void any_routine(fuzz_t *f) {
 
 static void perform(fuzz_t *f, uint32_t code) {
     switch (code) {
-    case 0: case 1: case 2: case 3: case 4: case 5: fuzz_pool_allocate(f); break;
-    case 6: case 7: case 8: case 9: fuzz_pool_free(f); break;
+    case 0: case 1: case 2: case 3: case 4: fuzz_pool_allocate(f); break;
+    case 5: case 6: case 7: case 8: case 9: fuzz_pool_free(f); break;
     case 10: case 11: case 12: fuzz_contig_allocate(f, KIND_CONTIGUOUS); break;
     case 13: case 14: case 15: fuzz_contig_free(f, KIND_CONTIGUOUS); break;
     case 16: case 17: case 18: case 19: fuzz_contig_allocate(f, KIND_DMA); break;

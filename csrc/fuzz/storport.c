@@ -109,7 +109,8 @@ static void note_slot(fuzz_t *f, kind_t kind, uint32_t owner, uint64_t va, uint6
 void fuzz_pool_allocate(fuzz_t *f) {
     static const uint32_t odd_tags[] = {0, 0x20474942, 0x20202020, 0x2E2E2E2E};
     uint32_t owner = adapter(f), tag = TAG;
-    uint64_t bytes = 1 + fuzz_wide(f) % 24576, before = 0;
+    uint32_t low = fuzz_arg(f), high = fuzz_arg(f);
+    uint64_t bytes = 1 + low + UINT64_C(192) * (high < 120 ? high / 30 : high - 116), before = 0; /* mostly below a page */
     bool null = false;
     switch (fuzz_misuse(f, 4)) {
     case 0: bytes = 0; break;
@@ -153,7 +154,7 @@ void fuzz_pool_free(fuzz_t *f) {
 
 static contig_call_t request(fuzz_t *f, kind_t kind) {
     static const uint64_t boundaries[] = {0, 0, 0, 4096, 8192, 0x4000, 0x10000, 0x40000};
-    uint32_t pages = 1 + fuzz_arg(f) % 64, range = fuzz_arg(f), shape = fuzz_arg(f);
+    uint32_t size = fuzz_arg(f), pages = 1 + (size < 128 ? size / 16 : size - 128), range = fuzz_arg(f), shape = fuzz_arg(f);
     contig_call_t call = {.bytes = pages * UINT64_C(4096) - range % 4 * 1000, .high = UINT64_MAX, .cache = (int)(shape % 3),
                           .node = 0x80000000u, .boundary = boundaries[shape / 3 % 8]};
     uint32_t misuse = (uint32_t)fuzz_misuse(f, kind == KIND_DMA ? 8 : 7);

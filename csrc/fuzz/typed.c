@@ -308,6 +308,7 @@ void fuzz_routine(fuzz_t *f, uint16_t id) {
     f->routine = row;
     f->args = args;
     f->foreign = true;
+    f->loose = f->loose || id == STORSIM_ID_StorPortMoveMemory || id == STORSIM_ID_StorPortSecureCopyMemory; /* damage, found later */
     watched_t watched = watch_engine(f, row, args);
     storsim_status_t status = row->family == STORSIM_F_STORPORT ? storsim_storport_call(f->machine, row, args, &result)
                                                                 : storsim_hdaudio_call(f->machine, context, row, args, &result);

@@ -54,7 +54,8 @@ static unsigned ones(uint8_t byte) {
 
 uint32_t storsim_behaviour_set_count(const uint8_t *set, size_t length) {
     uint32_t count = 0;
-    for (size_t i = STORSIM_BEHAVIOUR_HEADER; shaped(set, length) && i < length; i++) {
+    size_t end = shaped(set, length) ? length : 0;
+    for (size_t i = STORSIM_BEHAVIOUR_HEADER; i < end; i++) {
         count += ones(set[i]);
     }
     return count;

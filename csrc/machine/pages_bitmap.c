@@ -80,6 +80,15 @@ static void relink_below(const ss_segment_t *segment, uint64_t start) {
     }
 }
 
+/* Words [from, to) have no free page and never will. */
+static void bound_nothing(ss_chunk_t *chunk, uint32_t from, uint32_t to) {
+    if (from < to) {
+        uint32_t first = (from + 31) / 32, last = to / 32;
+        memset(&chunk->bound[from], 0, to - from);
+        memset(&chunk->group_bound[first], 0, last > first ? last - first : 0);
+    }
+}
+
 static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, uint64_t start) {
     ss_chunk_t *chunk = ss_alloc_zeroed(host, 1, sizeof *chunk);
     if (chunk == NULL) {
@@ -99,6 +108,11 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
     chunk->free = ss_summary_untouched(segment, start, SS_CHUNK_PAGES).longest;
     memset(chunk->bound, SS_SMALL, sizeof chunk->bound);
     memset(chunk->group_bound, SS_SMALL, sizeof chunk->group_bound);
+    /* Words without a page of the map: a search need not find that out one by one, which on small maps took longer than all the rest. */
+    uint32_t low = start < segment->head ? (uint32_t)(segment->head - start) >> SS_WORD_SHIFT : 0;
+    uint32_t high = start + SS_CHUNK_PAGES > segment->end ? (uint32_t)(segment->end - start + 63) >> SS_WORD_SHIFT : SS_CHUNK_WORDS;
+    bound_nothing(chunk, 0, low);
+    bound_nothing(chunk, high, SS_CHUNK_WORDS);
     return chunk;
 }
 

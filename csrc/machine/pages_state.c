@@ -97,10 +97,14 @@ static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_ref_t *ref
         broken += (ref->chunk->stale >> group & 1) == 0 && !same(&copy.groups[group], &ref->chunk->groups[group]);
     }
     *free = 0;
-    for (uint64_t page = 0; page < SS_CHUNK_PAGES; page++) {
-        bool busy = (copy.busy[page >> SS_WORD_SHIFT] >> (page & 63) & 1) != 0;
-        broken += !busy && (start + page < low || start + page >= high);
-        *free += !busy;
+    for (uint64_t word = 0; word < SS_CHUNK_WORDS; word++) {
+        uint64_t first = start + (word << SS_WORD_SHIFT), outside = ~UINT64_C(0);
+        if (first < high && first + 64 > low) {
+            outside = first < low ? ss_low_mask((uint32_t)(low - first)) : 0;
+            outside |= first + 64 > high ? ~ss_low_mask((uint32_t)(high - first)) : 0;
+        }
+        broken += ss_ones(~copy.busy[word] & outside);
+        *free += ss_ones(~copy.busy[word]);
     }
     return broken + (*free != ref->chunk->free);
 }
