@@ -286,8 +286,17 @@ storsim_status_t storsim_behaviours_collect(storsim_machine_t *machine, uint8_t 
     if (watch == NULL || length != storsim_behaviour_bytes() || memcmp(set, "SSBEHAV1", 8) != 0) {
         return STORSIM_INVALID;
     }
-    for (size_t i = STORSIM_BEHAVIOUR_HEADER; i < length; i++) {
-        set[i] |= watch->bits[i - STORSIM_BEHAVIOUR_HEADER];
+    size_t bytes = length - STORSIM_BEHAVIOUR_HEADER, at = 0;
+    for (uint64_t from, to; at + 8 <= bytes; at += 8) { /* most words are 0 */
+        memcpy(&from, &watch->bits[at], 8);
+        if (from != 0) {
+            memcpy(&to, &set[STORSIM_BEHAVIOUR_HEADER + at], 8);
+            to |= from;
+            memcpy(&set[STORSIM_BEHAVIOUR_HEADER + at], &to, 8);
+        }
+    }
+    for (; at < bytes; at++) {
+        set[STORSIM_BEHAVIOUR_HEADER + at] |= watch->bits[at];
     }
     return STORSIM_OK;
 }
