@@ -330,20 +330,70 @@ void fuzz_routine(fuzz_t *f, uint16_t id) {
     }
 }
 
-void fuzz_operation(fuzz_t *f) {
-    /* Requests, so that the routines about them have some. */
+/* Requests, so that the routines about them have some. */
+static void request(fuzz_t *f, uint32_t choice) {
     storsim_srb_config_t config = {.length = 1 + fuzz_wide(f) % 32768, .write = fuzz_arg(f) % 2 != 0};
     config.fragments = fuzz_arg(f) % 5;
     uint64_t srb = 0;
-    f->foreign = true;
-    uint32_t choice = fuzz_arg(f);
-    storsim_status_t status = choice < 128 ? storsim_srb_create(f->machine, f->adapters[choice % ORACLE_ADAPTERS], &config, &srb)
-                                           : storsim_srb_complete(f->machine, recent(f, STORSIM_T_PSRB, choice, 0));
+    storsim_status_t status = choice < 64 ? storsim_srb_create(f->machine, f->adapters[choice % ORACLE_ADAPTERS], &config, &srb)
+                                          : storsim_srb_complete(f->machine, recent(f, STORSIM_T_PSRB, choice, 0));
     fuzz_after(f, status);
     storsim_srb_info_t info;
     if (srb != 0 && storsim_srb_get(f->machine, srb, &info)) {
         fuzz_remember(f, STORSIM_T_PSRB, srb);
         fuzz_remember(f, STORSIM_T_PMDL, info.mdl);
         fuzz_remember(f, STORSIM_T_PVOID, info.data);
+    }
+}
+
+/* A structure, member by member, mostly 0. */
+static void fill_structure(fuzz_t *f, const storsim_layout_t *layout, uint8_t *to) {
+    for (uint32_t i = 0; i < layout->member_count; i++) {
+        uint64_t value = fuzz_arg(f) % (layout->members[i].boolean ? 2 : 8);
+        for (uint32_t byte = 0; byte < layout->members[i].width; byte++) {
+            to[layout->members[i].offset + byte] = (uint8_t)(value >> 8 * byte);
+        }
+    }
+}
+
+void fuzz_operation(fuzz_t *f) {
+    uint32_t choice = fuzz_arg(f);
+    f->foreign = true;
+    if (choice < 96) {
+        request(f, choice);
+        return;
+    }
+    storsim_operation_t operation;
+    if (!storsim_operation_at(fuzz_arg(f) % storsim_operation_count(), &operation)) {
+        return;
+    }
+    if (operation.routine != NULL) {
+        fuzz_routine(f, operation.routine->id);
+        return;
+    }
+    if (operation.perform == NULL || (operation.layout != NULL && operation.layout->size > sizeof f->storage[0])) {
+        return;
+    }
+    storsim_arg_t args[STORSIM_MAX_ARGS];
+    memset(args, 0, sizeof args);
+    unsigned arrays = 0;
+    uint32_t length = 0;
+    for (uint8_t i = 0; i < operation.arg_count; i++) {
+        const storsim_param_t *param = storsim_operation_param(&operation, i);
+        args[i] = argument(f, param, &arrays, &length);
+        if (param->type == STORSIM_T_STRUCT && operation.layout != NULL) {
+            args[i].count = 1;
+            fill_structure(f, operation.layout, args[i].data);
+        }
+    }
+    uint64_t result;
+    f->loose = true;
+    fuzz_after(f, storsim_operation_perform(f->machine, &operation, args, &result));
+    f->oracle.irql = storsim_irql(f->machine);
+    for (uint8_t i = 0; i < operation.arg_count && !f->dead; i++) {
+        const storsim_param_t *param = storsim_operation_param(&operation, i);
+        if (args[i].written && args[i].data == NULL && (param->flags & STORSIM_P_OUT) != 0) {
+            fuzz_remember(f, param->type, args[i].value);
+        }
     }
 }

@@ -132,6 +132,18 @@ static storsim_status_t take(ss_sp_t *sp, const hmb_request_t *request, uint64_t
     return status;
 }
 
+/* An adapter has one buffer: whoever asks for another one is told. */
+static bool second(ss_sp_t *sp) {
+    if (sp->adapter->hmb == 0) {
+        return false;
+    }
+    const ss_block_t *block = ss_block(sp->machine, sp->adapter->hmb);
+    const ss_detail_t detail = {.allocated_at = block != NULL ? block->site : 0, .expected = 0, .got = 1};
+    ss_violate(&sp->call, SS_HMB_ALREADY_ALLOCATED, &detail);
+    ss_reply(sp, sp->adapter->config.hmb_second_alloc_status);
+    return true;
+}
+
 void ss_StorPortAllocateHostMemoryBuffer(ss_sp_t *sp) {
     const storsim_adapter_config_t *config = &sp->adapter->config;
     hmb_request_t request;
@@ -142,11 +154,7 @@ void ss_StorPortAllocateHostMemoryBuffer(ss_sp_t *sp) {
     if (storsim_irql(sp->machine) > 1) {
         ss_note(&sp->call, SS_HMB_ABOVE_APC, NULL);
     }
-    if (sp->adapter->hmb != 0) {
-        const ss_block_t *block = ss_block(sp->machine, sp->adapter->hmb);
-        const ss_detail_t detail = {.allocated_at = block != NULL ? block->site : 0, .expected = 0, .got = 1};
-        ss_violate(&sp->call, SS_HMB_ALREADY_ALLOCATED, &detail);
-        ss_reply(sp, config->hmb_second_alloc_status);
+    if (second(sp)) {
         return;
     }
     ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));
@@ -154,7 +162,7 @@ void ss_StorPortAllocateHostMemoryBuffer(ss_sp_t *sp) {
         return;
     }
     uint64_t target = target_of(sp, &request), cap = cap_of(sp);
-    if (sp->call.status != STORSIM_OK) {
+    if (sp->call.status != STORSIM_OK || second(sp)) { /* the host was asked, and may have allocated meanwhile */
         return;
     }
     if (target == 0) {

@@ -274,7 +274,55 @@ static void test_C55(void) {
     done(&b);
 }
 
+/* Found by fuzzing: the policy routine allocates the buffer itself; the outer call must not make a second one. */
+typedef struct impatient {
+    bench_t *b;
+    unsigned calls;
+} impatient_t;
+
+static storsim_status_t allocate_inside(void *host, storsim_callback_t *callback) {
+    impatient_t *impatient = host;
+    storsim_access_range_t ranges[4];
+    if (impatient->calls++ == 0) {
+        storsim_arg_t args[] = {{.value = impatient->b->ext, .present = true}, {.present = true}, {.value = 8192, .present = true},
+                                {.present = true}, {.present = true}, {.present = true}, {.value = ALL, .present = true}, {.present = true},
+                                {.data = ranges, .count = 4, .present = true}, {.value = 4, .present = true}};
+        uint64_t result = 1;
+        CHECK_EQ(storsim_storport_call(impatient->b->m, storsim_ddi_routine(STORSIM_ID_StorPortAllocateHostMemoryBuffer), args, &result),
+                 STORSIM_OK);
+        CHECK_EQ(result, S(SUCCESS));
+    }
+    callback->result = callback->values[1];
+    return STORSIM_OK;
+}
+
+static void allocated_by_its_own_policy(void) {
+    impatient_t impatient = {0};
+    setup_t setup = defaults();
+    setup.adapter.hmb_policy_routine = 7;
+    setup.callback = allocate_inside;
+    setup.callback_host = &impatient;
+    bench_t b = boot(&setup);
+    impatient.b = &b;
+    storsim_access_range_t ranges[4];
+    storsim_arg_t args[] = {{.value = b.ext, .present = true}, {.present = true}, {.value = 16384, .present = true}, {.present = true},
+                            {.present = true}, {.present = true}, {.value = ALL, .present = true}, {.present = true},
+                            {.data = ranges, .count = 4, .present = true}, {.value = 4, .present = true}};
+    uint64_t result = 0, cursor = 0;
+    CHECK_EQ(storsim_storport_call(b.m, storsim_ddi_routine(STORSIM_ID_StorPortAllocateHostMemoryBuffer), args, &result), STORSIM_OK);
+    CHECK_EQ(impatient.calls, 2);
+    CHECK_EQ(result, S(INSUFFICIENT_RESOURCES));
+    CHECK(strcmp(storsim_finding_get(b.m, storsim_finding_count(b.m) - 1)->name, "HMB_ALREADY_ALLOCATED") == 0);
+    unsigned buffers = 0;
+    for (storsim_allocation_t allocation; storsim_allocation_next(b.m, &cursor, &allocation);) {
+        buffers += allocation.kind == STORSIM_BLOCK_HMB;
+    }
+    CHECK_EQ(buffers, 1);
+    done(&b);
+}
+
 int main(void) {
+    allocated_by_its_own_policy();
     test_C36();
     test_C37_C38_C39();
     test_C40_C41_C42_C43();
