@@ -21,6 +21,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal", "python")
+#: What runs a byte string as a program: of csrc/fuzz without the entry points of fuzzers and their command lines.
+PROGRAMS = ("compare", "decode", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
 INCLUDES = ("csrc", "csrc/include")
 # The core's Makefile adds -Wpedantic; slot tables of a Python type hold functions as void *, which it refuses.
 WARNINGS = (
@@ -96,7 +98,10 @@ setup(
     ext_modules=[
         Extension(
             "storsim._core",
-            sources=[source for room in ROOMS for source in relative(f"csrc/{room}/*.c")],
+            sources=[
+                *(source for room in ROOMS for source in relative(f"csrc/{room}/*.c")),
+                *(f"csrc/fuzz/{name}.c" for name in PROGRAMS),
+            ],
             depends=relative("csrc/**/*.h"),
             include_dirs=list(INCLUDES),
             extra_compile_args=compile_arguments(),

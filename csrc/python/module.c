@@ -207,6 +207,11 @@ static PyMethodDef module_methods[] = {
      PyDoc_STR("routines($module, /)\n--\n\nEvery Storport routine bound to no machine, by documented name.")},
     {"ddi_table", module_table, METH_NOARGS,
      PyDoc_STR("ddi_table($module, /)\n--\n\nThe rows of the DDI table as a list of dictionaries.")},
+    {"_run_program", ss_bytes_run, METH_VARARGS,
+     PyDoc_STR("_run_program($module, data, thorough, journal, /)\n--\n\nRuns bytes as a program; see "
+               "storsim.testing.programs.")},
+    {"_make_program", ss_bytes_make, METH_VARARGS,
+     PyDoc_STR("_make_program($module, seed, index, /)\n--\n\nA program of the seed corpus.")},
     {"behaviour_layout", ss_behaviour_layout, METH_NOARGS,
      PyDoc_STR("behaviour_layout($module, /)\n--\n\nWhat the bits of a set of behaviours mean, for storsim.coverage.")},
     {"operations", ss_operations, METH_NOARGS,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from storsim.testing.audio_driver import AudioDriverMachine, Stream
     from storsim.testing.driver import DriverMachine, PowerState
     from storsim.testing.failures import DriverFinding
+    from storsim.testing.programs import ProgramRun, make_program, run_bytes, seed_corpus
     from storsim.testing.storage_driver import Request, StorageDriverMachine
 
 _HOMES = {
@@ -21,9 +22,13 @@ _HOMES = {
     "DriverFinding": "failures",
     "DriverMachine": "driver",
     "PowerState": "driver",
+    "ProgramRun": "programs",
     "Request": "storage_driver",
     "StorageDriverMachine": "storage_driver",
     "Stream": "audio_driver",
+    "make_program": "programs",
+    "run_bytes": "programs",
+    "seed_corpus": "programs",
 }
 
 __all__ = [
@@ -31,9 +36,13 @@ __all__ = [
     "DriverFinding",
     "DriverMachine",
     "PowerState",
+    "ProgramRun",
     "Request",
     "StorageDriverMachine",
     "Stream",
+    "make_program",
+    "run_bytes",
+    "seed_corpus",
 ]
 
 

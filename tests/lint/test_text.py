@@ -27,7 +27,7 @@ KNOWS: dict[str, set[str]] = {
     "storport": {"nt", "ddi", "machine", "nvme"},
     "hdaudio": {"nt", "ddi", "machine", "hda"},
     "journal": {"machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio"},
-    "python": {"machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal"},
+    "python": {"machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal", "fuzz"},
     "fuzz": {"machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal"},
 }
 #: Public headers by the room they belong to; the rest is named after its room.
