@@ -27,7 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "Testing drivers": ("testing.sweep", "testing.sweep_report", "testing.targets", "testing.plugin",
                         "testing.strategies", "testing.driver", "testing.storage_driver", "testing.audio_driver",
                         "testing.steps", "testing.failures", "testing.specs", "testing.rules", "testing.storage_rules",
-                        "testing.audio_rules", "testing.machines", "testing.hypothesis_setup"),
+                        "testing.audio_rules", "testing.machines", "testing.hypothesis_setup", "testing.programs"),
     "Campaigns": ("campaign.plan", "campaign.runner", "campaign.shard", "campaign.merging", "campaign.findings",
                   "campaign.report", "campaign.regression", "campaign.database"),
 }  # fmt: skip
