@@ -54,6 +54,7 @@ class _Choices:
 #: Hypothesis stops below 100 spans inside each other; arguments need a few.
 MOST_NESTED = 80
 _NESTED = 0x53544F52  # any label
+_RUNNER, _COIN = st.runner(), st.booleans()
 _CHOICES: dict[type, _Choices] = {}
 
 
@@ -110,8 +111,8 @@ def _instead(machine: Any, known: _Choices, rest: int, number: int) -> Any:
 
 @st.composite
 def _swarms(draw: st.DrawFn) -> tuple[str, ...]:
-    known = choices(type(draw(st.runner())))
-    mask = draw(known.mask) if draw(st.booleans()) else 0
+    known = choices(type(draw(_RUNNER)))
+    mask = draw(known.mask) if draw(_COIN) else 0
     return tuple(name for number, name in enumerate(known.optional) if mask >> number & 1)
 
 
