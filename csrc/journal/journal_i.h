@@ -68,7 +68,7 @@ struct storsim_journal {
 /* Room for n bytes at the end; NULL: no memory. A record is written there, then closed with its length. */
 uint8_t *ss_journal_reserve(storsim_journal_t *journal, uint64_t bytes);
 /* Ends the record that was written up to `end`; tells the sink. */
-storsim_status_t ss_journal_commit(storsim_journal_t *journal, uint8_t *end);
+storsim_status_t ss_journal_commit(storsim_journal_t *journal, const uint8_t *end);
 /* Appends a record made elsewhere. */
 storsim_status_t ss_journal_append(storsim_journal_t *journal, const uint8_t *body, size_t length);
 

@@ -163,7 +163,7 @@ static source_t *around(const linker_t *linker, storsim_machine_t *machine, uint
         ref->offset = value - allocation.va;
         return source;
     }
-    for (uint32_t i = 0; i < linker->mdl_count && i < NEWEST_MDLS; i++) {
+    for (uint32_t i = 0; linker->sources != NULL && i < linker->mdl_count && i < NEWEST_MDLS; i++) {
         storsim_mdl_info_t mdl;
         source_t *candidate = &linker->sources[linker->mdls[i]];
         if (storsim_mdl_get(machine, candidate->value, &mdl) != STORSIM_OK) {
@@ -184,8 +184,8 @@ static source_t *behind(const linker_t *linker, storsim_machine_t *machine, uint
     storsim_allocation_t allocation;
     uint64_t cursor = 0;
     while (storsim_allocation_next(machine, &cursor, &allocation)) {
-        uint64_t pa, bytes, before = 0;
-        for (uint32_t i = 0; storsim_allocation_extent(machine, allocation.block, i, &pa, &bytes); i++, before += bytes) {
+        uint64_t pa, bytes, passed = 0;
+        for (uint32_t i = 0; storsim_allocation_extent(machine, allocation.block, i, &pa, &bytes); i++, passed += bytes) {
             if (value < pa || value - pa >= bytes) {
                 continue;
             }
@@ -193,7 +193,7 @@ static source_t *behind(const linker_t *linker, storsim_machine_t *machine, uint
             ref->offset = value - pa;
             if (source == NULL && allocation.va != 0) {
                 ref->by = STORSIM_BY_PHYSICAL;
-                ref->offset = before + value - pa;
+                ref->offset = passed + value - pa;
                 source = known(linker, KERNEL, allocation.va);
                 source = source != NULL ? source : around(linker, machine, allocation.va, ref);
             }

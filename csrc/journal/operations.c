@@ -155,7 +155,7 @@ static bool arguments_fit(const storsim_operation_t *operation, const storsim_ar
 storsim_status_t storsim_operation_perform(storsim_machine_t *machine, const storsim_operation_t *operation, storsim_arg_t *args,
                                            uint64_t *result) {
     ss_room_t room = needs(operation);
-    uint64_t ignored;
+    uint64_t ignored = 0;
     result = result != NULL ? result : &ignored;
     *result = 0;
     if (operation->perform == NULL || (room != SS_ROOM_COUNT && ss_room_state(machine, room) == NULL) ||

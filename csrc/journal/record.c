@@ -65,7 +65,7 @@ static bool sink_frame(storsim_journal_t *journal, const uint8_t *body, size_t l
     return journal->sink(journal->sink_context, journal->frame, length + 8);
 }
 
-storsim_status_t ss_journal_commit(storsim_journal_t *journal, uint8_t *end) {
+storsim_status_t ss_journal_commit(storsim_journal_t *journal, const uint8_t *end) {
     uint8_t *start = journal->last->bytes + journal->last->used;
     size_t length = (size_t)(end - start) - 4;
     (void)ss_put_u32(start, (uint32_t)length);
@@ -183,8 +183,8 @@ static inline uint8_t *put_in(uint8_t *at, const storsim_operation_t *operation,
         *at++ = SS_CODE_ABSENT;
     }
     /* What an output's variable held before matters to a driver only, and only routines of the DDI show it. */
-    bool idle = (param->flags & STORSIM_P_IN) == 0 && operation->routine == NULL;
-    return put_number(at, idle ? 0 : arg->value);
+    bool unseen = (param->flags & STORSIM_P_IN) == 0 && operation->routine == NULL;
+    return put_number(at, unseen ? 0 : arg->value);
 }
 
 static uint8_t *put_array_out(uint8_t *at, const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
@@ -308,7 +308,11 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
     storsim_arg_t short_args[2];
     if (operation->id == SS_OP_MACHINE + SS_RESTORE) { /* bytes only where the journal does not have them already */
         short_args[0] = args[0];
-        short_args[1] = known_snapshot(journal, args[0].value) ? (storsim_arg_t){.present = true} : args[1];
+        short_args[1] = args[1];
+        if (known_snapshot(journal, args[0].value)) {
+            short_args[1].data = NULL;
+            short_args[1].count = 0;
+        }
         args = short_args;
     }
     const room_t room = room_for(operation, args);

@@ -341,7 +341,7 @@ static void fill_slots(const ss_run_t *run, const ss_item_t *item, const storsim
 
 static void run_call(ss_run_t *run, uint32_t index) {
     const ss_item_t *item = &run->program->items[index];
-    storsim_arg_t args[STORSIM_MAX_ARGS];
+    storsim_arg_t args[STORSIM_MAX_ARGS] = {{0}};
     ss_arena_t arena = {run->host, NULL};
     uint64_t result = 0;
     size_t bytes = item->operation.arg_count * sizeof args[0];
