@@ -260,6 +260,10 @@ SS_PERFORM(codec_source) {
     return storsim_codec_source(machine, CONTROLLER, ADDRESS, TAG, args[3].value, args[4].value);
 }
 
+#undef CONTROLLER
+#undef ADDRESS
+#undef TAG
+
 /* --- the table -------------------------------------------------------------------------------------------------------- */
 
 #define HDA(field) SS_MEMBER(storsim_hda_config_t, field)
