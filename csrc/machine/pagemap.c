@@ -1,12 +1,22 @@
 /* machine/pagemap.c: sparse page → value map in two levels.
  *
  *   groups: open addressing (linear probing, no deletion marks: a group that becomes empty is removed by back-shifting)
- *     key = page / 512 + 1;  leaf == NULL: all 512 pages have `uniform`;  else leaf[512], `filled` of them non-zero */
+ *     key = page / 512 + 1;  leaf == NULL: all 512 pages have `uniform`;  else leaf[512], `filled` of them non-zero
+ *   spans: [first, first + count) has `value`, sorted by address; for sets of SPAN_PAGES and more
+ *
+ * Invariant: a page has a value in its group or in a span, never in both. A set clears what the groups and spans say about its
+ * pages before it puts down its own, wherever that is. */
 #include "machine/pagemap.h"
 
 #include <string.h>
 
 #define GROUP_PAGES 512u
+#define SPAN_PAGES (UINT64_C(1) << 16)
+
+typedef struct ss_pagemap_span {
+    uint64_t first, count;
+    uint32_t value;
+} span_t;
 
 typedef struct ss_pagemap_group {
     uint64_t key; /* group number + 1; 0 = free place */
@@ -17,10 +27,7 @@ typedef struct ss_pagemap_group {
 } group_t;
 
 void ss_pagemap_init(ss_pagemap_t *map, ss_host_t *host) {
-    map->host = host;
-    map->groups = NULL;
-    map->capacity = 0;
-    map->used = 0;
+    *map = (ss_pagemap_t){.host = host};
 }
 
 void ss_pagemap_destroy(ss_pagemap_t *map) {
@@ -30,6 +37,7 @@ void ss_pagemap_destroy(ss_pagemap_t *map) {
         }
     }
     ss_release(map->host, map->groups);
+    ss_release(map->host, map->spans);
     ss_pagemap_init(map, map->host);
 }
 
@@ -59,7 +67,8 @@ static bool widen(ss_pagemap_t *map) {
     if (map->capacity > UINT32_MAX / 2) {
         return false;
     }
-    ss_pagemap_t bigger = {map->host, NULL, map->capacity != 0 ? map->capacity * 2 : 16, map->used};
+    ss_pagemap_t bigger = *map;
+    bigger.capacity = map->capacity != 0 ? map->capacity * 2 : 16;
     bigger.groups = ss_alloc_zeroed(map->host, bigger.capacity, sizeof(group_t));
     if (bigger.groups == NULL) {
         return false;
@@ -111,13 +120,110 @@ static void remove_group(ss_pagemap_t *map, group_t *group) {
     map->used--;
 }
 
+/* --- spans ---------------------------------------------------------------------------------------------------------- */
+
+/* Index of the first span that ends above the page. */
+static uint32_t span_at(const ss_pagemap_t *map, uint64_t page) {
+    uint32_t low = 0, high = map->span_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->spans[middle].first + map->spans[middle].count > page) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* Room for the spans that a set of some pages can add: the new one, and one where it cuts another in two. */
+static bool pledge(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    bool again = map->pledged != 0 && map->pledged_page == page && map->pledged_count == count;
+    if (again || (map->span_count == 0 && count < SPAN_PAGES)) {
+        return true;
+    }
+    uint32_t needed = map->span_count + map->pledged + 2;
+    if (needed > map->span_capacity) {
+        span_t *spans = ss_alloc_zeroed(map->host, (size_t)needed * 2, sizeof *spans);
+        if (spans == NULL) {
+            return false;
+        }
+        if (map->span_count != 0) {
+            memcpy(spans, map->spans, map->span_count * sizeof *spans);
+        }
+        ss_release(map->host, map->spans);
+        map->spans = spans;
+        map->span_capacity = needed * 2;
+    }
+    map->pledged += 2;
+    map->pledged_page = page;
+    map->pledged_count = count;
+    return true;
+}
+
+static void insert_span(ss_pagemap_t *map, uint32_t at, span_t span) {
+    memmove(&map->spans[at + 1], &map->spans[at], (map->span_count - at) * sizeof span);
+    map->spans[at] = span;
+    map->span_count++;
+}
+
+/* Gives the parts of spans in [page, page + count) another value, 0: none; of all spans, or of those that have `from`. False: a
+ * span would have to be cut and there is no room. */
+static bool change_spans(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to) {
+    uint64_t end = page + count;
+    for (uint32_t i = span_at(map, page); i < map->span_count && map->spans[i].first < end; i++) {
+        span_t whole = map->spans[i], part = whole;
+        uint64_t whole_end = whole.first + whole.count;
+        if (from != 0 && whole.value != from) {
+            continue;
+        }
+        part.first = page > whole.first ? page : whole.first;
+        part.count = (end < whole_end ? end : whole_end) - part.first;
+        part.value = to;
+        uint32_t before = part.first > whole.first, after = part.first + part.count < whole_end;
+        uint32_t pieces = before + after + (to != 0);
+        if (pieces > 1 && map->span_count + pieces - 1 > map->span_capacity) {
+            return false;
+        }
+        memmove(&map->spans[i + pieces], &map->spans[i + 1], (map->span_count - i - 1) * sizeof whole);
+        map->span_count = map->span_count + pieces - 1;
+        if (before) {
+            map->spans[i++] = (span_t){whole.first, part.first - whole.first, whole.value};
+        }
+        if (to != 0) {
+            map->spans[i++] = part;
+        }
+        if (after) {
+            map->spans[i++] = (span_t){part.first + part.count, whole_end - part.first - part.count, whole.value};
+        }
+        i--;
+    }
+    return true;
+}
+
+/* Without spans and promises there is no list. */
+static void trim_spans(ss_pagemap_t *map) {
+    if (map->span_count == 0 && map->pledged == 0) {
+        ss_release(map->host, map->spans);
+        map->spans = NULL;
+        map->span_capacity = 0;
+    }
+}
+
 uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page) {
     const group_t *group = lookup(map, page / GROUP_PAGES + 1);
-    if (group == NULL) {
-        return 0;
+    uint32_t value = 0;
+    if (group != NULL) {
+        value = group->leaf != NULL ? group->leaf[page % GROUP_PAGES] : group->uniform;
     }
-    return group->leaf != NULL ? group->leaf[page % GROUP_PAGES] : group->uniform;
+    if (value == 0 && map->span_count != 0) {
+        uint32_t at = span_at(map, page);
+        value = at < map->span_count && map->spans[at].first <= page ? map->spans[at].value : 0;
+    }
+    return value;
 }
+
+/* --- groups --------------------------------------------------------------------------------------------------------- */
 
 /* A leaf is needed unless the whole group gets one value. */
 static bool prepare(ss_pagemap_t *map, uint64_t key, bool whole) {
@@ -157,7 +263,20 @@ storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t c
     if (count == 0) {
         return STORSIM_OK;
     }
+    if (!pledge(map, page, count)) {
+        return STORSIM_NO_MEMORY;
+    }
+    if (count >= SPAN_PAGES) {
+        return STORSIM_OK;
+    }
     uint64_t first = page / GROUP_PAGES, last = (page + count - 1) / GROUP_PAGES;
+    if (first == last && count < GROUP_PAGES) { /* mostly: a few pages of a group that has others */
+        group_t *group = lookup(map, first + 1);
+        if (group != NULL && group->leaf != NULL) {
+            group->promised = true;
+            return STORSIM_OK;
+        }
+    }
     for (uint64_t number = first; number <= last; number++) {
         uint64_t start = number * GROUP_PAGES;
         bool whole = page <= start && page + count >= start + GROUP_PAGES;
@@ -187,6 +306,64 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
     }
 }
 
+/* Sets the pages of one group to a value. False: out of memory. */
+static bool set_in_group(ss_pagemap_t *map, uint64_t number, uint64_t from, uint64_t to, uint32_t value) {
+    group_t *group = lookup(map, number + 1);
+    if (group == NULL) {
+        return true;
+    }
+    if (group->leaf == NULL && !(from == 0 && to == GROUP_PAGES)) {
+        /* Only clearing part of a uniform group comes here; without memory for a leaf it would have to fail, so
+         * partial clears of groups that were set whole are refused by the interface's users: blocks go whole. */
+        if (!prepare(map, number + 1, false)) {
+            return false;
+        }
+        group = lookup(map, number + 1);
+    }
+    write_group(map, group, from, to, value);
+    if (group->leaf != NULL ? group->filled == 0 : group->uniform == 0) {
+        remove_group(map, group);
+    }
+    return true;
+}
+
+static bool set_groups(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
+    uint64_t end = page + count;
+    for (uint64_t at = page; at < end;) {
+        uint64_t number = at / GROUP_PAGES, start = number * GROUP_PAGES;
+        uint64_t to = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
+        if (!set_in_group(map, number, at - start, to, value)) {
+            return false;
+        }
+        at = start + to;
+    }
+    return true;
+}
+
+/* Clears what groups say about a span's pages, going by the groups there are. */
+static bool clear_groups(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    uint64_t first = page / GROUP_PAGES, last = (page + count - 1) / GROUP_PAGES;
+    for (uint32_t i = 0; i < map->capacity;) {
+        uint64_t number = map->groups[i].key - 1, start = number * GROUP_PAGES;
+        if (map->groups[i].key == 0 || number < first || number > last) {
+            i++;
+            continue;
+        }
+        uint64_t from = page > start ? page - start : 0;
+        uint64_t to = page + count - start < GROUP_PAGES ? page + count - start : GROUP_PAGES;
+        if (!set_in_group(map, number, from, to, 0)) {
+            return false;
+        }
+        i += map->groups[i].key == number + 1; /* another may have moved up */
+    }
+    return true;
+}
+
+/* Are the groups of the range fewer than all there are? */
+static bool few(const ss_pagemap_t *map, uint64_t count) {
+    return count / GROUP_PAGES <= map->capacity;
+}
+
 storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
     if (count == 0) {
         return STORSIM_OK;
@@ -197,48 +374,63 @@ storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count
             return status;
         }
     }
-    uint64_t end = page + count;
-    for (uint64_t at = page; at < end;) {
-        uint64_t number = at / GROUP_PAGES, start = number * GROUP_PAGES;
-        uint64_t to = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
-        group_t *group = lookup(map, number + 1);
-        if (group != NULL) {
-            if (group->leaf == NULL && !(at == start && to == GROUP_PAGES)) {
-                /* Only clearing part of a uniform group comes here; without memory for a leaf it would have to fail, so
-                 * partial clears of groups that were set whole are refused by the interface's users: blocks go whole. */
-                if (!prepare(map, number + 1, false)) {
-                    return STORSIM_NO_MEMORY;
-                }
-                group = lookup(map, number + 1);
-            }
-            write_group(map, group, at - start, to, value);
-            drop_if_empty(map, number + 1);
-        }
-        at = start + to;
+    if (map->span_count != 0 && !change_spans(map, page, count, 0, 0)) {
+        return STORSIM_NO_MEMORY;
     }
-    return STORSIM_OK;
+    bool done;
+    if (count < SPAN_PAGES) {
+        done = set_groups(map, page, count, value);
+    } else {
+        done = few(map, count) ? set_groups(map, page, count, 0) : clear_groups(map, page, count);
+        if (done && value != 0) {
+            insert_span(map, span_at(map, page), (span_t){page, count, value});
+        }
+    }
+    if (value != 0) {
+        map->pledged -= map->pledged >= 2 ? 2 : map->pledged;
+        map->pledged_count = 0;
+    }
+    trim_spans(map);
+    return done ? STORSIM_OK : STORSIM_NO_MEMORY;
+}
+
+/* Sets those of the pages [from_page, to_page) of a group that are `from` to `to`. */
+static void replace_in_group(ss_pagemap_t *map, group_t *group, uint64_t from_page, uint64_t to_page, uint32_t from, uint32_t to) {
+    if (group->leaf == NULL) {
+        group->uniform = group->uniform == from ? to : group->uniform; /* one set covered it, so it goes as a whole */
+    }
+    for (uint64_t i = from_page; group->leaf != NULL && i < to_page; i++) {
+        if (group->leaf[i] == from) {
+            group->leaf[i] = to;
+            group->filled -= to == 0;
+        }
+    }
+    if (group->leaf != NULL ? group->filled == 0 : group->uniform == 0) {
+        remove_group(map, group);
+    }
 }
 
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to) {
     uint64_t end = page + count;
-    for (uint64_t at = page; at < end;) {
+    if (map->span_count != 0) {
+        (void)change_spans(map, page, count, from, to); /* what has `from` lies inside: nothing is cut */
+        trim_spans(map);
+    }
+    for (uint64_t at = page; few(map, count) && at < end;) {
         uint64_t number = at / GROUP_PAGES, start = number * GROUP_PAGES;
         uint64_t stop = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
         group_t *group = lookup(map, number + 1);
-        if (group != NULL && group->leaf == NULL) {
-            if (group->uniform == from) {
-                group->uniform = to; /* uniform means one set covered it, so it goes as a whole */
-                drop_if_empty(map, number + 1);
-            }
-        } else if (group != NULL) {
-            for (uint64_t i = at - start; i < stop; i++) {
-                if (group->leaf[i] == from) {
-                    group->leaf[i] = to;
-                    group->filled -= to == 0;
-                }
-            }
-            drop_if_empty(map, number + 1);
+        if (group != NULL) {
+            replace_in_group(map, group, at - start, stop, from, to);
         }
         at = start + stop;
+    }
+    for (uint32_t i = 0; !few(map, count) && i < map->capacity;) {
+        uint64_t key = map->groups[i].key, start = (key - 1) * GROUP_PAGES;
+        if (key != 0 && start + GROUP_PAGES > page && start < end) {
+            uint64_t first = page > start ? page - start : 0, stop = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
+            replace_in_group(map, &map->groups[i], first, stop, from, to);
+        }
+        i += map->groups[i].key == key;
     }
 }

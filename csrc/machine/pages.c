@@ -134,7 +134,7 @@ storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *r
     }
     ss_segment_t *segment = &pages->segments[placed.segment];
     uint64_t offset = placed.first_pfn - segment->base;
-    if (ss_segment_reserve(pages->host, segment, offset, count) != STORSIM_OK) {
+    if (ss_segment_reserve(pages->host, segment, offset, count, true) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
     ss_segment_take(segment, offset, count);
@@ -184,7 +184,7 @@ storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_
         }
     }
     for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
-        if (ss_segment_reserve(pages->host, part.segment, part.offset, part.count) != STORSIM_OK) {
+        if (ss_segment_reserve(pages->host, part.segment, part.offset, part.count, false) != STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
     }

@@ -16,7 +16,6 @@ storsim_status_t ss_segment_init(ss_host_t *host, ss_segment_t *segment, uint64_
     }
     for (uint32_t i = 0; i < segment->mid_count; i++) {
         ss_mid_ref_t *ref = &segment->mids[i];
-        ref->summary = ss_summary_untouched(segment, (uint64_t)i << SS_MID_SHIFT, SS_MID_PAGES);
         ref->bound = SS_SMALL;
     }
     return STORSIM_OK;
@@ -26,12 +25,14 @@ void ss_segment_release(ss_host_t *host, ss_segment_t *segment) {
     for (uint32_t i = 0; segment->mids != NULL && i < segment->mid_count; i++) {
         ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
-            ss_release(host, mid->chunks[j].chunk);
+            ss_release(host, mid->chunks[j] != segment->full ? mid->chunks[j] : NULL);
         }
         ss_release(host, mid);
     }
     ss_release(host, segment->mids);
     ss_release(host, segment->front);
+    ss_release(host, segment->full);
+    segment->full = NULL;
     segment->mids = NULL;
     segment->front = NULL;
 }
@@ -46,23 +47,40 @@ static ss_mid_t *mid_create(ss_host_t *host, const ss_segment_t *segment, uint32
     }
     mid->count = count;
     for (uint32_t i = 0; i < count; i++) {
-        ss_chunk_ref_t *ref = &mid->chunks[i];
-        ref->summary = ss_summary_untouched(segment, start + ((uint64_t)i << SS_CHUNK_SHIFT), SS_CHUNK_PAGES);
         mid->bound[i] = SS_SMALL;
         mid->block_bound[i / 32] = SS_SMALL;
     }
     return mid;
 }
 
-/* Sets or clears the bits of [from, to) of a chunk. */
-static inline void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, bool busy) {
-    while (from < to) {
-        uint32_t word = from >> SS_WORD_SHIFT, bit = from & 63, room = 64 - bit;
-        uint32_t count = to - from < room ? to - from : room;
-        uint64_t mask = ss_low_mask(count) << bit;
-        chunk->busy[word] = busy ? chunk->busy[word] | mask : chunk->busy[word] & ~mask;
-        from += count;
+static inline void mark_word(ss_chunk_t *chunk, uint32_t word, uint64_t pages, bool busy) {
+    uint64_t bit = UINT64_C(1) << word % 64, *open = &chunk->open[word / 64];
+    chunk->busy[word] = busy ? chunk->busy[word] | pages : chunk->busy[word] & ~pages;
+    *open = chunk->busy[word] == 0 ? *open | bit : *open & ~bit;
+}
+
+/* Sets or clears the bits of [from, to) of a chunk; from < to. */
+static void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, bool busy) {
+    uint32_t word = from / 64, last = (to - 1) / 64;
+    uint64_t low = ~UINT64_C(0) << from % 64, high = ss_low_mask((to - 1) % 64 + 1);
+    if (word == last) {
+        mark_word(chunk, word, low & high, busy);
+        return;
     }
+    mark_word(chunk, word, low, busy);
+    mark_word(chunk, last, high, busy);
+    memset(&chunk->busy[word + 1], busy ? 0xFF : 0, (last - word - 1) * sizeof chunk->busy[0]);
+    for (word++; word < last;) { /* up to 64 words share one of the open words */
+        uint32_t end = (word | 63) + 1 < last ? (word | 63) + 1 : last;
+        uint64_t bits = ss_low_mask(end - word) << word % 64, *open = &chunk->open[word / 64];
+        *open = busy ? *open & ~bits : *open | bits;
+        word = end;
+    }
+}
+
+/* Pages of a chunk that belong to the segment. */
+static uint32_t chunk_pages(const ss_segment_t *segment, uint64_t start) {
+    return (uint32_t)(ss_min_u64(start + SS_CHUNK_PAGES, segment->end) - ss_max_u64(start, segment->head));
 }
 
 /* Tells a chunk which word lies above its last. */
@@ -75,7 +93,7 @@ static void link_above(const ss_segment_t *segment, ss_chunk_t *chunk) {
 
 static void relink_below(const ss_segment_t *segment, uint64_t start) {
     ss_chunk_t *below = start > 0 ? ss_chunk_at(segment, (start >> SS_CHUNK_SHIFT) - 1) : NULL;
-    if (below != NULL) {
+    if (below != NULL && below != segment->full) {
         link_above(segment, below);
     }
 }
@@ -96,7 +114,7 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
     }
     chunk->base = segment->base + start;
     chunk->mid = &segment->mids[start >> SS_MID_SHIFT];
-    chunk->ref = &chunk->mid->mid->chunks[start >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    memset(chunk->open, 0xFF, sizeof chunk->open);
     chunk->outer = &chunk->mid->mid->bound[start >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
     if (start < segment->head) {
         chunk_mark(chunk, 0, (uint32_t)(segment->head - start), true);
@@ -104,8 +122,8 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
     if (start + SS_CHUNK_PAGES > segment->end) {
         chunk_mark(chunk, (uint32_t)(segment->end - start), (uint32_t)SS_CHUNK_PAGES, true);
     }
-    chunk->stale = UINT32_MAX;
-    chunk->free = ss_summary_untouched(segment, start, SS_CHUNK_PAGES).longest;
+    chunk->longest = UINT32_MAX;
+    chunk->free = chunk_pages(segment, start);
     memset(chunk->bound, SS_SMALL, sizeof chunk->bound);
     memset(chunk->group_bound, SS_SMALL, sizeof chunk->group_bound);
     /* Words without a page of the map: a search need not find that out one by one, which on small maps took longer than all the rest. */
@@ -130,21 +148,22 @@ static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t 
         if (mid->mid == NULL) {
             continue;
         }
-        ss_chunk_ref_t *ref = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
-        ss_summary_t all = ss_summary_untouched(segment, at, SS_CHUNK_PAGES);
-        if (ref->chunk != NULL && ref->chunk->free == all.longest) {
+        ss_chunk_t **chunk = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        if (*chunk != NULL && (*chunk)->free == chunk_pages(segment, at)) {
             set_bounds_untouched(mid, (uint32_t)(at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)));
-            ss_release(host, ref->chunk);
-            ref->chunk = NULL;
-            ref->summary = all;
-            ref->stale = false;
+            ss_release(host, *chunk);
+            *chunk = NULL;
             relink_below(segment, at);
         }
     }
 }
 
-storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count) {
-    uint64_t end = offset + count, at = offset & ~(SS_CHUNK_PAGES - 1);
+/* Does [offset, end) cover the chunk at `at`, and the chunk lie inside the segment? */
+static inline bool covers(uint64_t offset, uint64_t end, uint64_t at) {
+    return offset <= at && end - at >= SS_CHUNK_PAGES;
+}
+
+static storsim_status_t reserve_common(ss_host_t *host, ss_segment_t *segment, bool full) {
     if (segment->front == NULL) {
         segment->front = ss_alloc_zeroed(host, 1, sizeof *segment->front);
         if (segment->front == NULL) {
@@ -152,19 +171,36 @@ storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint
         }
         memset(segment->front->limit, 0xFF, sizeof segment->front->limit); /* nothing known */
     }
+    if (full && segment->full == NULL) {
+        segment->full = ss_alloc_zeroed(host, 1, sizeof *segment->full);
+        if (segment->full == NULL) {
+            return STORSIM_NO_MEMORY;
+        }
+        memset(segment->full->busy, 0xFF, sizeof segment->full->busy);
+        segment->full->edge = ~UINT64_C(0);
+        segment->full->above = &segment->full->edge;
+        segment->full->outer = &segment->full->group_bound[0]; /* 0 */
+    }
+    return STORSIM_OK;
+}
+
+storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count, bool block) {
+    uint64_t end = offset + count, at = offset & ~(SS_CHUNK_PAGES - 1);
+    if (reserve_common(host, segment, block && count >= SS_CHUNK_PAGES) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
     for (; at < end; at += SS_CHUNK_PAGES) {
         uint32_t index = (uint32_t)(at >> SS_MID_SHIFT);
         ss_mid_ref_t *mid = &segment->mids[index];
         if (mid->mid == NULL && (mid->mid = mid_create(host, segment, index)) == NULL) {
             goto fail;
         }
-        ss_chunk_ref_t *ref = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
-        if (ref->chunk == NULL) {
-            if ((ref->chunk = chunk_create(host, segment, at)) == NULL) {
+        ss_chunk_t **chunk = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        if (*chunk == NULL && !(block && covers(offset, end, at))) {
+            if ((*chunk = chunk_create(host, segment, at)) == NULL) {
                 goto fail;
             }
-            ref->stale = mid->stale = true;
-            link_above(segment, ref->chunk);
+            link_above(segment, *chunk);
             relink_below(segment, at);
         }
     }
@@ -174,25 +210,30 @@ fail:
     return STORSIM_NO_MEMORY;
 }
 
-/* Groups [from, to] of a chunk have changed. If they were stale already, so are all above. */
-static inline void mark_stale(ss_mid_ref_t *mid, ss_chunk_ref_t *ref, uint32_t from, uint32_t to) {
-    uint32_t groups = (uint32_t)(ss_low_mask(to + 1) & ~ss_low_mask(from));
-    if ((groups & ~ref->chunk->stale) != 0) {
-        ref->chunk->stale |= groups;
-        ref->stale = true;
-        mid->stale = true;
+/* Puts the full chunk in the place of an untouched one, or takes it away. */
+static void set_full(ss_segment_t *segment, uint64_t at, bool full) {
+    ss_mid_ref_t *mid = &segment->mids[at >> SS_MID_SHIFT];
+    uint32_t index = (uint32_t)(at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
+    mid->mid->chunks[index] = full ? segment->full : NULL;
+    if (full) {
+        mid->mid->bound[index] = 0;
+    } else {
+        set_bounds_untouched(mid, index);
     }
+    relink_below(segment, at);
 }
 
 static inline void segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy) {
     while (count > 0) {
-        ss_mid_ref_t *mid = &segment->mids[offset >> SS_MID_SHIFT];
-        ss_chunk_ref_t *ref = &mid->mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        ss_chunk_t *chunk = ss_chunk_at(segment, offset >> SS_CHUNK_SHIFT);
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         uint32_t length = (uint32_t)ss_min_u64(SS_CHUNK_PAGES - from, count);
-        chunk_mark(ref->chunk, from, from + length, busy);
-        mark_stale(mid, ref, from >> SS_GROUP_SHIFT, (from + length - 1) >> SS_GROUP_SHIFT);
-        ref->chunk->free = busy ? ref->chunk->free - length : ref->chunk->free + length;
+        if (chunk == (busy ? NULL : segment->full)) {
+            set_full(segment, offset, busy);
+        } else {
+            chunk_mark(chunk, from, from + length, busy);
+            chunk->free = busy ? chunk->free - length : chunk->free + length;
+        }
         offset += length;
         count -= length;
     }
@@ -225,10 +266,10 @@ bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count
         const ss_mid_t *mid = segment->mids[offset >> SS_MID_SHIFT].mid;
         uint64_t unit = mid == NULL ? SS_MID_PAGES : SS_CHUNK_PAGES;
         uint64_t length = ss_min_u64(unit - (offset & (unit - 1)), count);
-        const ss_chunk_t *chunk =
-            mid == NULL ? NULL : mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)].chunk;
+        const ss_chunk_t *chunk = mid == NULL ? NULL : mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
-        if (chunk == NULL ? busy : !chunk_all(chunk, from, from + (uint32_t)length, busy)) {
+        bool known = chunk == NULL || chunk == segment->full; /* all free, or all busy */
+        if (known ? busy == (chunk == NULL) : !chunk_all(chunk, from, from + (uint32_t)length, busy)) {
             return false;
         }
         offset += length;
@@ -257,14 +298,13 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
             offset += left;
             continue;
         }
-        const ss_chunk_ref_t *ref = &mid->mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        const ss_chunk_t *chunk = mid->mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         left = ss_min_u64(SS_CHUNK_PAGES - from, left);
-        if (ref->chunk == NULL) {
+        if (chunk == NULL) {
             free += left;
         } else {
-            free +=
-                left == SS_CHUNK_PAGES ? ref->chunk->free : chunk_count_free(ref->chunk, from, from + (uint32_t)left);
+            free += left == SS_CHUNK_PAGES ? chunk->free : chunk_count_free(chunk, from, from + (uint32_t)left);
         }
         offset += left;
     }

@@ -46,24 +46,6 @@ SS_INLINE uint64_t starts_in_word(uint64_t free, uint32_t length) {
     return free;
 }
 
-/* Summaries of the groups in the mask are stale, and those above; these are already if another group's is. */
-SS_ASIDE void first_change(ss_chunk_t *chunk) {
-    chunk->ref->stale = true;
-    chunk->mid->stale = true;
-}
-
-SS_INLINE void changed(ss_chunk_t *chunk, uint32_t groups) {
-    uint32_t stale = chunk->stale;
-    chunk->stale = stale | groups;
-    if (stale == 0) {
-        first_change(chunk);
-    }
-}
-
-SS_INLINE uint32_t group_of(uint32_t at) {
-    return UINT32_C(1) << at / 32;
-}
-
 /* Busy bits of the word above word `at` of a chunk. */
 SS_INLINE uint64_t busy_above(const ss_chunk_t *chunk, uint32_t at) {
     const uint64_t *above = &chunk->busy[at] + 1;
@@ -80,15 +62,14 @@ SS_INLINE void settle(ss_chunk_t *chunk, uint32_t at, uint64_t above) {
  */
 SS_INLINE void take_at(ss_chunk_t *chunk, uint32_t at, uint32_t bit, uint32_t length, uint64_t above) {
     uint64_t block = ones(length);
-    uint32_t groups = group_of(at);
     chunk->busy[at] |= block << bit;
+    chunk->open[at / 64] &= ~(UINT64_C(1) << at % 64);
     if (bit + length > 64) {
         above = chunk->busy[at + 1] |= block >> (64 - bit);
-        groups |= group_of(at + 1);
+        chunk->open[(at + 1) / 64] &= ~(UINT64_C(1) << (at + 1) % 64);
     }
-    settle(chunk, at, above);
     chunk->free -= length;
-    changed(chunk, groups);
+    settle(chunk, at, above);
 }
 
 /* Highest start in a word, in *bit; false when it holds no stretch so long. */
@@ -135,7 +116,7 @@ SS_INLINE bool highest_stretch(const ss_segment_t *segment, uint32_t length, spo
             continue;
         }
         uint32_t index = block * 32 + ss_highest_bit(chunks);
-        ss_chunk_t *chunk = mid->chunks[index].chunk;
+        ss_chunk_t *chunk = mid->chunks[index];
         if (chunk == NULL) {
             return true;
         }
@@ -254,7 +235,7 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
         take_at(chunk, at, (uint32_t)(start & 63), fit->length, chunk->busy[at + 1]);
         return STORSIM_OK;
     }
-    if (ss_segment_reserve(pages->host, segment, start, fit->length) != STORSIM_OK) {
+    if (ss_segment_reserve(pages->host, segment, start, fit->length, true) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
     ss_segment_take(segment, start, fit->length);
@@ -373,9 +354,8 @@ SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t low
     }
     if (spill != 0) {
         ss_small_raise(segment, word + 1, ss_low_zeros(chunk->busy[at + 1]));
-        changed(chunk, group_of(at + 1));
     }
-    if (segment->front->memos) {
+    if (segment->front->classes != 0) {
         ss_small_touch(segment, word, low, stretch, last);
     }
 }
@@ -396,21 +376,23 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     }
     assert(ss_segment_all(segment, offset, count, true));
     ss_chunk_t *chunk =
-        segment->mids[offset >> SS_MID_SHIFT].mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)].chunk;
+        segment->mids[offset >> SS_MID_SHIFT].mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
     pages->free += count;
     chunk->free += length;
     if (spill) {
-        chunk->busy[at + 1] &= ~(block >> (64 - bit));
+        uint64_t next = chunk->busy[at + 1] &= ~(block >> (64 - bit));
+        chunk->open[(at + 1) / 64] |= (uint64_t)(next == 0) << (at + 1) % 64;
     }
     /* The stretch around the block: bit `from` of its word, and on up into the next. */
     uint64_t above = busy_above(chunk, at), busy = chunk->busy[at] &= ~(block << bit);
     uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
     uint32_t stretch = bit - from + ss_low_zeros(busy >> bit | above << 1 << (63 - bit));
     uint8_t bound = (uint8_t)(stretch < SS_SMALL ? stretch : SS_SMALL);
-    changed(chunk, group_of(at));
+    chunk->open[at / 64] |= (uint64_t)(busy == 0) << at % 64;
+    chunk->longest |= UINT32_C(0) - (bound >> 6); /* 64 or more: as far as is known there is no limit any more */
     chunk->bound[at] = chunk->bound[at] < bound ? bound : chunk->bound[at];
     raise_above(chunk, at / 32, bound);
-    if (from == 0 || spill || segment->front->memos) {
+    if (from == 0 || spill || segment->front->classes != 0) {
         finish_give(segment, chunk, offset - bit + from, stretch, offset + count - 1);
     }
 }

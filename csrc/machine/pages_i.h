@@ -4,20 +4,23 @@
  *     segment    pages one block may lie in                 segment 0  segment 1 | segment 2           segment 3
  *                (touching runs of two nodes form one segment only with allow_cross_node)
  *     mid        512 chunks, 2^25 pages (128 GiB)           NULL until a page of it is taken
- *     chunk      32 groups, 2^16 pages (256 MiB)            NULL until a page of it is taken
+ *     chunk      32 groups, 2^16 pages (256 MiB)            NULL until a page of it is taken, and shared by those that
+ *                                                           one block covers altogether: so a block of 1 TiB costs 4096
+ *                                                           pointers
  *     group      32 words, 2048 pages (8 MiB)
  *     word       64 pages, one bit each, 1 = busy
  *
  * A segment counts its pages from `base`, its first page rounded down to a chunk, so that a page's place in its word
  * and its group says how it is aligned. Pages of the first and last chunk outside the segment are busy for ever.
  *
- * Two records say where free pages are; both are repaired by the searches that read them, so a change costs O(1):
+ * Two records say where free pages are, besides the bits; all promises in them are kept by changes in O(1) and made
+ * sharper by the searches that read them:
  *
- *   summaries  of each mid, chunk and group: free pages at its low end, longest free run inside, free pages at its high
- *              end; or marked stale. They serve runs of any length and the policies that look at whole runs.
  *   bounds     of each word, group, chunk, block of 32 chunks and mid, one byte: no stretch of more free pages than
  *              that (counted up to 64) starts inside. Taking leaves them too high, a visit in vain lowers them, giving
  *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
+ *   open words one bit per word whose pages are all free, so that the sixteen of a chunk show its long runs; and per
+ *              chunk the length that none of its runs exceeds, as far as searches have found out (longest).
  *
  * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is
  * remembered: for each segment and some lengths a front, the word above which no legal place of the class starts, and
@@ -25,9 +28,9 @@
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
- *   2. a summary that is not stale is exact; if a unit is stale so are all above it
- *   3. no bound, front or memo denies a stretch or place that exists
- *   4. where mid or chunk is NULL all its pages inside the segment are free
+ *   2. a word's bit among the open words is 1 exactly if all its pages are free
+ *   3. no bound, longest, front or memo denies a stretch or place that exists
+ *   4. where mid or chunk is NULL all its pages inside the segment are free; nothing is written to the full chunk
  * Nothing here depends on history but the bits, the RANDOM generator and the last block given: bounds, fronts and memos
  * only shorten searches, so a restored map places as before. */
 #ifndef SS_PAGES_I_H
@@ -55,12 +58,6 @@
 #define SS_LENGTHS 8u /* kinds of lengths that fronts tell apart: from 1, 2, 3, 4, 6, 8, 16, 32 pages on */
 #define SS_CLASS_NONE 0xFFu
 
-typedef struct ss_summary {
-    uint32_t head;    /* free pages at the low end; the unit's size when all are free */
-    uint32_t longest; /* longest free run inside the unit */
-    uint32_t tail;    /* free pages at the high end */
-} ss_summary_t;
-
 /* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
 typedef struct ss_group_memo {
     uint32_t valid;
@@ -72,37 +69,28 @@ typedef struct ss_chunk {
     uint8_t group_bound[SS_CHUNK_GROUPS];
     uint64_t base;            /* pfn of bit 0 */
     const uint64_t *above;    /* busy bits of the word above the last: of the next chunk, or `edge` */
-    struct ss_chunk_ref *ref; /* what refers to this chunk, */
-    struct ss_mid_ref *mid;   /* … and to that */
+    struct ss_mid_ref *mid;   /* the mid it is in */
     uint8_t *outer;           /* bound of the chunk, in the mid */
     uint64_t edge;            /* the word above the last while no chunk holds it */
     uint32_t free;
-    uint32_t stale;      /* bit g: groups[g] is stale */
+    uint32_t longest;    /* no run inside the chunk is longer, unless it is 64 pages or shorter */
     uint32_t memo_valid; /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
     uint8_t memo_least[SS_CLASSES];
     uint8_t bound[SS_CHUNK_WORDS];
+    uint64_t open[SS_CHUNK_WORDS / 64];
     uint64_t busy[SS_CHUNK_WORDS];
-    ss_summary_t groups[SS_CHUNK_GROUPS];
     ss_group_memo_t memos[SS_CHUNK_GROUPS];
 } ss_chunk_t;
-
-typedef struct ss_chunk_ref {
-    ss_chunk_t *chunk;
-    ss_summary_t summary;
-    bool stale;
-} ss_chunk_ref_t;
 
 typedef struct ss_mid {
     uint32_t count;               /* chunks in it: 512, fewer at the end of the segment */
     uint8_t block_bound[32];      /* of 32 chunks; 16 used */
     uint8_t bound[SS_MID_CHUNKS]; /* of a chunk */
-    ss_chunk_ref_t chunks[];
+    ss_chunk_t *chunks[];
 } ss_mid_t;
 
 typedef struct ss_mid_ref {
     ss_mid_t *mid;
-    ss_summary_t summary;
-    bool stale;
     uint8_t bound;
 } ss_mid_ref_t;
 
@@ -110,7 +98,7 @@ typedef struct ss_mid_ref {
 typedef struct ss_front {
     uint32_t limit[SS_CLASSES][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be */
     uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
-    bool memos;                             /* a class or memo is in use, so frees have to tell */
+    uint32_t classes;                       /* bit c: a limit or memo of the class is in use, so frees have to tell */
 } ss_front_t;
 
 typedef struct ss_segment {
@@ -119,6 +107,7 @@ typedef struct ss_segment {
     uint64_t head, end;    /* first - base, first + pages - base */
     ss_mid_ref_t *mids;
     ss_front_t *front; /* NULL until a page of the segment is taken */
+    ss_chunk_t *full;  /* all busy: in place of each chunk that lies inside one block and had no other; NULL: none yet */
     uint32_t mid_count;
 } ss_segment_t;
 
@@ -161,28 +150,21 @@ struct ss_pages {
 
 storsim_status_t ss_segment_init(ss_host_t *host, ss_segment_t *segment, uint64_t first, uint64_t pages);
 void ss_segment_release(ss_host_t *host, ss_segment_t *segment);
-/* Creates the mids and chunks of [offset, offset + count). NO_MEMORY: those without busy pages there are gone again. */
-storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count);
-/* Takes or gives pages that were reserved before. */
+/* Creates the mids and chunks of [offset, offset + count), for a block that is given as a whole only those that it does not
+ * cover altogether. NO_MEMORY: those without busy pages there are gone again. */
+storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t count, bool block);
+/* Takes pages that were reserved before, gives pages that were taken; of a block all together. */
 void ss_segment_take(ss_segment_t *segment, uint64_t offset, uint64_t count);
 void ss_segment_give(ss_segment_t *segment, uint64_t offset, uint64_t count);
 bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy);
 uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uint64_t end);
 
-/* --- pages_summary.c ------------------------------------------------------------------------------------------------
- */
-
-/* Summary of a unit [start, start + size) of an untouched part of the segment. */
-ss_summary_t ss_summary_untouched(const ss_segment_t *segment, uint64_t start, uint64_t size);
-void ss_group_refresh(ss_chunk_t *chunk, uint32_t group);
-const ss_summary_t *ss_chunk_summary(ss_chunk_ref_t *ref);
-const ss_summary_t *ss_mid_summary(ss_mid_ref_t *ref);
-
 /* --- pages_search.c: free runs --------------------------------------------------------------------------------------
  */
 
 /* The lowest (highest) run of at least `length` free pages inside [low, high), as long as it is in there: *start, *end.
- * low >= head, high <= end of the segment, length >= 1. Complexity: units on the way, 32 to 512 per level. */
+ * low >= head, high <= end of the segment, length >= 1. Complexity: chunks on the way, and in those that may hold it groups (up
+ * to 126 pages) or open runs. */
 bool ss_first_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
                   uint64_t *end);
 bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint64_t length, uint64_t *start,
@@ -257,16 +239,9 @@ static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-static inline const ss_summary_t *ss_group_summary(ss_chunk_t *chunk, uint32_t group) {
-    if ((chunk->stale >> group & 1) != 0) {
-        ss_group_refresh(chunk, group);
-    }
-    return &chunk->groups[group];
-}
-
 static inline ss_chunk_t *ss_chunk_at(const ss_segment_t *segment, uint64_t chunk) {
     const ss_mid_t *mid = segment->mids[chunk / SS_MID_CHUNKS].mid;
-    return mid == NULL ? NULL : mid->chunks[chunk % SS_MID_CHUNKS].chunk;
+    return mid == NULL ? NULL : mid->chunks[chunk % SS_MID_CHUNKS];
 }
 
 #endif

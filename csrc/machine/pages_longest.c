@@ -150,7 +150,7 @@ static void sort_ascending(ss_page_extent_t *extents, uint32_t count) {
 static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *extents, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, extents[i].first_pfn)];
-        if (ss_segment_reserve(pages->host, segment, extents[i].first_pfn - segment->base, extents[i].pages) !=
+        if (ss_segment_reserve(pages->host, segment, extents[i].first_pfn - segment->base, extents[i].pages, true) !=
             STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }

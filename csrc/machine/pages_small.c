@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define RECORD_AFTER 4u /* misses before a search writes memos: most requests never do */
+#define LOW_CLASSES ((UINT32_C(1) << SS_ALIGNMENTS) - 1) /* the alignments */
 #define TOUCHED_MOST 4u /* touched words of a group that are looked at again and again before its memos are dropped */
 
 /* The word above. */
@@ -140,6 +141,9 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length) {
         chunk->bound[at] = bound;
         raise_above(chunk, at / 32, bound);
     }
+    if (chunk != NULL && bound == SS_SMALL) {
+        chunk->longest = UINT32_MAX;
+    }
 }
 
 /* Words [from, to) have become free altogether. */
@@ -148,8 +152,13 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
         uint64_t index = from / SS_CHUNK_WORDS, length = ss_min_u64(32 - from % 32, to - from);
         uint32_t at = (uint32_t)(from % SS_CHUNK_WORDS);
         ss_chunk_t *chunk = ss_chunk_at(segment, index);
+        if (chunk == NULL) { /* a block covered it: it is untouched again */
+            from += SS_CHUNK_WORDS - at;
+            continue;
+        }
         memset(&chunk->bound[at], SS_SMALL, (size_t)length);
         raise_above(chunk, at / 32, SS_SMALL);
+        chunk->longest = UINT32_MAX;
         from += length;
     }
 }
@@ -170,7 +179,7 @@ void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
     for (uint32_t i = fit->kinds_above; i < SS_LENGTHS; i++) {
         limit[i] = limit[i] < position ? limit[i] : (uint32_t)position;
     }
-    front->memos = true;
+    front->classes |= UINT32_C(1) << fit->class_index;
 }
 
 /* A search has found nothing legal in the group from word `limit` on. What it has seen for the length the memo speaks of
@@ -180,7 +189,7 @@ static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fi
     uint32_t c = fit->class_index, below = (uint32_t)ss_low_mask(limit), *touched = &memo->touched[touched_row(c)];
     bool known = holds(memo->valid, memo->least, fit), many = ss_ones(*touched & ~below) > TOUCHED_MOST;
     if (c >= SS_ALIGNMENTS && many) { /* the boundaries share their touched words: all forget */
-        memo->valid &= (uint32_t)ss_low_mask(SS_ALIGNMENTS);
+        memo->valid &= LOW_CLASSES;
         *touched = 0;
         known = false;
     }
@@ -208,17 +217,28 @@ static const uint32_t kinds_up_to[2 * SS_LENGTHS - 1] = {
     UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
 };
 
+/* The memos of words [from, to], of one group of a chunk. */
+static inline void touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes) {
+    uint32_t *touched = chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched;
+    uint32_t bits = UINT32_MAX >> (31 - to % 32) & UINT32_MAX << from % 32;
+    for (uint32_t left = classes & LOW_CLASSES; left != 0; left &= left - 1) {
+        touched[ss_low_zeros(left)] |= bits;
+    }
+    touched[SS_ALIGNMENTS] |= bits;
+    chunk->memo_valid &= LOW_CLASSES & ~classes;
+}
+
 void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
     ss_front_t *front = segment->front;
-    uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, classes = 63 - ss_high_zeros((low - 1) ^ last);
+    uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, power = 63 - ss_high_zeros((low - 1) ^ last);
+    uint32_t classes = front->classes & (uint32_t)ss_low_mask(power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS);
     const uint32_t *kinds = &kinds_up_to[SS_LENGTHS - 1 - kind_of((uint32_t)ss_min_u64(length, SS_SMALL))];
     uint32_t most[SS_LENGTHS];
     for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
         most[kind] = kinds[kind] & position;
     }
-    classes = classes < SS_ALIGNMENTS ? classes : SS_ALIGNMENTS;
-    for (uint32_t i = 0; i < classes; i++) {
-        uint32_t *limit = front->limit[i];
+    for (uint32_t left = classes; left != 0; left &= left - 1) {
+        uint32_t *limit = front->limit[ss_low_zeros(left)];
         for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
             limit[kind] = limit[kind] > most[kind] ? limit[kind] : most[kind];
         }
@@ -226,15 +246,9 @@ void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t
     front->touched = front->touched > position ? front->touched : position;
     for (uint64_t from = word - (word > 0), until; from < position; from = until + 1) {
         ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
-        until = ss_min_u64(from | 31, position - 1);
+        until = ss_min_u64(from | (chunk != NULL ? 31 : SS_CHUNK_WORDS - 1), position - 1);
         if (chunk != NULL) {
-            uint32_t *touched = chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched;
-            uint32_t bits = UINT32_MAX >> (31 - until % 32) & UINT32_MAX << from % 32;
-            for (uint32_t i = 0; i < classes; i++) {
-                touched[i] |= bits;
-            }
-            touched[SS_ALIGNMENTS] |= bits;
-            chunk->memo_valid &= (uint32_t)ss_low_mask(SS_ALIGNMENTS) & ~(uint32_t)ss_low_mask(classes);
+            touch_memos(chunk, (uint32_t)from % SS_CHUNK_WORDS, (uint32_t)until % SS_CHUNK_WORDS, classes);
         }
     }
 }
@@ -306,7 +320,7 @@ static void leave_group(scan_t *scan) {
         ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->group / SS_CHUNK_GROUPS);
         if (chunk != NULL) {
             remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, 0);
-            scan->segment->front->memos = true;
+            scan->segment->front->classes |= UINT32_C(1) << scan->fit->class_index;
         }
     }
 }
@@ -316,7 +330,7 @@ static void leave_chunk(scan_t *scan) {
         ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->chunk);
         if (chunk != NULL) {
             remember_chunk(chunk, scan->fit);
-            scan->segment->front->memos = true;
+            scan->segment->front->classes |= UINT32_C(1) << scan->fit->class_index;
         }
     }
 }
@@ -345,7 +359,7 @@ static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
     }
     if (scan->group_covered && record && chunk != NULL) {
         remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, (uint32_t)(scan->word % 32) + 1);
-        scan->segment->front->memos = true;
+        scan->segment->front->classes |= UINT32_C(1) << scan->fit->class_index;
     }
     scan->class_whole = scan->group_covered = scan->chunk_covered = false;
 }
@@ -462,7 +476,7 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
     if (below > 0) {
         ss_small_raise(segment, first - 1, below + length);
     }
-    if (segment->front->memos) {
+    if (segment->front->classes != 0) {
         ss_small_touch(segment, first, 64 * first + from - below, below + length, offset + count - 1);
     }
 }

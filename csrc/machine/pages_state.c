@@ -74,60 +74,41 @@ void ss_pages_walk(ss_pages_t *pages, ss_codec_t *codec) {
 /* --- self-check
  * ------------------------------------------------------------------------------------------------------------ */
 
-static bool same(const ss_summary_t *a, const ss_summary_t *b) {
-    return a->head == b->head && a->longest == b->longest && a->tail == b->tail;
-}
-
 /* A chunk against its bits. *free receives its free pages. */
-static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_ref_t *ref, uint64_t start, uint64_t *free) {
-    uint64_t low = ss_max_u64(start, segment->head), high = ss_min_u64(start + SS_CHUNK_PAGES, segment->end);
+static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t start, uint64_t *free) {
+    uint64_t low = ss_max_u64(start, segment->head), high = ss_min_u64(start + SS_CHUNK_PAGES, segment->end), run = 0;
     size_t broken = 0;
-    if (ref->chunk == NULL) {
+    if (chunk == NULL) {
         *free = high - low;
-        broken += ref->stale || ref->summary.longest != high - low;
-        return broken;
-    }
-    ss_chunk_t copy = *ref->chunk;
-    ss_chunk_ref_t fresh = {&copy, {0, 0, 0}, true};
-    copy.stale = UINT32_MAX;
-    ss_summary_t exact = *ss_chunk_summary(&fresh);
-    broken += !ref->stale && !same(&exact, &ref->summary);
-    broken += !ref->stale && ref->chunk->stale != 0;
-    for (uint32_t group = 0; group < SS_CHUNK_GROUPS; group++) {
-        broken += (ref->chunk->stale >> group & 1) == 0 && !same(&copy.groups[group], &ref->chunk->groups[group]);
+        return 0;
     }
     *free = 0;
     for (uint64_t word = 0; word < SS_CHUNK_WORDS; word++) {
-        uint64_t first = start + (word << SS_WORD_SHIFT), outside = ~UINT64_C(0);
+        uint64_t first = start + (word << SS_WORD_SHIFT), outside = ~UINT64_C(0), busy = chunk->busy[word];
         if (first < high && first + 64 > low) {
             outside = first < low ? ss_low_mask((uint32_t)(low - first)) : 0;
             outside |= first + 64 > high ? ~ss_low_mask((uint32_t)(high - first)) : 0;
         }
-        broken += ss_ones(~copy.busy[word] & outside);
-        *free += ss_ones(~copy.busy[word]);
+        broken += ss_ones(~busy & outside);
+        *free += ss_ones(~busy);
+        run += ss_low_zeros(busy); /* a run that counts here is longer than a word */
+        broken += run > chunk->longest && run > SS_SMALL;
+        run = busy == 0 ? run : ss_high_zeros(busy);
+        broken += (chunk->open[word / 64] >> word % 64 & 1) != (busy == 0);
     }
-    return broken + (*free != ref->chunk->free);
+    return broken + (*free != chunk->free);
 }
 
-static size_t check_mid(const ss_segment_t *segment, ss_mid_ref_t *ref, uint64_t start, uint64_t *free) {
-    uint64_t low = ss_max_u64(start, segment->head), high = ss_min_u64(start + SS_MID_PAGES, segment->end);
+static size_t check_mid(const ss_segment_t *segment, const ss_mid_t *mid, uint64_t start, uint64_t *free) {
     size_t broken = 0;
     *free = 0;
-    if (ref->mid == NULL) {
-        *free = high - low;
-        broken += ref->stale || ref->summary.longest != high - low;
-        return broken;
+    if (mid == NULL) {
+        *free = ss_min_u64(start + SS_MID_PAGES, segment->end) - ss_max_u64(start, segment->head);
     }
-    for (uint32_t i = 0; i < ref->mid->count; i++) {
+    for (uint32_t i = 0; mid != NULL && i < mid->count; i++) {
         uint64_t part = 0;
-        broken += check_chunk(segment, &ref->mid->chunks[i], start + ((uint64_t)i << SS_CHUNK_SHIFT), &part);
-        broken += !ref->stale && ref->mid->chunks[i].stale;
+        broken += check_chunk(segment, mid->chunks[i], start + ((uint64_t)i << SS_CHUNK_SHIFT), &part);
         *free += part;
-    }
-    if (!ref->stale) {
-        ss_mid_ref_t fresh = *ref;
-        fresh.stale = true;
-        broken += !same(ss_mid_summary(&fresh), &ref->summary);
     }
     return broken;
 }
@@ -141,7 +122,7 @@ size_t ss_pages_check(const ss_pages_t *pages) {
         broken += ss_small_check(segment);
         for (uint32_t j = 0; j < segment->mid_count; j++) {
             uint64_t part = 0;
-            broken += check_mid(segment, &segment->mids[j], (uint64_t)j << SS_MID_SHIFT, &part);
+            broken += check_mid(segment, segment->mids[j].mid, (uint64_t)j << SS_MID_SHIFT, &part);
             free += part;
         }
     }

@@ -56,6 +56,71 @@ static void against_array(uint64_t seed) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
+/* Ranges so long that they are kept as spans, short ones beside and inside them, and what frees do: clear, and replace. */
+static void spans_against_array(uint64_t seed) {
+    enum { MANY = 1 << 19 };
+    static uint32_t plain[MANY];
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    ss_pagemap_t map;
+    ss_pagemap_init(&map, &host);
+    memset(plain, 0, sizeof plain);
+    ss_rng_t rng = {seed};
+    for (uint32_t step = 1; step < 300; step++) {
+        uint64_t count = 1 + ss_rng_below(&rng, ss_rng_below(&rng, 3) == 0 ? 200000 : 3000);
+        uint64_t page = ss_rng_below(&rng, MANY - count);
+        uint32_t what = (uint32_t)ss_rng_below(&rng, 4), from = plain[page], value = what == 0 ? 0 : step;
+        if (what < 3) {
+            if (what == 2) {
+                CHECK_EQ(ss_pagemap_reserve(&map, page, count), STORSIM_OK);
+            }
+            CHECK_EQ(ss_pagemap_set(&map, page, count, value), STORSIM_OK);
+            for (uint64_t i = 0; i < count; i++) {
+                plain[page + i] = value;
+            }
+        } else if (from != 0) { /* all that has this value, as when its block goes or changes hands */
+            uint32_t to = ss_rng_below(&rng, 2) == 0 ? 0 : step;
+            ss_pagemap_replace(&map, 0, MANY, from, to);
+            for (uint64_t i = 0; i < MANY; i++) {
+                plain[i] = plain[i] == from ? to : plain[i];
+            }
+        }
+        for (uint64_t i = ss_rng_below(&rng, 97); i < MANY; i += 97) {
+            CHECK_EQ(ss_pagemap_get(&map, i), plain[i]);
+        }
+        CHECK_EQ(ss_pagemap_get(&map, page), plain[page]);
+        CHECK_EQ(ss_pagemap_get(&map, page + count - 1), plain[page + count - 1]);
+    }
+    CHECK_EQ(ss_pagemap_set(&map, 0, MANY, 0), STORSIM_OK);
+    CHECK_EQ(map.used, 0);
+    CHECK_EQ(map.span_count, 0);
+    ss_pagemap_destroy(&map);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
+/* A reservation that is never used and made again and again does not grow. */
+static void reserved_again(void) {
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    ss_pagemap_t map;
+    ss_pagemap_init(&map, &host);
+    CHECK_EQ(ss_pagemap_reserve(&map, 5, UINT64_C(1) << 28), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_set(&map, 5, UINT64_C(1) << 28, 1), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_set(&map, 5, UINT64_C(1) << 28, 2), STORSIM_OK); /* the only span gives way to another */
+    CHECK_EQ(ss_pagemap_get(&map, 5), 2);
+    CHECK_EQ(ss_pagemap_set(&map, 5, UINT64_C(1) << 28, 0), STORSIM_OK);
+    CHECK_EQ(host.live_blocks, 0);
+    CHECK_EQ(ss_pagemap_reserve(&map, 5, UINT64_C(1) << 28), STORSIM_OK);
+    uint32_t capacity = map.span_capacity;
+    for (uint32_t i = 0; i < 1000; i++) {
+        CHECK_EQ(ss_pagemap_reserve(&map, 5, UINT64_C(1) << 28), STORSIM_OK);
+    }
+    CHECK_EQ(map.span_capacity, capacity);
+    CHECK_EQ(ss_pagemap_get(&map, 5), 0);
+    ss_pagemap_destroy(&map);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
 static void every_allocation_fails(void) {
     for (unsigned long fail = 1;; fail++) {
         failing_host_t failing = {0, fail, 0, 0};
@@ -95,6 +160,10 @@ int main(void) {
     for (uint64_t seed = 1; seed <= 5; seed++) {
         against_array(seed);
     }
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        spans_against_array(seed);
+    }
+    reserved_again();
     every_allocation_fails();
     return CHECK_DONE();
 }
