@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from storsim._core import Pointer
+from storsim.errors import StorsimError
 from storsim.testing import strategies
 from storsim.testing.driver import REFUSED, DriverMachine, default_hooks, is_up
 from storsim.testing.specs import AdapterConfig, MachineConfig, Transfer
@@ -276,20 +277,23 @@ class StorageDriverMachine(DriverMachine):
         finding (DEVICE_DMA_NOT_RAM), as what `dma_read` records is."""
         try:
             return self.hba.dma_read(address, length)
-        except ValueError as error:
-            self._not_ram(address, error)
+        except (ValueError, StorsimError) as error:
+            self._refused(address, error)
             raise
 
     def device_write(self, address: int, data: bytes) -> None:
         """The device stores bytes by itself, such as a status or an event. See `device_read`."""
         try:
             self.hba.dma_write(address, data)
-        except ValueError as error:
-            self._not_ram(address, error)
+        except (ValueError, StorsimError) as error:
+            self._refused(address, error)
             raise
 
-    def _not_ram(self, address: int, error: ValueError) -> None:
-        if self.hba.live:
+    def _refused(self, address: int, error: Exception) -> None:
+        """The device could not: an IOMMU or the level stopped it, or there is no memory."""
+        self._failed = True
+        self._look(error)
+        if isinstance(error, ValueError) and self.hba.live:
             self.fail(
                 "DEVICE_DMA_NOT_RAM",
                 f"the device was told {address:#x}: {error}. Check how the address got to the device, and how many "

@@ -60,7 +60,8 @@ class TimerAfterFailedResume(Miniport):
 
     def power(self, state: int) -> None:
         if state == D3:
-            self.unpool(self.block)
+            if self.owned:
+                self.unpool(self.block)
             self.armed = False
             return
         fresh = self.pool(64)

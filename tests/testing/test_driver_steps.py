@@ -100,6 +100,17 @@ def test_an_address_without_memory_is_a_finding(write: bool) -> None:
     machine.teardown()
 
 
+def test_what_an_iommu_stops_is_a_finding() -> None:
+    machine = type("Plain", (Plain,), {"pieces": [(0x1000_0000, 4096)]})()
+    machine.begin(machine=MachineConfig(), adapter=AdapterConfig(dma_remapping=True), without=())
+    machine.plug_in(fail=0)
+    machine.submit(transfer=Transfer(), fail=0)
+    with pytest.raises(DriverFinding) as caught:
+        machine.finish(which=0, fail=0)
+    assert caught.value.name == "IOMMU_FAULT"
+    machine.teardown()
+
+
 def test_early_failures_come_more_often() -> None:
     drawn = nth_failures(8)
     assert repr(drawn).count("1") > repr(drawn).count("8") > 0
