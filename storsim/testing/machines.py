@@ -5,7 +5,7 @@ Run one as a test with ``TestPool = StoragePool.TestCase``, or subclass it and a
 
 from __future__ import annotations
 
-from storsim.testing.audio_rules import BufferRules, EngineRules, NotificationRules, StreamRules, VerbRules
+from storsim.testing.audio_rules import EngineRules, NotificationRules, StreamRules, VerbRules
 from storsim.testing.rules import FaultRules, IrqlRules, TimeRules
 from storsim.testing.storage_rules import ContiguousRules, DmaRules, HmbRules, MdlRules, PoolRules, RequestRules
 
@@ -36,12 +36,8 @@ class AudioEngines(EngineRules, VerbRules, IrqlRules, FaultRules):
     """Engines and bandwidth."""
 
 
-class AudioBuffers(BufferRules, FaultRules):
-    """Engines with buffers."""
-
-
 class AudioStreams(StreamRules, IrqlRules, TimeRules):
-    """Streams that run."""
+    """Buffers, and streams that run."""
 
 
 class AudioAll(StreamRules, NotificationRules, VerbRules, IrqlRules, FaultRules, TimeRules):
@@ -50,5 +46,5 @@ class AudioAll(StreamRules, NotificationRules, VerbRules, IrqlRules, FaultRules,
 
 READY = (
     StoragePool, StorageContiguous, StorageHmb, StorageMdl, StorageAll,
-    AudioEngines, AudioBuffers, AudioStreams, AudioAll,
+    AudioEngines, AudioStreams, AudioAll,
 )  # fmt: skip
