@@ -118,9 +118,11 @@ int main(int argc, char **argv) {
             break;
         }
         fuzz_report_t report;
-        size_t length = make_program(bytes, seed, index);
+        /* Three programs of four are full of misuse, where the rare behaviours are. */
+        uint64_t number = index % 4 == 0 ? index / 4 : (index / 4 * 3 + index % 4 - 1) * 20 + 3;
+        size_t length = make_program(bytes, seed, number);
         if (fuzz_run(bytes, length, &options, &report) != STORSIM_OK || report.different) {
-            fprintf(stderr, "DIFFERENCE seed %" PRIu64 ", program %" PRIu64 "\n%s\n", seed, index, report.text);
+            fprintf(stderr, "DIFFERENCE seed %" PRIu64 ", program %" PRIu64 "\n%s\n", seed, number, report.text);
             return 1;
         }
         machines += report.machines;

@@ -57,9 +57,9 @@ static uint8_t argument(uint64_t *state, uint32_t misuse) {
 size_t make_program(uint8_t *bytes, uint64_t seed, uint64_t index) {
     uint64_t state = seed * UINT64_C(1000003) + index;
     shape_t shape = shape_of(index);
-    uint32_t misuse = shape == MISUSE ? 40 : shape == MEMORY ? 1 : below(&state, 2) * 2;
+    uint32_t misuse = shape == MISUSE ? 40 : shape == DDI || shape == AUDIO ? below(&state, 2) * 2 : below(&state, 4) == 0;
     uint32_t family = below(&state, sizeof families / sizeof families[0]);
-    uint32_t operations = index % 40 == 7 ? 1 + below(&state, 60) : shape == AUDIO ? 600 : 6000;
+    uint32_t operations = index % 40 == 7 ? 1 + below(&state, 60) : shape == AUDIO ? 600 : shape == DDI ? 2500 : 6000;
     size_t length = 0;
     bytes[length++] = (uint8_t)below(&state, below(&state, 4) != 0 ? 192 : 24);               /* pages */
     bytes[length++] = (uint8_t)below(&state, 192);                                                 /* holes, nodes */
