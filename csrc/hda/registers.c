@@ -291,9 +291,11 @@ static uint32_t load(const storsim_machine_t *machine, const ss_hda_t *hda, uint
 
 storsim_status_t storsim_hda_mmio_read(storsim_machine_t *machine, uint32_t controller, uint64_t offset, uint32_t size, uint64_t *value) {
     if (ss_tapped(machine)) {
-        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(offset), ss_arg_in(size), ss_arg_out(*value)};
+        storsim_arg_t args[] = {ss_arg_in(controller), ss_arg_in(offset), ss_arg_in(size), ss_arg_out(0)};
         storsim_status_t answer = ss_tap_run(machine, &ss_hda_operations[SS_HDA_MMIO_READ], args, NULL);
-        *value = args[3].value;
+        if (args[3].written) {
+            *value = args[3].value;
+        }
         return answer;
     }
     ss_hda_t *hda = ss_hda_at(machine, controller);
@@ -508,7 +510,7 @@ storsim_status_t storsim_hda_register_read(storsim_machine_t *machine, uint32_t 
     if (!storsim_hda_register_find(machine, controller, name, &row)) {
         return STORSIM_INVALID;
     }
-    uint64_t whole;
+    uint64_t whole = 0;
     storsim_status_t status = storsim_hda_mmio_read(machine, controller, row.offset, row.size == 3 ? 4 : row.size, &whole);
     if (status == STORSIM_OK) {
         *value = row.size == 3 ? whole & 0xFFFFFFu : whole;

@@ -217,7 +217,7 @@ void ss_image_drop(ss_host_t *host, ss_image_t *image) {
     for (uint32_t i = 0; i < image->ref_count; i++) {
         forget_copy(host, image->refs[i].copy);
     }
-    for (uint32_t i = 0; i < image->count; i++) {
+    for (uint32_t i = 0; image->cells != NULL && i < image->count; i++) {
         ss_cell_t *cell = image->cells[i];
         if (--cell->holders == 0 && !cell->live) {
             drop_pages(host, cell);

@@ -28,7 +28,8 @@ SS_INLINE uint64_t ones(uint32_t count) {
 #define STEP(n, have) (uint8_t)((n) <= (have) ? 0 : (n) - (have) < (have) ? (n) - (have) : (have))
 #define STEPS(n) {STEP(n, 1), STEP(n, 2), STEP(n, 4), STEP(n, 8), STEP(n, 16), STEP(n, 32)}
 #define STEPS_8(n) \
-    STEPS(n), STEPS(n + 1), STEPS(n + 2), STEPS(n + 3), STEPS(n + 4), STEPS(n + 5), STEPS(n + 6), STEPS(n + 7)
+    STEPS(n), STEPS((n) + 1), STEPS((n) + 2), STEPS((n) + 3), STEPS((n) + 4), STEPS((n) + 5), STEPS((n) + 6), \
+        STEPS((n) + 7)
 static const uint8_t steps[SS_SMALL + 8][8] = {STEPS_8(0),  STEPS_8(8),  STEPS_8(16), STEPS_8(24), STEPS_8(32),
                                                STEPS_8(40), STEPS_8(48), STEPS_8(56), STEPS_8(64)};
 

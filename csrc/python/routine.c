@@ -415,7 +415,8 @@ static int make_storage(frame_t *frame, int index) {
         count = frame->args[plan->length].value;
         if (plan->row->id == STORSIM_ID_StorPortAllocateHostMemoryBuffer) {
             /* No range is smaller than a page of PreferredBytes, nor are there more than pages of memory. */
-            uint64_t wanted = frame->args[2].value / STORSIM_PAGE_SIZE + 1;
+            uint64_t preferred = plan->row->param_count > 2 ? frame->args[2].value : 0;
+            uint64_t wanted = preferred / STORSIM_PAGE_SIZE + 1;
             bool open = frame->machine != NULL && frame->machine->core != NULL; /* else the call is refused further on */
             uint64_t pages = open ? storsim_memory_total_pages(frame->machine->core, STORSIM_NODE_ANY) + 1 : 1;
             uint64_t most = wanted < pages ? wanted : pages;

@@ -22,6 +22,9 @@ void ss_snapshot_tie(ss_snapshot_object_t *snapshot, ss_machine_object_t *machin
 
 static void untie(ss_snapshot_object_t *self) {
     ss_machine_object_t *machine = self->machine;
+    if (machine == NULL) {
+        return; /* untied already */
+    }
     if (self->next != NULL) {
         self->next->previous = self->previous;
     }
@@ -82,7 +85,7 @@ static int need_bytes(ss_snapshot_object_t *self) {
 void ss_snapshots_detach(ss_machine_object_t *machine) {
     while (machine->core != NULL && machine->snapshots != NULL) {
         ss_snapshot_object_t *snapshot = machine->snapshots;
-        if (snapshot->bytes == NULL) {
+        if (snapshot->bytes == NULL && snapshot->machine != NULL) {
             (void)make_bytes(snapshot); /* without memory for it, asking for the bytes says so */
         }
         untie(snapshot);
