@@ -34,7 +34,7 @@ try:
     from hypothesis import strategies as st
     from hypothesis.control import current_build_context
     from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
-    from hypothesis.errors import HypothesisException, UnsatisfiedAssumption
+    from hypothesis.errors import HypothesisException, StopTest, UnsatisfiedAssumption
     from hypothesis.internal.reflection import function_digest
     from hypothesis.stateful import (
         INITIALIZE_RULE_MARKER,
@@ -245,6 +245,8 @@ class Explorer:
         from storsim.errors import BugCheck, MachineStopped, Violation
 
         self.observer.cut()
+        if isinstance(error.__context__, StopTest):
+            return None  # Hypothesis gave the program up half-way: what its teardown then says is no finding
         told = isinstance(error, (BugCheck, MachineStopped, Violation)) and not self.target.settled
         if told and any(one.kind != "note" for one in self.observer.found):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -149,7 +150,9 @@ def test_ctrl_c_does_not_wait_for_a_long_shard(tmp_path: Path) -> None:
     driver = (HERE / "drivers.py").as_posix()
     path.write_text(f'target = "{driver}:Hanging"\nprograms = 5\ntimeout = 100000\n')
     command = [sys.executable, "-P", "-m", "storsim.cli", "campaign", "run", str(path), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    # What a shell starts in the background ignores Ctrl-C and hands that on; this test must not inherit it.
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=heeds)
     while not (tmp_path / "out" / "shards").exists():
         assert process.poll() is None
         time.sleep(0.05)

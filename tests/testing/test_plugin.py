@@ -27,7 +27,7 @@ def run(folder: Path, text: str, *options: str) -> tuple[int, str]:
     (folder / "test_it.py").write_text(text, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-P", "-m", "pytest", "-p", "storsim.testing.plugin", "-p", "no:cacheprovider", *options]
-    environment = {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120)
     return done.returncode, done.stdout + done.stderr
 
