@@ -24,9 +24,13 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import report, rows_audio, rows_core, rows_python, rows_testing
-from tests.bench.build import CannotBuild, extension
-from tests.bench.measure import Row
+from tests.installed import prefer
+
+prefer()  # before anything is imported that imports storsim
+
+from tests.bench import report, rows_audio, rows_core, rows_python, rows_testing  # noqa: E402
+from tests.bench.build import CannotBuild, extension  # noqa: E402
+from tests.bench.measure import Row  # noqa: E402
 
 Group = Callable[[], list[Row]]
 

@@ -11,7 +11,11 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from . import bench
+from tests.installed import prefer
+
+prefer()  # before anything is imported that imports storsim
+
+from . import bench  # noqa: E402
 
 
 def one(name: str, number: int, twin_steps: int, shrink: bool) -> tuple[str, bool, bool]:
