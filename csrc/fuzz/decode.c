@@ -204,7 +204,7 @@ storsim_status_t fuzz_run(const uint8_t *bytes, size_t length, const fuzz_option
     f->options = options;
     f->report = report;
     f->head = f->next = bytes;
-    f->end = bytes + length;
+    f->end = length != 0 ? bytes + length : bytes; /* bytes may be NULL when there are none */
     while (f->next != f->end && *f->next < FUZZ_FIRST_OPERATION) {
         f->next++;
     }

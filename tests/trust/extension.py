@@ -10,6 +10,8 @@ from pathlib import Path
 from trust.shell import BUILD, CSRC, ROOT, jobs, run
 
 ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal", "python")
+#: What of csrc/fuzz the extension holds, as setup.py says it.
+PROGRAMS = ("compare", "decode", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
 _QUESTION = (
     "import json, sysconfig; print(json.dumps([sysconfig.get_paths()['include'],"
     " sysconfig.get_config_var('EXT_SUFFIX')]))"
@@ -33,7 +35,8 @@ def build(
     flags = f"-std=c11 -fPIC -fvisibility=hidden -I{CSRC} -I{CSRC}/include -I{include} {flags}"
     headers = " ".join(map(str, [*sorted(CSRC.rglob("*.h")), *([force] if force else [])]))
     rules, names = ["all: x.so"], []
-    for path in [*(file for room in ROOMS for file in sorted((CSRC / room).glob("*.c"))), *more]:
+    rooms = [file for room in ROOMS for file in sorted((CSRC / room).glob("*.c"))]
+    for path in [*rooms, *(CSRC / "fuzz" / f"{program}.c" for program in PROGRAMS), *more]:
         target = f"{path.parent.name}_{path.stem}.o"
         forced = f"-include {force} " if force and path.parent.name == "python" else ""
         rules.append(f"{target}: {path} {headers}\n\t{cc} {flags} {forced}-c $< -o $@")
