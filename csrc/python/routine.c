@@ -58,7 +58,7 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
     uint64_t token = frame->plan->registers ? ss_token_find(frame->machine, object) : 0;
     if (token != 0) {
         frame->args[index].value = token; /* registered before: the same object is the same token */
-        return 0;
+        return PyErr_Occurred() ? -1 : 0;
     }
     token = PyErr_Occurred() ? 0 : ss_token_new(frame->machine, object);
     own(frame);
