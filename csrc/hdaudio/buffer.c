@@ -7,30 +7,17 @@
 #include <string.h>
 
 #include "hdaudio/bus.h"
+#include "machine/bits.h"
 
 enum { MM_CACHED = 1, MAX_PAGES = SS_BDL_ENTRIES + 1 };
-
-static void put(uint8_t *bytes, uint64_t value, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        bytes[i] = (uint8_t)(value >> 8 * i);
-    }
-}
-
-static uint64_t get(const uint8_t *bytes, uint32_t count) {
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        value |= (uint64_t)bytes[i] << 8 * i;
-    }
-    return value;
-}
 
 storsim_status_t ss_entries_write(storsim_machine_t *machine, ss_block_id_t bdl, const storsim_hdaudio_entry_t *entries,
                                   uint32_t count) {
     uint8_t bytes[SS_BDL_ENTRIES * SS_BDL_ENTRY_BYTES] = {0};
     for (uint32_t i = 0; i < count; i++) {
-        put(bytes + i * SS_BDL_ENTRY_BYTES, entries[i].address, 8);
-        put(bytes + i * SS_BDL_ENTRY_BYTES + 8, entries[i].length, 4);
-        put(bytes + i * SS_BDL_ENTRY_BYTES + 12, entries[i].ioc, 4);
+        ss_put_bytes(bytes + i * SS_BDL_ENTRY_BYTES, entries[i].address, 8);
+        ss_put_bytes(bytes + i * SS_BDL_ENTRY_BYTES + 8, entries[i].length, 4);
+        ss_put_bytes(bytes + i * SS_BDL_ENTRY_BYTES + 12, entries[i].ioc, 4);
     }
     return ss_block_write(machine, ss_block(machine, bdl), 0, bytes, sizeof bytes);
 }
@@ -42,7 +29,7 @@ bool ss_entry_read(storsim_machine_t *machine, ss_block_id_t bdl, uint32_t index
         ss_block_read(machine, block, (uint64_t)index * SS_BDL_ENTRY_BYTES, bytes, sizeof bytes) != STORSIM_OK) {
         return false;
     }
-    *entry = (storsim_hdaudio_entry_t){get(bytes, 8), (uint32_t)get(bytes + 8, 4), (uint32_t)get(bytes + 12, 4)};
+    *entry = (storsim_hdaudio_entry_t){ss_get_bytes(bytes, 8), (uint32_t)ss_get_bytes(bytes + 8, 4), (uint32_t)ss_get_bytes(bytes + 12, 4)};
     return true;
 }
 

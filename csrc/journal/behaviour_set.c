@@ -1,23 +1,10 @@
 /* journal/behaviour_set.c: sets of behaviours as bytes: union, counts, what was reached. See storsim/behaviour.h. */
 #include <string.h>
 
+#include "machine/bits.h"
 #include "storsim/behaviour.h"
 
 static const char magic[8] = {'S', 'S', 'B', 'E', 'H', 'A', 'V', '1'};
-
-static void write_number(uint8_t *bytes, uint64_t value, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        bytes[i] = (uint8_t)(value >> 8 * i);
-    }
-}
-
-static uint64_t read_number(const uint8_t *bytes, unsigned count) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < count; i++) {
-        value |= (uint64_t)bytes[i] << 8 * i;
-    }
-    return value;
-}
 
 storsim_status_t storsim_behaviour_set_init(uint8_t *set, size_t capacity) {
     size_t bytes = storsim_behaviour_bytes();
@@ -26,8 +13,8 @@ storsim_status_t storsim_behaviour_set_init(uint8_t *set, size_t capacity) {
     }
     memset(set, 0, bytes);
     memcpy(set, magic, sizeof magic);
-    write_number(set + 8, storsim_behaviour_tables(), 8);
-    write_number(set + 16, storsim_behaviour_bits(), 4);
+    ss_put_bytes(set + 8, storsim_behaviour_tables(), 8);
+    ss_put_bytes(set + 16, storsim_behaviour_bits(), 4);
     return STORSIM_OK;
 }
 
@@ -38,7 +25,7 @@ static bool shaped(const uint8_t *set, size_t length) {
 
 bool storsim_behaviour_set_valid(const uint8_t *set, size_t length) {
     uint32_t bits = storsim_behaviour_bits();
-    if (!shaped(set, length) || read_number(set + 8, 8) != storsim_behaviour_tables() || read_number(set + 16, 8) != bits) {
+    if (!shaped(set, length) || ss_get_bytes(set + 8, 8) != storsim_behaviour_tables() || ss_get_bytes(set + 16, 8) != bits) {
         return false;
     }
     return bits % 8 == 0 || set[length - 1] >> bits % 8 == 0; /* no bit beyond the last */

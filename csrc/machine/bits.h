@@ -1,4 +1,4 @@
-/* machine/bits.h: counting bits. The fallbacks give the same results on any compiler. */
+/* machine/bits.h: counting bits, and numbers as bytes. The fallbacks give the same results on any compiler. */
 #ifndef SS_BITS_H
 #define SS_BITS_H
 
@@ -106,6 +106,21 @@ static inline uint64_t ss_ones_if(bool condition) {
 /* The lowest `count` bits set; count 0 … 64. */
 static inline uint64_t ss_low_mask(uint32_t count) {
     return count == 0 ? 0 : ~UINT64_C(0) >> (64 - count);
+}
+
+/* The low `bytes` bytes of a number (at most 8) as they lie in memory: least significant first, on every host. */
+static inline void ss_put_bytes(uint8_t *to, uint64_t value, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline uint64_t ss_get_bytes(const uint8_t *from, uint32_t bytes) {
+    uint64_t value = 0;
+    for (uint32_t i = 0; i < bytes; i++) {
+        value |= (uint64_t)from[i] << (8 * i);
+    }
+    return value;
 }
 
 #endif

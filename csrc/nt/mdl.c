@@ -1,34 +1,21 @@
 /* nt/mdl.c: memory descriptor lists. An MDL is a pool block whose fields and PFN array lie in simulated memory, in the
  * x64 layout of spec §2.3, so that what a driver writes into one counts. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 
 enum { MDL_HEADER = 48, MDL_CHUNK = 64 };
 #define MDL_TAG UINT32_C(0x206C644D) /* 'Mdl ' */
 
-static uint64_t get(const uint8_t *from, unsigned bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
-}
-
-static void put(uint8_t *to, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
 static void encode(const ss_mdl_t *mdl, uint8_t raw[MDL_HEADER]) {
-    put(raw, mdl->next, 8);
-    put(raw + 8, mdl->size, 2);
-    put(raw + 10, mdl->flags, 2);
-    put(raw + 12, 0, 4);
-    put(raw + 16, mdl->process, 8);
-    put(raw + 24, mdl->mapped_system_va, 8);
-    put(raw + 32, mdl->start_va, 8);
-    put(raw + 40, mdl->byte_count, 4);
-    put(raw + 44, mdl->byte_offset, 4);
+    ss_put_bytes(raw, mdl->next, 8);
+    ss_put_bytes(raw + 8, mdl->size, 2);
+    ss_put_bytes(raw + 10, mdl->flags, 2);
+    ss_put_bytes(raw + 12, 0, 4);
+    ss_put_bytes(raw + 16, mdl->process, 8);
+    ss_put_bytes(raw + 24, mdl->mapped_system_va, 8);
+    ss_put_bytes(raw + 32, mdl->start_va, 8);
+    ss_put_bytes(raw + 40, mdl->byte_count, 4);
+    ss_put_bytes(raw + 44, mdl->byte_offset, 4);
 }
 
 static uint64_t pages_spanned(uint64_t offset, uint64_t bytes) {
@@ -87,7 +74,7 @@ static storsim_status_t write_pages(storsim_machine_t *machine, const ss_block_t
         for (uint64_t i = 0; i < count; i++) {
             uint64_t at = offset + (done + i) * PAGE;
             uint64_t pa = described != NULL ? ss_block_physical(machine, described, at) : storsim_physical(machine, at);
-            put(raw + 8 * i, pa / PAGE, 8);
+            ss_put_bytes(raw + 8 * i, pa / PAGE, 8);
         }
         storsim_status_t status = ss_block_write(machine, mdl, MDL_HEADER + 8 * done, raw, (size_t)(8 * count));
         if (status != STORSIM_OK) {
@@ -133,14 +120,14 @@ static bool load(storsim_machine_t *machine, const ss_block_t *block, ss_mdl_t *
     if (ss_block_read(machine, block, 0, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
-    *mdl = (ss_mdl_t){.next = get(raw, 8),
-                      .size = (uint16_t)get(raw + 8, 2),
-                      .flags = (uint16_t)get(raw + 10, 2),
-                      .process = get(raw + 16, 8),
-                      .mapped_system_va = get(raw + 24, 8),
-                      .start_va = get(raw + 32, 8),
-                      .byte_count = (uint32_t)get(raw + 40, 4),
-                      .byte_offset = (uint32_t)get(raw + 44, 4)};
+    *mdl = (ss_mdl_t){.next = ss_get_bytes(raw, 8),
+                      .size = (uint16_t)ss_get_bytes(raw + 8, 2),
+                      .flags = (uint16_t)ss_get_bytes(raw + 10, 2),
+                      .process = ss_get_bytes(raw + 16, 8),
+                      .mapped_system_va = ss_get_bytes(raw + 24, 8),
+                      .start_va = ss_get_bytes(raw + 32, 8),
+                      .byte_count = (uint32_t)ss_get_bytes(raw + 40, 4),
+                      .byte_offset = (uint32_t)ss_get_bytes(raw + 44, 4)};
     return true;
 }
 
@@ -159,7 +146,7 @@ bool ss_mdl_page(storsim_machine_t *machine, uint64_t mdl_va, uint32_t index, ui
         ss_block_read(machine, block, MDL_HEADER + 8 * (uint64_t)index, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
-    *pfn = get(raw, 8);
+    *pfn = ss_get_bytes(raw, 8);
     return true;
 }
 

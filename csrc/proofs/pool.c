@@ -8,8 +8,6 @@
  * Bound: none, all sizes and addresses. The pieces are file-local, so the files are included here. */
 #include "proofs/proof.h"
 #include "nt/pool.c"
-#define get mdl_get
-#define put mdl_put
 #define perform mdl_perform
 #define make mdl_make
 #include "nt/mdl.c"
