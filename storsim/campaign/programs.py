@@ -34,7 +34,7 @@ try:
     from hypothesis import strategies as st
     from hypothesis.control import current_build_context
     from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
-    from hypothesis.errors import HypothesisException, StopTest, UnsatisfiedAssumption
+    from hypothesis.errors import HypothesisException, UnsatisfiedAssumption
     from hypothesis.internal.reflection import function_digest
     from hypothesis.stateful import (
         INITIALIZE_RULE_MARKER,
@@ -137,7 +137,8 @@ class Target:
             own = machine.teardown
 
             def teardown() -> None:
-                if sys.exc_info()[1] is not None:
+                explorer.cause = sys.exc_info()[1]
+                if explorer.cause is not None:
                     explorer.observer.cut()
                 own()
 
@@ -203,6 +204,7 @@ class Explorer:
         self.observer = Observer(target.plan.faults)
         self.logging: Callable[[Any, str, dict[str, Any]], None] | None = None
         self.failing: Callable[[set[str]], bool] | None = None
+        self.cause: BaseException | None = None  # what ended the steps, which the teardown may hide
         self.programs = self.whole = self.steps = 0
         self.rules: Counter[tuple[str, str]] = Counter()
         self.seen = Behaviours()
@@ -221,6 +223,7 @@ class Explorer:
             self.before(self.programs)
         observer = self.observer
         observer.begin()
+        self.cause = None
         failure: dict[str, Any] | None = None
         whole = False
         try:
@@ -229,7 +232,10 @@ class Explorer:
         except (HypothesisException, unittest.SkipTest):
             raise
         except Exception as error:
-            failure = self._judge(error)
+            cause = self.cause or error
+            if not isinstance(cause, Exception) or isinstance(cause, (HypothesisException, unittest.SkipTest)):
+                raise cause from None  # it gave the program up; what the teardown then says is no finding
+            failure = self._judge(cause)
             whole = True
         finally:
             observer.end()
@@ -245,8 +251,6 @@ class Explorer:
         from storsim.errors import BugCheck, MachineStopped, Violation
 
         self.observer.cut()
-        if isinstance(error.__context__, StopTest):
-            return None  # Hypothesis gave the program up half-way: what its teardown then says is no finding
         told = isinstance(error, (BugCheck, MachineStopped, Violation)) and not self.target.settled
         if told and any(one.kind != "note" for one in self.observer.found):
             return None

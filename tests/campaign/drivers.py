@@ -216,3 +216,23 @@ class Sleepy(RuleBasedStateMachine):
             self.hba.remove()
         finally:
             self.pc.close()
+
+
+class Masked(RuleBasedStateMachine):
+    """Fails with a block in its hands, so that its teardown fails, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pc = storsim.Machine("64MiB")
+        self.hba = self.pc.add_adapter("nvme0")
+
+    @rule()
+    def work(self) -> None:
+        StorPortAllocatePool(self.hba, 64, "Work")
+        raise AssertionError("the cause")
+
+    def teardown(self) -> None:
+        try:
+            self.hba.remove()
+        finally:
+            self.pc.close()

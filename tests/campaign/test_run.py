@@ -163,6 +163,12 @@ def test_ctrl_c_does_not_wait_for_a_long_shard(tmp_path: Path) -> None:
     assert "the same command goes on from there" in told_
 
 
+def test_a_teardown_does_not_hide_what_ended_the_steps(tmp_path: Path) -> None:
+    """The leak that the teardown stops at follows from the failure; it is no cause of its own."""
+    [finding] = run(plan("Masked", programs=15), tmp_path / "out").findings
+    assert (finding["kind"], finding["name"]) == ("exception", "AssertionError")
+
+
 def test_a_folder_of_another_plan_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(plan("MendedQueue", programs=15), out)
