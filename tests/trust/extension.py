@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from collections.abc import Sequence
@@ -9,9 +10,19 @@ from pathlib import Path
 
 from trust.shell import BUILD, CSRC, ROOT, jobs, run
 
-ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal", "python")
-#: What of csrc/fuzz the extension holds, as setup.py says it.
-PROGRAMS = ("compare", "decode", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
+
+def _of_setup(name: str) -> tuple[str, ...]:
+    """A tuple that setup.py names, without running it: what the extension is made of is said there alone."""
+    for node in ast.parse((ROOT / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return tuple(ast.literal_eval(node.value))
+    raise KeyError(name)
+
+
+ROOMS = _of_setup("ROOMS")
+#: The rooms of the core alone.
+CORE = tuple(room for room in ROOMS if room != "python")
+PROGRAMS = _of_setup("PROGRAMS")
 _QUESTION = (
     "import json, sysconfig; print(json.dumps([sysconfig.get_paths()['include'],"
     " sysconfig.get_config_var('EXT_SUFFIX')]))"

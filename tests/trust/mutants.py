@@ -18,12 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from trust.extension import CORE
 from trust.rows import Held, row
 from trust.shell import BUILD, CSRC, jobs, run, test_names
 
 SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
 SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
-ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal")
 RULES = ("nt/*.c", "storport/*.c", "hdaudio/*.c", "nvme/*.c", "hda/*.c")
 NOT_RULES = ("words.c", "walk.c", "tables.c")
 COMPILER = os.environ.get("CC", "gcc").split()
@@ -104,7 +104,7 @@ class Bench:
         shutil.copytree(CSRC, self.folder, ignore=ignore)
         self.tests = tests
         self.objects: dict[str, str] = {}
-        for room in ROOMS:
+        for room in CORE:
             for path in sorted((CSRC / room).glob("*.c")):
                 name = f"{room}/{path.name}"
                 self.objects[name] = f"{name[:-2]}.o"
@@ -138,7 +138,7 @@ class Bench:
 
     def _order(self, mutant: Mutant) -> list[str]:
         room = mutant.path.split("/")[0]
-        return sorted(test_names(), key=lambda test: (not test.startswith(room + "/"), test))
+        return sorted(_tests(), key=lambda test: (not test.startswith(room + "/"), test))
 
     def _fails(self, test: str) -> bool:
         try:
@@ -155,23 +155,20 @@ class Bench:
         return result.returncode != 0
 
 
-def _test_programs(bench: Path) -> None:
-    """Every C test program, linked with the shared core."""
+def _test_programs(folder: Path, library: Path) -> None:
+    """Every C test program of a room, linked with the shared core in `library`."""
+    folder.mkdir(parents=True, exist_ok=True)
 
     def one(test: str) -> None:
-        target = bench / test.replace("/", "_")
-        room, name = test.split("/")
-        link = [f"-L{bench}", "-lstorsim", "-o", str(target)]
-        run([*COMPILER, *FLAGS.split(), f"tests/{room}/{name}.c", *link], cwd=CSRC)
+        link = [f"-L{library}", "-lstorsim", "-o", str(folder / test.replace("/", "_"))]
+        run([*COMPILER, *FLAGS.split(), f"tests/{test}.c", *link], cwd=CSRC)
 
-    objects = []
-    for room in ROOMS:
-        for path in sorted((CSRC / room).glob("*.c")):
-            objects.append(str(bench / f"{room}_{path.stem}.o"))
-            run([*COMPILER, *FLAGS.split(), "-c", str(path), "-o", objects[-1]], cwd=CSRC)
-    run([*COMPILER, "-shared", *objects, "-o", str(bench / "libstorsim.so")])
     with ThreadPoolExecutor(jobs()) as pool:
-        list(pool.map(one, test_names()))
+        list(pool.map(one, _tests()))
+
+
+def _tests() -> list[str]:
+    return [test for test in test_names() if test.split("/")[0] in CORE]
 
 
 def interval(killed: int, total: int) -> tuple[float, float]:
@@ -186,12 +183,10 @@ def interval(killed: int, total: int) -> tuple[float, float]:
 def mutants() -> Held:
     """Draws, judges, lists the survivors."""
     folder = BUILD / "mutants"
-    programs = folder / "tests"
-    programs.mkdir(parents=True, exist_ok=True)
-    _test_programs(programs)
     every = candidates()
     random.Random(SEED).shuffle(every)
-    benches = [Bench(number, programs) for number in range(jobs())]
+    benches = [Bench(number, folder / "tests") for number in range(jobs())]
+    _test_programs(folder / "tests", benches[0].folder)
     killed: list[Mutant] = []
     survived: list[Mutant] = []
     rest = iter(every)
