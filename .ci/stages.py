@@ -30,6 +30,9 @@ LANES = 2
 TAIL = 40
 SUITE = ("test", "notebooks", "cluster")
 JOBS = max(1, (os.cpu_count() or 2) // LANES)
+#: Tests of the sources, of documents and of pictures, and long searches in Python alone: another compiler or another
+#: interpreter shows nothing new there. The ordinary build and the sanitized one run everything.
+ONCE = ("lint", "notebooks", "bugbench", "seeing", "sweep")
 
 
 class Failed(Exception):
@@ -158,12 +161,15 @@ def install(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None)
     call(log, [*pip, "--no-build-isolation", "--force-reinstall", "--no-deps", "--no-cache-dir", str(archive)], env)
 
 
-def pytest(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None) -> int:
+def pytest(log: TextIO, bin_folder: Path, env: Mapping[str, str] | None = None, without: Sequence[str] = ()) -> int:
     """Runs the Python suite on the installed package; returns how many tests passed. Failed unless all did.
+
+    without: folders of tests/ that are left out.
 
     It runs from an empty folder, so that no test and no process it starts can find the package in the source tree.
     """
     command = [str(bin_folder / "pytest"), "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    command += ["--durations=25", *(f"--ignore={ROOT / 'tests' / folder}" for folder in without)]
     output = call(log, [*command, "--rootdir", str(ROOT), str(ROOT / "tests")], env, cwd=empty_folder())
     lines = output.strip().splitlines()
     match = re.search(r"(\d+) passed", lines[-1])
@@ -249,7 +255,7 @@ def run_clang_build(log: TextIO) -> int:
     bin_folder = environment(log, "clang", sys.executable, *SUITE)
     install(log, bin_folder, {"STORSIM_WERROR": "1", "CC": "clang", "LDSHARED": "clang -shared"})
     digests(log, bin_folder, "clang")
-    return pytest(log, bin_folder)
+    return pytest(log, bin_folder, without=ONCE)
 
 
 def run_interpreter(interpreter: Interpreter) -> Callable[[TextIO], int]:
@@ -259,7 +265,7 @@ def run_interpreter(interpreter: Interpreter) -> Callable[[TextIO], int]:
         bin_folder = environment(log, interpreter.name, interpreter.path, *SUITE)
         install(log, bin_folder, {"CC": os.environ.get("CC", "gcc")})
         digests(log, bin_folder, interpreter.name)
-        return pytest(log, bin_folder)
+        return pytest(log, bin_folder, without=ONCE)
 
     return run
 
