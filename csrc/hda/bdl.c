@@ -13,9 +13,10 @@ static uint64_t little(const uint8_t *bytes, uint32_t count) {
 }
 
 /* Reads one entry from memory; *reached false when the device cannot. */
-static storsim_status_t read_entry(storsim_machine_t *machine, ss_hda_t *hda, uint64_t address, uint8_t entry[16], bool *reached) {
+static storsim_status_t read_entry(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t address,
+                                   uint8_t entry[16], bool *reached) {
     ss_bus_result_t result;
-    storsim_status_t status = ss_bus_read(machine, hda->device, address, entry, 16, &result);
+    storsim_status_t status = ss_bus_read_window(machine, hda->device, &stream->list, address, entry, 16, &result);
     if (status == STORSIM_VIOLATION) {
         hda->raised = status;
         *reached = false;
@@ -26,8 +27,10 @@ static storsim_status_t read_entry(storsim_machine_t *machine, ss_hda_t *hda, ui
 }
 
 /* Bytes of [address, address + length) the device can reach, from the start. */
-static uint32_t reachable(const storsim_machine_t *machine, const ss_hda_t *hda, uint64_t address, uint32_t length) {
-    uint64_t limit = hda->config.ok64 ? UINT64_MAX : UINT32_MAX, done = 0;
+static uint32_t reachable(const storsim_machine_t *machine, const ss_hda_t *hda, const ss_bus_window_t *window, uint64_t address,
+                          uint32_t length) {
+    uint64_t limit = hda->config.ok64 ? UINT64_MAX : UINT32_MAX, done = ss_bus_sure(machine, window, address);
+    done = limit - address < done ? 0 : done;
     while (done < length) {
         uint64_t at = address + done, physical;
         if (at < address || at > limit || !ss_bus_translate(machine, hda->device, at, &physical) ||
@@ -44,7 +47,7 @@ storsim_status_t ss_hda_bdl_prefetch(storsim_machine_t *machine, ss_hda_t *hda, 
     *bad = false;
     for (uint32_t i = 0; i <= stream->lvi && !*bad; i++) {
         bool reached;
-        storsim_status_t status = read_entry(machine, hda, stream->bdl + 16u * i, stream->cache[i], &reached);
+        storsim_status_t status = read_entry(machine, hda, stream, stream->bdl + 16u * i, stream->cache[i], &reached);
         if (status != STORSIM_OK) {
             return status;
         }
@@ -62,7 +65,7 @@ storsim_status_t ss_hda_entry_load(storsim_machine_t *machine, ss_hda_t *hda, ui
         memcpy(entry, stream->cache[stream->index], sizeof entry);
     } else if (!*bad) {
         bool reached;
-        storsim_status_t status = read_entry(machine, hda, at, entry, &reached);
+        storsim_status_t status = read_entry(machine, hda, stream, at, entry, &reached);
         if (status != STORSIM_OK) {
             return status;
         }
@@ -90,6 +93,6 @@ storsim_status_t ss_hda_entry_load(storsim_machine_t *machine, ss_hda_t *hda, ui
     stream->address = address;
     stream->length = length;
     stream->offset = 0;
-    stream->usable = reachable(machine, hda, address, length);
+    stream->usable = reachable(machine, hda, &stream->data, address, length);
     return STORSIM_OK;
 }

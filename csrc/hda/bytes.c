@@ -1,7 +1,11 @@
-/* hda/bytes.c: a byte ring that grows to a limit and then keeps the newest. */
+/* hda/bytes.c: a byte ring that grows to a limit and then keeps the newest. Its capacity is 0 or a power of two. */
 #include "hda/hda_i.h"
 
 #include <string.h>
+
+static uint64_t wrapped(const ss_hda_bytes_t *bytes, uint64_t at) {
+    return at & (bytes->capacity - 1);
+}
 
 void ss_hda_bytes_clear(ss_hda_bytes_t *bytes, ss_host_t *host) {
     ss_release(host, bytes->ring);
@@ -12,7 +16,7 @@ void ss_hda_bytes_peek(const ss_hda_bytes_t *bytes, uint64_t at, uint8_t *data, 
     if (count == 0 || bytes->capacity == 0) {
         return;
     }
-    uint64_t from = (bytes->start + at) % bytes->capacity, first = bytes->capacity - from;
+    uint64_t from = wrapped(bytes, bytes->start + at), first = bytes->capacity - from;
     first = first < count ? first : count;
     memcpy(data, bytes->ring + from, (size_t)first);
     memcpy(data + first, bytes->ring, (size_t)(count - first));
@@ -45,7 +49,7 @@ bool ss_hda_bytes_reserve(ss_hda_bytes_t *bytes, ss_host_t *host, uint64_t more)
 void ss_hda_bytes_pop(ss_hda_bytes_t *bytes, uint64_t count) {
     count = count < bytes->count ? count : bytes->count;
     if (count != 0) {
-        bytes->start = (bytes->start + count) % bytes->capacity;
+        bytes->start = wrapped(bytes, bytes->start + count);
         bytes->count -= count;
     }
 }
@@ -56,13 +60,13 @@ void ss_hda_bytes_cut(ss_hda_bytes_t *bytes, uint64_t at, uint64_t count) {
     }
     count = count < bytes->count - at ? count : bytes->count - at;
     for (uint64_t i = at; count != 0 && i-- > 0;) {
-        bytes->ring[(bytes->start + i + count) % bytes->capacity] = bytes->ring[(bytes->start + i) % bytes->capacity];
+        bytes->ring[wrapped(bytes, bytes->start + i + count)] = bytes->ring[wrapped(bytes, bytes->start + i)];
     }
     ss_hda_bytes_pop(bytes, count);
 }
 
 uint8_t *ss_hda_bytes_place(const ss_hda_bytes_t *bytes, uint64_t *count) {
-    uint64_t to = (bytes->start + bytes->count) % bytes->capacity, piece = bytes->capacity - to;
+    uint64_t to = wrapped(bytes, bytes->start + bytes->count), piece = bytes->capacity - to;
     piece = piece < bytes->limit ? piece : bytes->limit;
     *count = *count < piece ? *count : piece;
     return bytes->ring + to;
@@ -86,7 +90,7 @@ bool ss_hda_bytes_push(ss_hda_bytes_t *bytes, ss_host_t *host, const uint8_t *da
     if (keep == 0) {
         return true;
     }
-    uint64_t to = (bytes->start + bytes->count) % bytes->capacity, first = bytes->capacity - to;
+    uint64_t to = wrapped(bytes, bytes->start + bytes->count), first = bytes->capacity - to;
     first = first < keep ? first : keep;
     if (data != NULL) {
         memcpy(bytes->ring + to, data + skip, (size_t)first);

@@ -246,6 +246,7 @@ storsim_status_t storsim_codec_add(storsim_machine_t *machine, uint32_t controll
         return STORSIM_NO_MEMORY;
     }
     hda->codecs[address] = codec;
+    hda->codec_end = address < hda->codec_end ? hda->codec_end : address + 1;
     hda->config.sdi_lines = address >= hda->config.sdi_lines ? (uint8_t)(address + 1) : hda->config.sdi_lines;
     if (hda->link_up) {
         codec->signal_due = ss_hda_boundary(hda, ss_hda_frame(machine, hda) + (hda->config.codec_frames != 0 ? hda->config.codec_frames : 1));

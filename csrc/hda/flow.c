@@ -22,9 +22,10 @@ uint64_t ss_hda_link_at(const ss_hda_t *hda, const ss_hda_stream_t *stream, uint
 
 /* What the bus refuses reads as zeros or is not written: reachability was settled when the entry was loaded, so this is a mapping that
  * went away under a running engine, or a guard that forbids and lets the hardware go on. */
-static storsim_status_t fetch(storsim_machine_t *machine, ss_hda_t *hda, uint64_t address, uint8_t *data, uint64_t count) {
+static storsim_status_t fetch(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t address, uint8_t *data,
+                              uint64_t count) {
     ss_bus_result_t result;
-    storsim_status_t status = ss_bus_read(machine, hda->device, address, data, (size_t)count, &result);
+    storsim_status_t status = ss_bus_read_window(machine, hda->device, &stream->data, address, data, (size_t)count, &result);
     if (status == STORSIM_VIOLATION) {
         hda->raised = status;
     }
@@ -47,11 +48,10 @@ static storsim_status_t deposit(storsim_machine_t *machine, ss_hda_t *hda, uint6
 
 static storsim_status_t position_write(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    uint32_t low = ss_hda_peek(hda, SS_DPLBASE, 4);
-    if ((low & 1u) == 0 || hda->stalled) {
+    if ((hda->image[SS_DPLBASE] & 1u) == 0 || hda->stalled) {
         return STORSIM_OK;
     }
-    uint64_t base = (uint64_t)ss_hda_peek(hda, SS_DPUBASE, 4) << 32 | (low & 0xFFFFFF80u), physical;
+    uint64_t base = (uint64_t)ss_hda_peek(hda, SS_DPUBASE, 4) << 32 | (ss_hda_peek(hda, SS_DPLBASE, 4) & 0xFFFFFF80u), physical;
     uint32_t position = (uint32_t)(stream->cbl != 0 ? stream->dma % stream->cbl : stream->dma);
     uint8_t bytes[4] = {(uint8_t)position, (uint8_t)(position >> 8), (uint8_t)(position >> 16), (uint8_t)(position >> 24)};
     uint64_t at = base + 8u * index;
@@ -65,21 +65,33 @@ static storsim_status_t position_write(storsim_machine_t *machine, ss_hda_t *hda
 
 /* --- render --------------------------------------------------------------------------------------------------------- */
 
-/* Two descriptors that share a tag both send; the codec takes the lower one [P]. Who is overshadowed changes only when a stream starts
- * or stops, so it is worked out once after that. */
+/* Two descriptors that share a tag both send; the codec takes the lower one [P]. Who is overshadowed, and which streams are captures,
+ * changes only when a stream starts or stops, so it is worked out once after that. */
+static void know_streams(ss_hda_t *hda) {
+    uint32_t seen[2] = {0, 0};
+    hda->shadows = hda->captures = 0;
+    for (uint32_t i = 0; i < hda->stream_count; i++) {
+        const ss_hda_stream_t *stream = &hda->streams[i];
+        uint32_t tag = UINT32_C(1) << stream->tag, *tags = &seen[stream->input ? 1 : 0];
+        hda->shadows |= (*tags & tag) != 0 ? UINT32_C(1) << i : 0;
+        hda->captures |= stream->running && stream->input ? UINT32_C(1) << i : 0;
+        *tags |= stream->running ? tag : 0;
+    }
+    hda->shadows_known = true;
+}
+
 static bool overshadowed(ss_hda_t *hda, uint32_t index) {
     if (!hda->shadows_known) {
-        uint32_t seen[2] = {0, 0};
-        hda->shadows = 0;
-        for (uint32_t i = 0; i < hda->stream_count; i++) {
-            const ss_hda_stream_t *stream = &hda->streams[i];
-            uint32_t tag = UINT32_C(1) << stream->tag, *tags = &seen[stream->input ? 1 : 0];
-            hda->shadows |= (*tags & tag) != 0 ? UINT32_C(1) << i : 0;
-            *tags |= stream->running ? tag : 0;
-        }
-        hda->shadows_known = true;
+        know_streams(hda);
     }
     return (hda->shadows >> index & 1u) != 0;
+}
+
+static uint32_t captures(ss_hda_t *hda) {
+    if (!hda->shadows_known) {
+        know_streams(hda);
+    }
+    return hda->captures;
 }
 
 /* Who hears a stream: a bit per codec that carries the tag, none when another descriptor is heard in its place. */
@@ -99,7 +111,7 @@ static audience_t audience_of(ss_hda_t *hda, uint32_t index) {
     if (overshadowed(hda, index)) {
         return found;
     }
-    for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS; i++) {
+    for (uint32_t i = 0; i < hda->codec_end; i++) {
         const ss_hda_codec_t *codec = hda->codecs[i];
         if (hears(codec, tag)) {
             ss_hda_lane_t *lane = codec->lanes[0][tag];
@@ -116,8 +128,11 @@ static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint3
                                 uint64_t count) {
     ss_host_t *host = ss_machine_host(machine);
     uint8_t tag = hda->streams[index].tag;
+    if (audience->only != NULL) {
+        return ss_hda_bytes_push(&audience->only->bytes, host, data, count) ? STORSIM_OK : STORSIM_NO_MEMORY;
+    }
     for (int commit = 0; audience->codecs != 0 && commit < 2; commit++) {
-        for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS && audience->codecs >> i != 0; i++) {
+        for (uint32_t i = 0; audience->codecs >> i != 0; i++) {
             if ((audience->codecs >> i & 1u) == 0) {
                 continue;
             }
@@ -143,13 +158,14 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 /* From memory straight to where the only listener keeps them, as far as that is one piece: *count. */
-static storsim_status_t pass_on(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_lane_t *lane, uint64_t address, uint64_t *count) {
+static storsim_status_t pass_on(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream, ss_hda_lane_t *lane, uint64_t *count) {
+    uint64_t address = stream->address + stream->offset;
     *count = least(*count, STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE); /* one page: read whole or not at all */
     if (!ss_hda_bytes_reserve(&lane->bytes, ss_machine_host(machine), *count)) {
         return STORSIM_NO_MEMORY;
     }
     uint8_t *place = ss_hda_bytes_place(&lane->bytes, count);
-    storsim_status_t status = fetch(machine, hda, address, place, *count);
+    storsim_status_t status = fetch(machine, hda, stream, address, place, *count);
     if (status == STORSIM_OK) {
         ss_hda_bytes_placed(&lane->bytes, *count);
     }
@@ -174,17 +190,16 @@ static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_
 /* Passes the FIFO without stopping. *step: how many bytes at most, then how many did. */
 static storsim_status_t stream_through(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience,
                                        uint64_t *step) {
-    const ss_hda_stream_t *stream = &hda->streams[index];
-    uint64_t at = stream->address + stream->offset;
+    ss_hda_stream_t *stream = &hda->streams[index];
     if (!audience->wanted) {
         return deliver(machine, hda, index, audience, NULL, *step);
     }
     if (audience->only != NULL) {
-        return pass_on(machine, hda, audience->only, at, step);
+        return pass_on(machine, hda, stream, audience->only, step);
     }
     uint8_t chunk[CHUNK];
     *step = least(*step, CHUNK);
-    storsim_status_t status = fetch(machine, hda, at, chunk, *step);
+    storsim_status_t status = fetch(machine, hda, stream, stream->address + stream->offset, chunk, *step);
     return status == STORSIM_OK ? deliver(machine, hda, index, audience, chunk, *step) : status;
 }
 
@@ -203,7 +218,7 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
             status = stream_through(machine, hda, index, &audience, &step);
         } else {
             step = least(step, sizeof stream->ring - held);
-            status = fetch(machine, hda, stream->address + stream->offset, stream->ring + held, step);
+            status = fetch(machine, hda, stream, stream->address + stream->offset, stream->ring + held, step);
         }
         if (status == STORSIM_OK) {
             stream->dma += step;
@@ -293,24 +308,23 @@ static bool overlap(const ss_hda_stream_t *a, const ss_hda_stream_t *b) {
            a->address + a->offset < b->address + b->length && b->address + b->offset < a->address + a->length;
 }
 
-bool ss_hda_entangled(const ss_hda_t *hda, uint32_t index) {
-    uint32_t first_output = hda->config.capture, first_either = first_output + hda->config.render;
-    bool input = hda->streams[index].input;
-    for (uint32_t i = 0; i < hda->stream_count; i++) {
-        if (!input && i == first_output) {
-            i = first_either; /* two outputs do not get in each other's way: only what may be an input is looked at */
-        }
-        if (i < hda->stream_count && i != index && overlap(&hda->streams[index], &hda->streams[i])) {
+bool ss_hda_entangled(ss_hda_t *hda, uint32_t index) {
+    uint32_t own = UINT32_C(1) << index, inputs = captures(hda);
+    uint32_t others = ((inputs & own) != 0 ? (UINT32_C(1) << hda->stream_count) - 1 : inputs) & ~own; /* outputs do not get in each
+                                                                                                       * other's way */
+    for (uint32_t i = 0; others >> i != 0; i++) {
+        if ((others >> i & 1u) != 0 && overlap(&hda->streams[index], &hda->streams[i])) {
             return true;
         }
     }
     return false;
 }
 
-bool ss_hda_captured(const ss_hda_t *hda, uint64_t address, uint32_t bytes) {
-    for (uint32_t i = 0; i < hda->stream_count; i++) {
+bool ss_hda_captured(ss_hda_t *hda, uint64_t address, uint32_t bytes) {
+    uint32_t inputs = captures(hda);
+    for (uint32_t i = 0; inputs >> i != 0; i++) {
         const ss_hda_stream_t *stream = &hda->streams[i];
-        if (stream->input && stream->running && stream->loaded && stream->address + stream->offset < address + bytes &&
+        if ((inputs >> i & 1u) != 0 && stream->loaded && stream->address + stream->offset < address + bytes &&
             address < stream->address + stream->length) {
             return true;
         }
@@ -318,9 +332,10 @@ bool ss_hda_captured(const ss_hda_t *hda, uint64_t address, uint32_t bytes) {
     return false;
 }
 
-static bool entangled(const ss_hda_t *hda) {
-    for (uint32_t i = 0; i < hda->stream_count; i++) {
-        if (hda->streams[i].input && hda->streams[i].running && ss_hda_entangled(hda, i)) {
+static bool entangled(ss_hda_t *hda) {
+    uint32_t inputs = captures(hda);
+    for (uint32_t i = 0; inputs >> i != 0; i++) {
+        if ((inputs >> i & 1u) != 0 && ss_hda_entangled(hda, i)) {
             return true;
         }
     }

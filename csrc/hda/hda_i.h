@@ -219,6 +219,7 @@ typedef struct ss_hda_stream {
     uint32_t index, length, usable, offset;
     uint64_t lap_bytes;
     uint8_t (*cache)[16];    /* bdl_prefetch: 256 entries; NULL without */
+    ss_bus_window_t list, data; /* memory that is read again and again: descriptors, their buffers */
     uint8_t ring[STORSIM_HDA_MAX_FIFO];
     uint32_t noted;          /* notes already given in this run */
 } ss_hda_stream_t;
@@ -247,7 +248,9 @@ typedef struct ss_hda {
     bool immediate_sent;     /* ICB: the verb is on the link */
     uint32_t stream_count, noted;
     uint32_t shadows;        /* bit per stream whose tag a running one before it has; flow.c keeps it */
-    bool shadows_known;      /* cleared by whoever changes `running`, `tag` or `input` of a stream */
+    uint32_t captures;       /* bit per running input; flow.c keeps it */
+    bool shadows_known;      /* both; cleared by whoever changes `running`, `tag` or `input` of a stream */
+    uint32_t codec_end;      /* the highest codec address so far, + 1 */
     ss_hda_stream_t *streams;
     ss_hda_codec_t *codecs[STORSIM_HDA_MAX_CODECS];
     bool lines_fixed;        /* sdi_lines was given, not derived */
@@ -326,8 +329,8 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
 storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda);
 /* The same in the middle of a frame's events: descriptors after `last` have their turn of this frame still before them. */
 storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last);
-bool ss_hda_entangled(const ss_hda_t *hda, uint32_t index);                              /* shares memory a capture writes */
-bool ss_hda_captured(const ss_hda_t *hda, uint64_t address, uint32_t bytes); /* a capture is about to write there */
+bool ss_hda_entangled(ss_hda_t *hda, uint32_t index);                        /* shares memory a capture writes */
+bool ss_hda_captured(ss_hda_t *hda, uint64_t address, uint32_t bytes);       /* a capture is about to write there */
 /* One step of what is due now: ends after an IOC so that the line can be served. *again: more is due. */
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again);
 void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index); /* sets stream->due */

@@ -312,6 +312,7 @@ static void walk_controller(ss_codec_t *codec, ss_hda_t *hda) {
                 return;
             }
             hda->codecs[i]->address = i;
+            hda->codec_end = i + 1;
         }
         if (hda->codecs[i] != NULL) {
             walk_codec(codec, hda->codecs[i]);

@@ -27,6 +27,7 @@ void ss_bus_remove_device(storsim_machine_t *machine, ss_device_t device) {
     if (found != NULL) {
         ss_release(&machine->host, found->map);
         *found = (ss_bus_device_t){.live = false};
+        ss_bus_forget(machine);
     }
 }
 
@@ -37,14 +38,17 @@ void ss_bus_undo_device(storsim_machine_t *machine, ss_device_t device) {
     }
 }
 
-void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard) {
+void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard, ss_bus_steady_fn steady) {
     machine->guard = guard;
+    machine->steady = steady;
+    ss_bus_forget(machine);
 }
 
 void ss_bus_stall(storsim_machine_t *machine, ss_device_t device, bool stalled) {
     ss_bus_device_t *found = device_at(machine, device);
     if (found != NULL) {
         found->stalled = stalled;
+        ss_bus_forget(machine);
     }
 }
 
@@ -139,6 +143,7 @@ void ss_bus_unmap(storsim_machine_t *machine, ss_device_t id, uint64_t logical, 
     uint32_t at = mapping_after(device, logical / STORSIM_PAGE_SIZE);
     if (at < device->map_count && device->map[at].logical == logical / STORSIM_PAGE_SIZE && device->map[at].pages == pages) {
         device->map_count--;
+        ss_bus_forget(machine);
         memmove(device->map + at, device->map + at + 1, (device->map_count - at) * sizeof *device->map);
     }
 }
@@ -163,7 +168,7 @@ bool ss_bus_translate(const storsim_machine_t *machine, ss_device_t id, uint64_t
 
 /* --- device accesses ------------------------------------------------------------------------------------------------ */
 
-static ss_bus_result_t reach(const storsim_machine_t *machine, ss_device_t id, uint64_t address, uint64_t *physical) {
+ss_bus_result_t ss_bus_reach(const storsim_machine_t *machine, ss_device_t id, uint64_t address, uint64_t *physical) {
     *physical = 0;
     if (device_at(machine, id)->stalled) {
         return SS_BUS_STALLED;
@@ -179,7 +184,7 @@ static storsim_status_t access_page(storsim_machine_t *machine, ss_device_t id, 
                                     size_t bytes, ss_bus_result_t *result) {
     uint64_t physical;
     storsim_status_t status = STORSIM_OK;
-    *result = reach(machine, id, address, &physical);
+    *result = ss_bus_reach(machine, id, address, &physical);
     if (machine->guard != NULL && *result != SS_BUS_STALLED) {
         status = machine->guard(machine, id, address, physical, bytes, from != NULL, *result);
     }
@@ -210,7 +215,7 @@ static storsim_status_t access(storsim_machine_t *machine, ss_device_t id, uint6
             uint64_t at = address + done, physical;
             size_t rest = STORSIM_PAGE_SIZE - (size_t)(at % STORSIM_PAGE_SIZE);
             size_t step = rest < bytes - done ? rest : bytes - done;
-            *result = reach(machine, id, at, &physical);
+            *result = ss_bus_reach(machine, id, at, &physical);
             storsim_status_t status = STORSIM_OK;
             if (!moving && machine->guard != NULL && *result != SS_BUS_STALLED) {
                 status = machine->guard(machine, id, at, physical, step, from != NULL, *result);

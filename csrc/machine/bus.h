@@ -8,6 +8,7 @@
 #define SS_BUS_H
 
 #include "machine/codec.h"
+#include "machine/tap.h"
 
 typedef uint32_t ss_device_t; /* from 1 */
 
@@ -27,7 +28,11 @@ storsim_status_t ss_bus_add_device(storsim_machine_t *machine, bool remap, bool 
 void ss_bus_remove_device(storsim_machine_t *machine, ss_device_t device);
 /* Takes back the device added last, number included: for a caller whose own reservation failed afterwards. */
 void ss_bus_undo_device(storsim_machine_t *machine, ss_device_t device);
-void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard);
+/* How many bytes from `physical` on the guard would let this device read without a word each time, until ss_bus_forget says that
+ * something changed; 0: it wants to be asked. */
+typedef uint64_t (*ss_bus_steady_fn)(storsim_machine_t *machine, ss_device_t device, uint64_t physical);
+/* steady NULL: the guard is asked each time. */
+void ss_bus_set_guard(storsim_machine_t *machine, ss_bus_guard_fn guard, ss_bus_steady_fn steady);
 
 /* Maps pages of RAM into the device's logical space; *logical receives the address (page aligned, deterministic, below `highest`
  * when possible). Without remap it is the physical address itself. */
@@ -49,6 +54,25 @@ storsim_status_t ss_bus_read(storsim_machine_t *machine, ss_device_t device, uin
                              ss_bus_result_t *result);
 storsim_status_t ss_bus_write(storsim_machine_t *machine, ss_device_t device, uint64_t address, const void *buffer, size_t bytes,
                               ss_bus_result_t *result);
+
+/* A window (bus_window.c): a stretch of memory that one device reads again and again, with the host bytes behind it. It answers like
+ * ss_bus_read and leaves the same trace, but asks neither the IOMMU nor the guard while nothing changed. All zero: closed. It is no part
+ * of any state: who keeps one does not save it. */
+typedef struct ss_bus_window {
+    uint64_t moment, first, end; /* device addresses; holds while moment - 1 is the machine's */
+    const uint8_t *bytes;        /* of `first` */
+} ss_bus_window_t;
+/* Bytes from a device address on that are sure to be read. */
+static inline uint64_t ss_bus_sure(const storsim_machine_t *machine, const ss_bus_window_t *window, uint64_t address) {
+    bool holds = window->moment == ss_machine_head(machine)->moment + 1 && address >= window->first && address < window->end;
+    return holds ? window->end - address : 0;
+}
+/* ss_bus_read, which opens the window where it can. One window serves one device. */
+storsim_status_t ss_bus_read_window(storsim_machine_t *machine, ss_device_t device, ss_bus_window_t *window, uint64_t address,
+                                    void *buffer, size_t bytes, ss_bus_result_t *result);
+/* Closes every window: called when a mapping, an owner, or the bytes behind a page change hands. */
+void ss_bus_forget(storsim_machine_t *machine);
+
 /* The CPU's side of pages a device does not see through the same eyes. Addresses are physical, ranges are switched off as they were
  * switched on, and switching off drops what was not flushed; it cannot fail.
  *   shadow             cached memory of a non-coherent device. Every line counts as cached from the start, so what the device writes is

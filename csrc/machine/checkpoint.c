@@ -31,6 +31,7 @@ static storsim_status_t take(storsim_machine_t *machine, storsim_checkpoint_t *m
 
 static void lay(storsim_machine_t *machine, const storsim_checkpoint_t *checkpoint) {
     ss_image_lay(&machine->host, &checkpoint->image);
+    ss_bus_forget(machine);
     machine->hardware = checkpoint->hardware;
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         machine->rooms[room].ops = checkpoint->rooms[room].ops;

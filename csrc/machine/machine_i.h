@@ -108,6 +108,8 @@ typedef struct ss_bus {
     ss_shadows_t shadow;
 } ss_bus_t;
 
+/* Whether a live device gets to the RAM behind an address of its own; *physical: where that is. */
+ss_bus_result_t ss_bus_reach(const storsim_machine_t *machine, ss_device_t device, uint64_t address, uint64_t *physical);
 void ss_bus_destroy(ss_bus_t *bus, ss_host_t *host);
 void ss_bus_walk(ss_bus_t *bus, ss_host_t *host, ss_codec_t *codec);
 size_t ss_bus_check(const ss_bus_t *bus);
@@ -151,6 +153,7 @@ struct storsim_machine {
     struct { const ss_room_ops_t *ops; void *state; const ss_rule_t *rules; uint32_t rule_count; } rooms[SS_ROOM_COUNT];
     ss_room_t listener; /* serves interrupt lines; SS_ROOM_COUNT = none */
     ss_bus_guard_fn guard;
+    ss_bus_steady_fn steady;
     const ss_namer_t *namer;
     ss_observer_t observer;
     ss_fault_fn fault_behind;

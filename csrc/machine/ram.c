@@ -377,7 +377,7 @@ uint64_t ss_ram_host_bytes(const ss_ram_t *ram) {
 /* --- by physical address -------------------------------------------------------------------------------------------- */
 
 /* The store and page a frame points to; NULL for none. */
-static store_t *by_frame(ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *page) {
+static store_t *by_frame(const ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *page) {
     *id = ss_pagemap_get(&ram->frames, pfn);
     store_t *store = ss_store_at(ram, *id);
     for (uint32_t i = 0; store != NULL && i < store->extent_count; i++) {
@@ -388,6 +388,14 @@ static store_t *by_frame(ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *
         }
     }
     return NULL;
+}
+
+const uint8_t *ss_ram_touched(const ss_ram_t *ram, uint64_t pfn) {
+    ss_store_t id;
+    uint64_t page = 0;
+    const store_t *store = by_frame(ram, pfn, &id, &page);
+    bool touched = store != NULL && store->data != NULL && store->state[page] != PAGE_UNTOUCHED;
+    return touched ? store->data + page * STORSIM_PAGE_SIZE : NULL;
 }
 
 storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes) {

@@ -60,6 +60,8 @@ void ss_ram_laid(ss_ram_t *ram, bool ended);
 /* Bytes by physical address, whatever store they are in; poison where none is. The caller has checked that it is RAM. */
 storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size_t bytes);
 storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffer, size_t bytes);
+/* The host bytes of a page that was touched before, NULL for others. They stay where they are until its frame is detached. */
+const uint8_t *ss_ram_touched(const ss_ram_t *ram, uint64_t pfn);
 /* Gets the host memory a later ss_ram_write of the same bytes needs, so that a write in several steps is whole or nothing. */
 storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes);
 

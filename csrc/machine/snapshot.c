@@ -261,6 +261,7 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     hardware.faults.paused = machine->hardware.faults.paused;
     ss_hardware_destroy(machine, &machine->hardware);
     machine->hardware = hardware;
+    ss_bus_forget(machine);
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         if (states[room] != NULL) {
             void *old = machine->rooms[room].state;

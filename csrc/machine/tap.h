@@ -35,10 +35,11 @@ struct ss_tap {
     storsim_machine_t *machine;
 };
 
-/* First member of every machine, so that the test needs no call. */
+/* First member of every machine, so that tests of it need no call. */
 typedef struct ss_machine_head {
     ss_tap_t *tap;   /* NULL: nobody listens */
     uint32_t inside; /* entries under way */
+    uint64_t moment; /* how often ss_bus_forget was called */
 } ss_machine_head_t;
 
 static inline const ss_machine_head_t *ss_machine_head(const storsim_machine_t *machine) {

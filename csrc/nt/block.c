@@ -207,6 +207,7 @@ static void release_frames(storsim_machine_t *machine, const ss_block_t *block) 
     nt_extent_t whole = {block->pfn, block->pages, 0};
     const nt_extent_t *list = block->extents != 0 ? nt->lists[block->extents - 1].items : &whole;
     uint32_t count = block->extents != 0 ? nt->lists[block->extents - 1].count : 1;
+    ss_bus_forget(machine);
     for (uint32_t i = 0; i < count; i++) {
         (void)ss_bus_shadow(machine, list[i].first_pfn, list[i].pages, false);
         ss_ram_detach(ss_machine_ram(machine), list[i].first_pfn, list[i].pages);

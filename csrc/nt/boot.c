@@ -213,7 +213,7 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
         return status;
     }
     ss_line_listen(machine, SS_ROOM_NT);
-    ss_bus_set_guard(machine, nt_guard);
+    ss_bus_set_guard(machine, nt_guard, nt_steady);
     ss_machine_set_namer(machine, &nt_namer);
     if ((resolved.verifier & (STORSIM_V_LOW_RESOURCES | STORSIM_V_SYSTEMATIC)) != 0) {
         ss_fault_behind(machine, nt_scarce);

@@ -23,6 +23,7 @@ storsim_status_t ss_device_owner(storsim_machine_t *machine, ss_device_t device,
     nt_device_t *known = device_of(nt, device);
     if (known != NULL) {
         known->owner = owner;
+        ss_bus_forget(machine);
         return STORSIM_OK;
     }
     void *array = nt->devices;
@@ -41,6 +42,7 @@ void ss_device_forget(storsim_machine_t *machine, ss_device_t device) {
         uint32_t at = (uint32_t)(known - nt->devices);
         memmove(nt->devices + at, nt->devices + at + 1, (nt->device_count - at - 1) * sizeof *nt->devices);
         nt->device_count--;
+        ss_bus_forget(machine);
     }
 }
 
@@ -189,4 +191,18 @@ storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64
         done += step;
     }
     return STORSIM_OK;
+}
+
+/* A device may read its owner's live blocks of whole pages for as long as they live; block.c says when one ends. */
+uint64_t nt_steady(storsim_machine_t *machine, ss_device_t device, uint64_t physical) {
+    const ss_nt_t *nt = nt_of(machine);
+    const nt_device_t *known = device_of(nt, device);
+    ss_block_id_t id = ss_pagemap_get(&nt->by_frame, physical / PAGE);
+    if (known == NULL || known->owner == 0 || id == 0) {
+        return 0;
+    }
+    const ss_block_t *block = block_at(nt, id);
+    bool own = block->kind != KIND_POOL_PAGE && block->state == SS_STATE_LIVE && block->owner == known->owner;
+    uint64_t end = block->extents == 0 ? block->pfn + block->pages : physical / PAGE + 1; /* pieces: page by page */
+    return own ? end * PAGE - physical : 0;
 }

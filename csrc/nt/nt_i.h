@@ -297,6 +297,7 @@ extern const ss_namer_t nt_namer;
 /* --- access.c --- */
 storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
                           size_t bytes, bool write, ss_bus_result_t result);
+uint64_t nt_steady(storsim_machine_t *machine, ss_device_t device, uint64_t physical);
 /* Never mapped: 2; freed and forgotten: 0; not canonical: 4; user half: 0xF. Source: bug-check-0x50, rulings R53, R54.
  */
 uint64_t nt_fault_reason(const ss_nt_t *nt, uint64_t va);

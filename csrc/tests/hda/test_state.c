@@ -352,7 +352,7 @@ static void guarded(void) {
     kit_t kit = kit_make(&config);
     kit_up(&kit);
     setup(&kit, 4, 1, 0x11, TWO, 2);
-    ss_bus_set_guard(kit.machine, guard);
+    ss_bus_set_guard(kit.machine, guard, NULL);
     verdict = STORSIM_VIOLATION;
     CHECK_EQ(storsim_hda_mmio_write(kit.machine, kit.hda, sd(4, 0), 1, RUN), STORSIM_VIOLATION);
     CHECK_EQ(rd(&kit, sd(4, 0), 1), RUN);
