@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOMS = ("machine", "ddi", "nt", "hda", "nvme", "storport", "hdaudio", "journal", "python")
 #: What runs a byte string as a program: of csrc/fuzz without the entry points of fuzzers and their command lines.
-PROGRAMS = ("compare", "decode", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
+PROGRAMS = ("compare", "decode", "digest", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
 INCLUDES = ("csrc", "csrc/include")
 # The core's Makefile adds -Wpedantic; slot tables of a Python type hold functions as void *, which it refuses.
 WARNINGS = (

@@ -342,6 +342,7 @@ PyObject *ss_hdaudio_policies(void);
 PyObject *ss_hdaudio_rates(void);
 PyObject *ss_bytes_run(PyObject *module, PyObject *args);
 PyObject *ss_bytes_make(PyObject *module, PyObject *args);
+PyObject *ss_bytes_digest(PyObject *module, PyObject *data);
 PyObject *ss_behaviour_layout(PyObject *module, PyObject *ignored);
 PyObject *ss_hdaudio_encode(PyObject *module, PyObject *args);
 PyObject *ss_hdaudio_decode(PyObject *module, PyObject *args);

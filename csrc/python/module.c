@@ -212,6 +212,8 @@ static PyMethodDef module_methods[] = {
                "storsim.testing.programs.")},
     {"_make_program", ss_bytes_make, METH_VARARGS,
      PyDoc_STR("_make_program($module, seed, index, /)\n--\n\nA program of the seed corpus.")},
+    {"_digest_program", ss_bytes_digest, METH_O,
+     PyDoc_STR("_digest_program($module, data, /)\n--\n\nWhat a program came to, as one number.")},
     {"behaviour_layout", ss_behaviour_layout, METH_NOARGS,
      PyDoc_STR("behaviour_layout($module, /)\n--\n\nWhat the bits of a set of behaviours mean, for storsim.coverage.")},
     {"operations", ss_operations, METH_NOARGS,

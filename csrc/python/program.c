@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fuzz/digest.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/make.h"
 #include "storsim/behaviour.h"
@@ -98,6 +99,25 @@ PyObject *ss_bytes_run(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_XDECREF(run.findings);
     Py_XDECREF(run.bytes);
     return result;
+}
+
+/* _digest_program(data) -> int */
+PyObject *ss_bytes_digest(PyObject *Py_UNUSED(module), PyObject *data) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    uint64_t digest = 0;
+    storsim_status_t status = fuzz_digest(view.buf, (size_t)view.len, &digest);
+    PyBuffer_Release(&view);
+    if (status == STORSIM_OK) {
+        return PyLong_FromUnsignedLongLong(digest);
+    }
+    if (status == STORSIM_INVALID) {
+        PyErr_SetString(PyExc_RuntimeError, "the core differs from its oracle; run_bytes says where");
+        return NULL;
+    }
+    return PyErr_NoMemory();
 }
 
 /* _make_program(seed, index) -> bytes */

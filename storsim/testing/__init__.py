@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from storsim.testing.audio_driver import AudioDriverMachine, Stream
     from storsim.testing.driver import DriverMachine, PowerState
     from storsim.testing.failures import DriverFinding
-    from storsim.testing.programs import ProgramRun, make_program, run_bytes, seed_corpus
+    from storsim.testing.programs import ProgramRun, digest_bytes, make_program, run_bytes, seed_corpus
     from storsim.testing.storage_driver import Request, StorageDriverMachine
 
 _HOMES = {
@@ -26,6 +26,7 @@ _HOMES = {
     "Request": "storage_driver",
     "StorageDriverMachine": "storage_driver",
     "Stream": "audio_driver",
+    "digest_bytes": "programs",
     "make_program": "programs",
     "run_bytes": "programs",
     "seed_corpus": "programs",
@@ -40,6 +41,7 @@ __all__ = [
     "Request",
     "StorageDriverMachine",
     "Stream",
+    "digest_bytes",
     "make_program",
     "run_bytes",
     "seed_corpus",

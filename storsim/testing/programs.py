@@ -82,6 +82,16 @@ def run_bytes(data: Buffer, *, thorough: bool = False, journal: bool = False) ->
     )
 
 
+def digest_bytes(data: Buffer) -> int:
+    """One number (64 bits) for everything a program does: every call with its results, every callback, the state of each
+    machine at its end. The same on every platform, compiler and Python, so that two builds can be compared.
+
+    Raises MemoryError, RuntimeError when the core differs from the oracle (`run_bytes` says where). O(program).
+    **Source:** model choice: FNV-1a over the journals of its machines.
+    """
+    return _core._digest_program(data)
+
+
 def make_program(seed: int = 1, index: int = 0) -> bytes:
     """Program number ``index`` of the stream that ``seed`` names (both 0 … 2**64 - 1)."""
     return _core._make_program(seed, index)

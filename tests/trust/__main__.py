@@ -25,6 +25,7 @@ MODULES = (
     "proofs",
     "outside",
     "platforms",
+    "digests",
     "coverage",
     "mutants",
 )

@@ -6,21 +6,74 @@ or under an emulator.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from trust.rows import Held, row
-from trust.shell import BUILD, jobs, make, need, run, test_names
+from trust.rows import Held, Unavailable, row
+from trust.shell import BUILD, compiles, jobs, make, run, test_names
+
+WINE = {"WINEDEBUG": "-all", "WINEPREFIX": str(BUILD / "wine")}
 
 
-def _suite(name: str, cc: str, runner: tuple[str, ...] = (), *, suffix: str = "", opt: str = "-O2 -g") -> Held:
+@dataclass(frozen=True)
+class Target:
+    """What programs are built for: folder, compiler, what runs them, what that needs and which packages have it."""
+
+    name: str
+    cc: str
+    runner: tuple[str, ...] = ()
+    suffix: str = ""
+    needs: tuple[str, ...] = ()
+    packages: str = ""
+
+    def missing(self) -> str:
+        """What is not here, "" when it can be built and run."""
+        absent = [program for program in self.needs if shutil.which(program) is None]
+        if not absent and not compiles(self.cc):
+            absent = [f"a {self.cc} that can build programs"]
+        return f"{', '.join(absent)} (Debian: apt-get install {self.packages})" if absent else ""
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Output of a program built for it. RuntimeError when it fails."""
+        return run([*self.runner, program, *arguments], env=WINE)
+
+
+X86_32 = Target("m32", "gcc -m32", packages="gcc-multilib")
+CLANG_32 = Target("clang32", "clang -m32", packages="clang gcc-multilib")
+ARM64 = Target(
+    "arm64",
+    "aarch64-linux-gnu-gcc -static",
+    ("qemu-aarch64",),
+    needs=("aarch64-linux-gnu-gcc", "qemu-aarch64"),
+    packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user",
+)
+BIG_ENDIAN = Target(
+    "s390x",
+    "s390x-linux-gnu-gcc-12 -static",
+    ("qemu-s390x",),
+    needs=("s390x-linux-gnu-gcc-12", "qemu-s390x"),
+    packages="gcc-12-s390x-linux-gnu libc6-dev-s390x-cross qemu-user",
+)
+WINDOWS = Target(
+    "mingw",
+    "x86_64-w64-mingw32-gcc",
+    ("/usr/lib/wine/wine64",),
+    ".exe",
+    ("x86_64-w64-mingw32-gcc", "/usr/lib/wine/wine64"),
+    "gcc-mingw-w64-x86-64 wine64",
+)
+
+
+def _suite(target: Target) -> Held:
+    if target.missing():
+        raise Unavailable(f"not here: {target.missing()}")
     names = test_names()
-    folder = make(name, [f"tests/{test}" for test in names], cc=cc, opt=opt)
-    env = {"WINEDEBUG": "-all", "WINEPREFIX": str(BUILD / "wine")}
+    folder = make(target.name, [f"tests/{test}" for test in names], cc=target.cc)
 
     def one(test: str) -> str:
         try:
-            run([*runner, f"{folder}/tests/{test}{suffix}"], env=env)
+            target.run(f"{folder}/tests/{test}{target.suffix}")
         except RuntimeError as error:
             return f"{test}: {error}"
         return ""
@@ -32,39 +85,12 @@ def _suite(name: str, cc: str, runner: tuple[str, ...] = (), *, suffix: str = ""
     )
 
 
-def _target(name: str, claim: str, function: Callable[[], Held]) -> None:
-    row(name, claim)(function)
+def _row(name: str, claim: str, target: Target) -> None:
+    row(name, claim)(lambda: _suite(target))
 
 
-def _x86_32() -> Held:
-    return _suite("m32", "gcc -m32")
-
-
-def _clang_32() -> Held:
-    need("clang", package="clang")
-    return _suite("clang32", "clang -m32")
-
-
-def _arm64() -> Held:
-    need("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu")
-    need("qemu-aarch64", package="qemu-user")
-    return _suite("arm64", "aarch64-linux-gnu-gcc -static", ("qemu-aarch64",))
-
-
-def _s390x() -> Held:
-    need("s390x-linux-gnu-gcc-12", package="gcc-12-s390x-linux-gnu libc6-dev-s390x-cross")
-    need("qemu-s390x", package="qemu-user")
-    return _suite("s390x", "s390x-linux-gnu-gcc-12 -static", ("qemu-s390x",))
-
-
-def _windows() -> Held:
-    need("x86_64-w64-mingw32-gcc", package="gcc-mingw-w64-x86-64")
-    need("/usr/lib/wine/wine64", package="wine64")
-    return _suite("mingw", "x86_64-w64-mingw32-gcc", ("/usr/lib/wine/wine64",), suffix=".exe")
-
-
-_target("32 bits", "the core and its C tests on a 32-bit build (gcc -m32)", _x86_32)
-_target("32 bits, clang", "the same with clang", _clang_32)
-_target("arm64", "the core and its C tests for arm64, under qemu-user", _arm64)
-_target("big-endian", "the core and its C tests for s390x (big-endian), under qemu-user", _s390x)
-_target("Windows", "the core and its C tests as Windows programs (mingw-w64), under wine", _windows)
+_row("32 bits", "the core and its C tests on a 32-bit build (gcc -m32)", X86_32)
+_row("32 bits, clang", "the same with clang", CLANG_32)
+_row("arm64", "the core and its C tests for arm64, under qemu-user", ARM64)
+_row("big-endian", "the core and its C tests for s390x (big-endian), under qemu-user", BIG_ENDIAN)
+_row("Windows", "the core and its C tests as Windows programs (mingw-w64), under wine", WINDOWS)

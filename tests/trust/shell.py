@@ -42,6 +42,17 @@ def need(*programs: str, package: str) -> None:
             raise Unavailable(f"{program} is not here (Debian: apt-get install {package})")
 
 
+def compiles(compiler: str) -> bool:
+    """Whether a compiler with its flags is here and can build a program."""
+    source = BUILD / "empty.c"
+    BUILD.mkdir(exist_ok=True)
+    source.write_text('#include <stdio.h>\nint main(void) { return puts("") == EOF; }\n')
+    command = [*compiler.split(), str(source), "-o", str(BUILD / "empty.out")]
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def jobs() -> int:
     """How many compilers at once."""
     return os.cpu_count() or 2

@@ -1,0 +1,1 @@
+"""Scenarios whose digests are the same everywhere."""
