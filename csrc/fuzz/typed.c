@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz_i.h"
+#include "journal/journal_i.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -350,9 +351,7 @@ static void request(fuzz_t *f, uint32_t choice) {
 static void fill_structure(fuzz_t *f, const storsim_layout_t *layout, uint8_t *to) {
     for (uint32_t i = 0; i < layout->member_count; i++) {
         uint64_t value = fuzz_arg(f) % (layout->members[i].boolean ? 2 : 8);
-        for (uint32_t byte = 0; byte < layout->members[i].width; byte++) {
-            to[layout->members[i].offset + byte] = (uint8_t)(value >> 8 * byte);
-        }
+        ss_member_set(&layout->members[i], to, value);
     }
 }
 

@@ -22,6 +22,32 @@ uint64_t ss_hash_bytes(const void *bytes, size_t length) {
     return hash ^ hash >> 32;
 }
 
+/* Codec transfers count as two numbers of 64 bits each, so that neither the padding nor the byte order of a host shows. */
+uint64_t ss_callback_bytes(const storsim_callback_t *callback) {
+    bool transfers = callback->kind == STORSIM_CB_HDA_TRANSFER;
+    return transfers ? callback->data_bytes / sizeof(storsim_codec_transfer_t) * 16 : callback->data_bytes;
+}
+
+uint64_t ss_callback_hash(const storsim_callback_t *callback) {
+    if (callback->data == NULL || callback->kind == STORSIM_CB_CODEC_SOURCE) {
+        return 0;
+    }
+    if (callback->kind != STORSIM_CB_HDA_TRANSFER) {
+        return ss_hash_bytes(callback->data, callback->data_bytes);
+    }
+    const storsim_codec_transfer_t *items = callback->data;
+    uint64_t hash = PRIME ^ ss_callback_bytes(callback);
+    for (size_t i = 0; i < callback->data_bytes / sizeof *items; i++) {
+        const uint64_t numbers[2] = {items[i].Output, items[i].Input};
+        for (size_t j = 0; j < 2; j++) {
+            hash = (hash ^ numbers[j]) * PRIME;
+            hash ^= hash >> 29;
+        }
+    }
+    hash *= PRIME;
+    return hash ^ hash >> 32;
+}
+
 uint32_t ss_journal_check(uint32_t before, const uint8_t *body, size_t length) {
     uint64_t hash = ss_mix(ss_hash_bytes(body, length), before);
     return (uint32_t)(hash ^ hash >> 32);

@@ -79,6 +79,9 @@ void ss_journal_head(uint8_t head[SS_JOURNAL_HEAD]);
 /* Check of a record: over its body and the check before it, so that a missing record is noticed. */
 uint32_t ss_journal_check(uint32_t before, const uint8_t *body, size_t length);
 uint64_t ss_hash_bytes(const void *bytes, size_t length);
+/* What a record says of a callback's data: how much, and a hash of it, the same on every host. 0 for what the host is to give. */
+uint64_t ss_callback_bytes(const storsim_callback_t *callback);
+uint64_t ss_callback_hash(const storsim_callback_t *callback);
 
 static inline uint8_t *ss_put_u16(uint8_t *at, uint32_t value) {
     at[0] = (uint8_t)value;

@@ -406,9 +406,8 @@ static storsim_status_t tap_callback(ss_tap_t *tap, const storsim_callback_t *ca
     for (size_t i = 0; i < sizeof callback->values / sizeof callback->values[0]; i++) {
         at = put_number(at, callback->values[i]);
     }
-    bool heard = callback->data != NULL && callback->kind != STORSIM_CB_CODEC_SOURCE;
-    at = put_number(at, callback->data != NULL ? callback->data_bytes : 0);
-    at = ss_put_u64(at, heard ? ss_hash_bytes(callback->data, callback->data_bytes) : 0);
+    at = put_number(at, callback->data != NULL ? ss_callback_bytes(callback) : 0);
+    at = ss_put_u64(at, ss_callback_hash(callback));
     (void)ss_journal_commit(journal, at);
     journal->depth++;
     ss_views_refresh(journal);

@@ -140,8 +140,7 @@ static bool as_recorded(ss_run_t *run, const ss_answer_t *answer, const storsim_
             return false;
         }
     }
-    bool heard = callback->data != NULL && callback->kind != STORSIM_CB_CODEC_SOURCE;
-    uint64_t hash = heard ? ss_hash_bytes(callback->data, callback->data_bytes) : 0;
+    uint64_t hash = ss_callback_hash(callback);
     if (hash != answer->data_hash) {
         differ(run, answer->record, name, "the data of its callback", answer->data_hash, hash);
         return false;

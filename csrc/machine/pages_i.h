@@ -43,15 +43,17 @@
 
 #define SS_WORD_SHIFT 6
 #define SS_GROUP_SHIFT 11
+#ifndef SS_CHUNK_SHIFT /* proofs/pages.c chooses smaller ones */
 #define SS_CHUNK_SHIFT 16
 #define SS_MID_SHIFT 25
+#endif
 #define SS_GROUP_PAGES (UINT64_C(1) << SS_GROUP_SHIFT)
 #define SS_CHUNK_PAGES (UINT64_C(1) << SS_CHUNK_SHIFT)
 #define SS_MID_PAGES (UINT64_C(1) << SS_MID_SHIFT)
 #define SS_GROUP_WORDS 32u
-#define SS_CHUNK_GROUPS 32u
-#define SS_CHUNK_WORDS 1024u
-#define SS_MID_CHUNKS 512u
+#define SS_CHUNK_GROUPS (1u << (SS_CHUNK_SHIFT - SS_GROUP_SHIFT))
+#define SS_CHUNK_WORDS (1u << (SS_CHUNK_SHIFT - SS_WORD_SHIFT))
+#define SS_MID_CHUNKS (1u << (SS_MID_SHIFT - SS_CHUNK_SHIFT))
 #define SS_SMALL 64u   /* longest request served by bounds */
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_ALIGNMENTS 9u

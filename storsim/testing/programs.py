@@ -83,8 +83,9 @@ def run_bytes(data: Buffer, *, thorough: bool = False, journal: bool = False) ->
 
 
 def digest_bytes(data: Buffer) -> int:
-    """One number (64 bits) for everything a program does: every call with its results, every callback, the state of each
-    machine at its end. The same on every platform, compiler and Python, so that two builds can be compared.
+    """One number (64 bits) for everything a program does: calls with their results, callbacks, machines at their end.
+
+    The same on every platform, compiler and Python, so that two builds can be compared.
 
     Raises MemoryError, RuntimeError when the core differs from the oracle (`run_bytes` says where). O(program).
     **Source:** model choice: FNV-1a over the journals of its machines.

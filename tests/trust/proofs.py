@@ -46,6 +46,10 @@ PROOFS = {
         Proof("proof_slots", ("proofs/pool.c",)),
         Proof("proof_mdl", ("proofs/pool.c",)),
     ],
+    "places in words": [
+        Proof(f"proof_{name}", ("proofs/pages_bits.c", "machine/pages_small.c"), 34, options="-DSS_PORTABLE -DNDEBUG")
+        for name in ("starts", "highest", "longest", "legal", "clip", "bytes")
+    ],
     "descriptor lists": [Proof("proof_list", ("proofs/plan.c", "hdaudio/plan.c"), 16)],
 }
 
@@ -77,7 +81,8 @@ def prove(start: list[str], proof: Proof) -> tuple[bool, int]:
 
 
 @row(
-    "proofs", "CBMC finds no counterexample: engine table and sets, formats, pool and MDL arithmetic, descriptor lists"
+    "proofs",
+    "CBMC finds no counterexample: engine table and sets, formats, pool and MDL arithmetic, places in words, lists",
 )
 def proofs() -> Held:
     """All proofs, one after the other."""

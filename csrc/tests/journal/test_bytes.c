@@ -1,6 +1,8 @@
 /* tests/journal/test_bytes.c: bytes there and back; torn tails, flipped bits, other versions, and arguments nobody would record. */
 #include "kit.h"
 
+#include "journal/journal_i.h"
+
 static storsim_status_t host(void *context, storsim_callback_t *callback) {
     kit_t *kit = context;
     callback->result = 1;
@@ -239,7 +241,27 @@ static void test_failing_host(void) {
     }
 }
 
+/* What a callback was given counts as numbers: the same on a host with another padding or byte order. */
+static void test_data_of_callbacks(void) {
+    storsim_codec_transfer_t items[2] = {{0}};
+    memset(items, 0xA5, sizeof items); /* padding */
+    items[0] = (storsim_codec_transfer_t){.Output = 0x11223344, .Input = UINT64_C(0x8877665544332211)};
+    items[1].Output = 5;
+    items[1].Input = 6;
+    static const uint8_t meant[32] = {0x44, 0x33, 0x22, 0x11, 0, 0, 0, 0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+                                      5, 0, 0, 0, 0, 0, 0, 0, 6};
+    storsim_callback_t callback = {.kind = STORSIM_CB_HDA_TRANSFER, .data = items, .data_bytes = sizeof items};
+    CHECK_EQ(ss_callback_bytes(&callback), sizeof meant);
+    CHECK_EQ(ss_callback_hash(&callback), ss_hash_bytes(meant, sizeof meant));
+    callback = (storsim_callback_t){.kind = STORSIM_CB_CODEC_SINK, .data = (void *)(uintptr_t)meant, .data_bytes = 7};
+    CHECK_EQ(ss_callback_bytes(&callback), 7);
+    CHECK_EQ(ss_callback_hash(&callback), ss_hash_bytes(meant, 7));
+    callback.kind = STORSIM_CB_CODEC_SOURCE; /* not yet given */
+    CHECK_EQ(ss_callback_hash(&callback), 0);
+}
+
 int main(void) {
+    test_data_of_callbacks();
     test_there_and_back();
     test_torn();
     test_flipped_bits();
