@@ -27,6 +27,7 @@ typedef struct fuzz {
     uint32_t depth;    /* host callbacks around the operation */
     uint32_t brackets; /* miniport callbacks entered */
     bool dead;         /* stopped by a bugcheck */
+    bool refused;      /* the host had no memory for the last call that was compared: nothing happened */
     bool loose;        /* something happened that the oracle does not model: answers are only checked against their row */
     bool foreign;      /* there may be blocks the oracle does not know */
 

@@ -9,6 +9,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/target.h"
+#include "machine/core.h"
 #include "storsim/hdaudio.h"
 #include "storsim/hda.h"
 #include "storsim/storport.h"
@@ -106,12 +107,9 @@ static void make_base(base_t *base) {
 }
 
 static void seal(uint8_t *bytes, size_t length) {
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < length - 8; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(0x00000100000001B3);
-    }
+    uint64_t sum = ss_snapshot_checksum(bytes, length - 8);
     for (unsigned i = 0; i < 8; i++) {
-        bytes[length - 8 + i] = (uint8_t)(hash >> 8 * i);
+        bytes[length - 8 + i] = (uint8_t)(sum >> 8 * i);
     }
 }
 

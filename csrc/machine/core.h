@@ -63,6 +63,8 @@ storsim_status_t ss_machine_tap(storsim_machine_t *machine, struct ss_tap *tap);
 bool ss_machine_entered(const storsim_machine_t *machine);
 /* The configuration that makes an equal machine: ranges as the normalised map (`ranges` has room for storsim_memory_map's count). */
 void ss_machine_config(const storsim_machine_t *machine, storsim_range_t *ranges, storsim_machine_config_t *config);
+/* What the last eight bytes of a snapshot say of the `count` before them. For tests that damage snapshots on purpose. */
+uint64_t ss_snapshot_checksum(const uint8_t *bytes, size_t count);
 /* The name a snapshot goes by in a journal: the same bytes have the same. */
 uint64_t ss_snapshot_name(const uint8_t *bytes, size_t length);
 #define SS_CHECKPOINT_NAME (UINT64_C(1) << 63) /* in the name of a checkpoint: which one of its machine, not what is in it */

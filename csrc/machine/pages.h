@@ -52,6 +52,7 @@ uint64_t ss_pages_longest(const ss_pages_t *pages, uint64_t first_min, uint64_t 
 /* First maximal free run that ends above `from`, clipped to start at `from` at the earliest; see storsim_memory_next_free. */
 bool ss_pages_next_free(const ss_pages_t *pages, uint64_t from, storsim_memory_run_t *run);
 bool ss_pages_is_ram(const ss_pages_t *pages, uint64_t pfn);
+bool ss_pages_all_ram(const ss_pages_t *pages, uint64_t first_pfn, uint64_t count); /* O(log runs + runs met) */
 bool ss_pages_is_free(const ss_pages_t *pages, uint64_t pfn);
 /* Node of a RAM page; STORSIM_NODE_ANY for a hole. */
 uint32_t ss_pages_node_of(const ss_pages_t *pages, uint64_t pfn);

@@ -85,6 +85,16 @@ bool ss_pages_is_ram(const ss_pages_t *pages, uint64_t pfn) {
     return ss_pages_node_of(pages, pfn) != STORSIM_NODE_ANY;
 }
 
+bool ss_pages_all_ram(const ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    uint64_t pfn = first_pfn, left = count;
+    for (uint32_t i = ss_pages_run_at(pages, pfn); left > 0 && i < pages->run_count && pages->runs[i].first <= pfn; i++) {
+        uint64_t step = ss_min_u64(pages->runs[i].first + pages->runs[i].pages - pfn, left);
+        pfn += step;
+        left -= step;
+    }
+    return left == 0;
+}
+
 bool ss_pages_is_free(const ss_pages_t *pages, uint64_t pfn) {
     uint32_t i = ss_pages_segment_at(pages, pfn);
     if (i == pages->segment_count || pfn < pages->segments[i].first) {

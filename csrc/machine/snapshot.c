@@ -1,7 +1,7 @@
 /* machine/snapshot.c: the whole machine as bytes, back again, and as 64 bits.
  *
  * Layout: magic "STORSIM1", u32 version, u64 fingerprint of the configuration, the hardware, each room behind a mark with its number,
- * u64 over everything before (checksum below). Restore builds complete new states beside the live ones and swaps them in at the end, so that it
+ * u64 over everything before (ss_snapshot_checksum). Restore builds complete new states beside the live ones and swaps them in at the end, so that it
  * is whole or nothing. Policy: the version grows with any change of the layout; older versions are refused, never guessed. */
 #include "machine/machine_i.h"
 #include "machine/operations.h"
@@ -76,7 +76,7 @@ storsim_status_t storsim_digest(storsim_machine_t *machine, uint64_t *digest) {
     return codec.status;
 }
 
-static uint64_t checksum(const uint8_t *bytes, size_t count) {
+uint64_t ss_snapshot_checksum(const uint8_t *bytes, size_t count) {
     uint64_t hash = FNV_BASIS ^ count;
     for (size_t i = 0; i < count; i += 8) { /* every step can be undone, so two that differ in one word never meet */
         uint64_t word = 0;
@@ -162,7 +162,7 @@ storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, s
         walk_room(machine, room, machine->rooms[room].state, &codec);
     }
     if (ss_codec_ok(&codec)) {
-        uint64_t sum = checksum(codec.bytes, codec.length);
+        uint64_t sum = ss_snapshot_checksum(codec.bytes, codec.length);
         ss_codec_u64(&codec, &sum);
     }
     if (!ss_codec_ok(&codec)) {
@@ -230,7 +230,7 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     uint64_t sum = 0;
     ss_codec_u64(&tail, &sum);
     load_header(machine, &codec);
-    if (!ss_codec_ok(&tail) || sum != checksum(bytes, codec.length)) {
+    if (!ss_codec_ok(&tail) || sum != ss_snapshot_checksum(bytes, codec.length)) {
         ss_codec_fail(&codec, STORSIM_FORMAT);
     }
     ss_hardware_t hardware = {0};

@@ -223,7 +223,8 @@ void nt_load_span(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
     memset(nt->before, 0, sizeof nt->before);
 }
 
-static void set_frames(ss_nt_t *nt, ss_codec_t *codec, const ss_block_t *block, ss_block_id_t id) {
+static void set_frames(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ss_block_id_t id) {
+    const ss_block_t *block = block_at(nt, id);
     nt_extent_t whole = {block->pfn, block->pages, 0};
     const nt_extent_t *list = &whole;
     uint32_t count = 1;
@@ -232,14 +233,15 @@ static void set_frames(ss_nt_t *nt, ss_codec_t *codec, const ss_block_t *block, 
         count = nt->lists[block->extents - 1].count;
     }
     for (uint32_t i = 0; i < count && ss_codec_ok(codec); i++) {
-        if (ss_pagemap_set(&nt->by_frame, list[i].first_pfn, list[i].pages, id) != STORSIM_OK) {
+        if (!ss_pages_all_ram(ss_machine_pages(machine), list[i].first_pfn, list[i].pages)) {
+            damaged(codec);
+        } else if (ss_pagemap_set(&nt->by_frame, list[i].first_pfn, list[i].pages, id) != STORSIM_OK) {
             ss_codec_fail(codec, STORSIM_NO_MEMORY);
         }
     }
 }
 
 void nt_load_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t id) {
-    (void)machine;
     const ss_block_t *block = named(nt, codec, id, NAMED_LIST, SS_STATE_QUARANTINED);
     if (block == NULL) {
         return;
@@ -253,18 +255,17 @@ void nt_load_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
         const nt_pool_page_t *page = nt_pool_page(nt, block->pool_page);
         nt->held_bytes += (uint64_t)page->granules * GRANULE;
         if (page->gone) {
-            set_frames(nt, codec, block_at(nt, page->block), page->block);
+            set_frames(machine, nt, codec, page->block);
         }
     } else if ((block->flags & BLOCK_REGISTERS) != 0) {
         nt->held_bytes += block->size;
     } else {
         nt->held_bytes += block->pages * PAGE;
-        set_frames(nt, codec, block, id);
+        set_frames(machine, nt, codec, id);
     }
 }
 
 void nt_load_live(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t id) {
-    (void)machine;
     const ss_block_t *block = named(nt, codec, id, NAMED_LIST, SS_STATE_LIVE);
     if (block == NULL) {
         return;
@@ -277,9 +278,9 @@ void nt_load_live(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
     nt_account(nt, block, true);
     if (is_slot(block)) {
         const nt_pool_page_t *page = nt_pool_page(nt, block->pool_page);
-        set_frames(nt, codec, block_at(nt, page->block), page->block);
+        set_frames(machine, nt, codec, page->block);
     } else if ((block->flags & BLOCK_REGISTERS) == 0) {
-        set_frames(nt, codec, block, id);
+        set_frames(machine, nt, codec, id);
     }
 }
 
