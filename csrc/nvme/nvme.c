@@ -48,12 +48,10 @@ static void destroy_controller(ss_host_t *host, nvme_controller_t *controller) {
 static void destroy(storsim_machine_t *machine, void *state) {
     ss_host_t *host = ss_machine_host(machine);
     nvme_room_t *room = state;
-    for (uint32_t i = 0; room != NULL && i < room->count; i++) {
+    for (uint32_t i = 0; i < room->count; i++) {
         destroy_controller(host, room->list[i]);
     }
-    if (room != NULL) {
-        ss_release(host, room->list);
-    }
+    ss_release(host, room->list);
     ss_release(host, room);
 }
 
@@ -77,11 +75,7 @@ static storsim_status_t ensure(storsim_machine_t *machine) {
     if (room == NULL) {
         return STORSIM_NO_MEMORY;
     }
-    storsim_status_t status = ss_room_attach(machine, SS_ROOM_NVME, &room_ops, room);
-    if (status != STORSIM_OK) {
-        destroy(machine, room);
-    }
-    return status;
+    return ss_room_attach(machine, SS_ROOM_NVME, &room_ops, room); /* its place is free: there is no state yet */
 }
 
 storsim_status_t storsim_nvme_set_hooks(storsim_machine_t *machine, const storsim_nvme_hooks_t *hooks) {
@@ -161,14 +155,12 @@ typedef struct enable {
     uint64_t list, total, checksum;
     bool memory_return;
     nvme_entry_t *table;
-    storsim_nvme_report_t faults[8];
+    storsim_nvme_report_t faults[STORSIM_NVME_FAULT_COUNT];
     uint32_t fault_count;
 } enable_t;
 
 static void note(enable_t *command, storsim_nvme_fault_t fault, uint64_t expected, uint64_t got, uint64_t address) {
-    if (command->fault_count < sizeof command->faults / sizeof command->faults[0]) {
-        command->faults[command->fault_count++] = (storsim_nvme_report_t){fault, expected, got, address};
-    }
+    command->faults[command->fault_count++] = (storsim_nvme_report_t){fault, expected, got, address}; /* each kind once */
 }
 
 static uint64_t load(const uint8_t *at, unsigned bytes) {
@@ -255,26 +247,21 @@ static bool judge_fields(const nvme_controller_t *controller, enable_t *command,
 }
 
 /* MR = 1: the same memory as before, unchanged (spec §4.6, case C51). */
-static storsim_status_t judge_return(storsim_machine_t *machine, nvme_controller_t *controller, enable_t *command) {
-    uint64_t changed = 0;
+static void judge_return(storsim_machine_t *machine, const nvme_controller_t *controller, enable_t *command) {
     if (!controller->known) {
         note(command, STORSIM_NVME_FAULT_RETURN_CHANGED, 0, command->hsize, command->list);
-        return STORSIM_OK;
-    }
-    if (command->hsize != controller->hsize || command->entries != controller->entries) {
+    } else if (command->hsize != controller->hsize || command->entries != controller->entries) {
         note(command, STORSIM_NVME_FAULT_RETURN_CHANGED, controller->hsize, command->hsize, command->list);
     } else if (command->list != controller->list) {
         note(command, STORSIM_NVME_FAULT_RETURN_CHANGED, controller->list, command->list, command->list);
     } else if (command->checksum != controller->list_checksum) {
         note(command, STORSIM_NVME_FAULT_RETURN_CHANGED, controller->list_checksum, command->checksum, command->list);
     } else {
-        storsim_status_t status = nvme_verify_buffer(machine, controller, &changed);
-        if (status == STORSIM_OK && changed != 0) {
+        uint64_t changed = nvme_verify_buffer(machine, controller);
+        if (changed != 0) {
             note(command, STORSIM_NVME_FAULT_RETURN_CHANGED, 0, 0, changed);
         }
-        return status;
     }
-    return STORSIM_OK;
 }
 
 static void accept(storsim_machine_t *machine, nvme_controller_t *controller, enable_t *command) {
@@ -312,7 +299,7 @@ static storsim_status_t enable(storsim_machine_t *machine, nvme_controller_t *co
         judge_entries(machine, controller, &command, &completion);
     }
     if (outcome == STORSIM_OK && completion == STORSIM_NVME_SUCCESS && command.memory_return) {
-        outcome = judge_return(machine, controller, &command);
+        judge_return(machine, controller, &command);
     }
     if (outcome == STORSIM_OK) {
         *status = completion;

@@ -51,7 +51,7 @@ void nvme_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec);
 size_t nvme_check(storsim_machine_t *machine, void *state, char *text, size_t capacity);
 /* use.c */
 storsim_status_t nvme_verify_list(storsim_machine_t *machine, nvme_controller_t *controller, bool *same);
-/* Compares every page the controller wrote; *changed receives the device address of the first that differs, or 0. */
-storsim_status_t nvme_verify_buffer(storsim_machine_t *machine, nvme_controller_t *controller, uint64_t *changed);
+/* Compares every page the controller wrote: the device address of the first that differs, or 0. */
+uint64_t nvme_verify_buffer(storsim_machine_t *machine, const nvme_controller_t *controller);
 
 #endif

@@ -52,66 +52,48 @@ static uint32_t written_index(const nvme_controller_t *controller, uint64_t page
     return low;
 }
 
-/* What lies at a device address, seen without an access of the device: the model's own bookkeeping must not look like DMA. *there is
- * false when no memory answers. */
-static storsim_status_t peek(storsim_machine_t *machine, uint32_t device, uint64_t address, uint8_t *into, size_t bytes, bool *there) {
-    *there = true;
-    for (size_t done = 0; done < bytes && *there;) {
+/* What lies at a device address, seen without an access of the device: the model's own bookkeeping must not look like DMA. False when
+ * it is not mapped. */
+static bool peek(storsim_machine_t *machine, uint32_t device, uint64_t address, uint8_t *into, size_t bytes) {
+    for (size_t done = 0; done < bytes;) {
         uint64_t at = address + done, physical;
         size_t rest = STORSIM_PAGE_SIZE - (size_t)(at % STORSIM_PAGE_SIZE), step = rest < bytes - done ? rest : bytes - done;
-        *there = ss_bus_translate(machine, device, at, &physical);
-        storsim_status_t status = *there ? storsim_memory_read(machine, physical, into + done, step) : STORSIM_OK;
-        if (status != STORSIM_OK && status != STORSIM_NOT_RAM) {
-            return status;
+        if (!ss_bus_translate(machine, device, at, &physical)) {
+            return false;
         }
-        *there = *there && status == STORSIM_OK;
+        (void)storsim_memory_read(machine, physical, into + done, step); /* the device reached it when the buffer was enabled */
         done += step;
     }
-    return STORSIM_OK;
+    return true;
 }
 
-/* The page of the buffer as it is now. */
-static storsim_status_t checksum_of(storsim_machine_t *machine, const nvme_controller_t *controller, uint64_t page, uint64_t *checksum,
-                                    uint64_t *address) {
-    uint8_t bytes[STORSIM_PAGE_SIZE];
+/* The page of the buffer as it is now, 0 when it is none any more. */
+static uint64_t checksum_of(storsim_machine_t *machine, const nvme_controller_t *controller, uint64_t page, uint64_t *address) {
+    uint8_t bytes[STORSIM_PAGE_SIZE] = {0};
     uint64_t left;
-    bool there;
-    *checksum = 0;
-    if (!locate(controller, page * STORSIM_PAGE_SIZE, address, &left)) {
-        return STORSIM_OK;
-    }
-    storsim_status_t status = peek(machine, controller->device, *address, bytes, sizeof bytes, &there);
-    if (status == STORSIM_OK && there) {
-        *checksum = nvme_checksum(bytes, sizeof bytes, page);
-    }
-    return status;
+    bool there = locate(controller, page * STORSIM_PAGE_SIZE, address, &left) &&
+                 peek(machine, controller->device, *address, bytes, sizeof bytes);
+    return there ? nvme_checksum(bytes, sizeof bytes, page) : 0;
 }
 
-storsim_status_t nvme_verify_buffer(storsim_machine_t *machine, nvme_controller_t *controller, uint64_t *changed) {
-    *changed = 0;
+uint64_t nvme_verify_buffer(storsim_machine_t *machine, const nvme_controller_t *controller) {
     for (uint32_t i = 0; i < controller->written_count; i++) {
-        uint64_t now, address = 0;
-        storsim_status_t status = checksum_of(machine, controller, controller->written[i].page, &now, &address);
-        if (status != STORSIM_OK) {
-            return status;
-        }
-        if (now != controller->written[i].checksum) {
-            *changed = address;
-            return STORSIM_OK;
+        uint64_t address = controller->list; /* where a page that lies beyond the buffer now is told from */
+        if (checksum_of(machine, controller, controller->written[i].page, &address) != controller->written[i].checksum) {
+            return address;
         }
     }
-    return STORSIM_OK;
+    return 0;
 }
 
 storsim_status_t nvme_verify_list(storsim_machine_t *machine, nvme_controller_t *controller, bool *same) {
     size_t bytes = (size_t)controller->entries * NVME_ENTRY_BYTES;
     uint8_t *raw = ss_alloc(ss_machine_host(machine), bytes);
     storsim_status_t status = STORSIM_NO_MEMORY;
-    bool there;
     *same = false;
     if (raw != NULL) {
-        status = peek(machine, controller->device, controller->list, raw, bytes, &there);
-        *same = status == STORSIM_OK && there && nvme_checksum(raw, bytes, 0) == controller->list_checksum;
+        status = STORSIM_OK;
+        *same = peek(machine, controller->device, controller->list, raw, bytes) && nvme_checksum(raw, bytes, 0) == controller->list_checksum;
     }
     ss_release(ss_machine_host(machine), raw);
     return status;
@@ -133,7 +115,7 @@ storsim_status_t storsim_nvme_verify(storsim_machine_t *machine, uint32_t device
     uint64_t changed = 0;
     storsim_status_t status = nvme_verify_list(machine, controller, &same);
     if (status == STORSIM_OK && same) {
-        status = nvme_verify_buffer(machine, controller, &changed);
+        changed = nvme_verify_buffer(machine, controller);
     }
     if (status == STORSIM_OK && (!same || changed != 0)) {
         status = nvme_report(machine, device, STORSIM_NVME_FAULT_WRITTEN, 0, 0, same ? changed : controller->list);
@@ -165,11 +147,9 @@ static storsim_status_t admit(storsim_machine_t *machine, uint32_t device, uint6
 static storsim_status_t move(storsim_machine_t *machine, const nvme_controller_t *controller, uint64_t offset, uint8_t *into,
                              const uint8_t *from, size_t bytes) {
     for (size_t done = 0; done < bytes;) {
-        uint64_t address, left;
+        uint64_t address = 0, left = 0;
         ss_bus_result_t result = SS_BUS_OK;
-        if (!locate(controller, offset + done, &address, &left)) {
-            return STORSIM_INVALID;
-        }
+        (void)locate(controller, offset + done, &address, &left); /* the offset was compared with what the entries add up to */
         size_t step = left < bytes - done ? (size_t)left : bytes - done;
         storsim_status_t status = into != NULL ? ss_bus_read(machine, controller->device, address, into + done, step, &result)
                                                : ss_bus_write(machine, controller->device, address, from + done, step, &result);
@@ -198,32 +178,27 @@ storsim_status_t storsim_nvme_hmb_read(storsim_machine_t *machine, uint32_t devi
     /* The controller protects what it keeps there: a page it wrote that reads differently was written by someone else. */
     for (uint64_t page = offset / STORSIM_PAGE_SIZE; page <= (offset + bytes - 1) / STORSIM_PAGE_SIZE; page++) {
         uint32_t at = written_index(controller, page);
-        uint64_t now, address = 0;
         if (at >= controller->written_count || controller->written[at].page != page) {
             continue;
         }
-        status = checksum_of(machine, controller, page, &now, &address);
-        if (status == STORSIM_OK && now != controller->written[at].checksum) {
+        uint64_t address = 0, now = checksum_of(machine, controller, page, &address);
+        if (now != controller->written[at].checksum) {
             controller->written[at].checksum = now; /* reported once */
-            status = nvme_report(machine, device, STORSIM_NVME_FAULT_WRITTEN, 0, 0, address);
-        }
-        if (status != STORSIM_OK) {
-            return status;
+            storsim_status_t reported = nvme_report(machine, device, STORSIM_NVME_FAULT_WRITTEN, 0, 0, address);
+            status = status != STORSIM_OK ? status : reported;
         }
     }
-    return STORSIM_OK;
+    return status;
 }
 
 /* Room in `written` for every page of the range, so that remembering cannot fail after the bytes moved. */
 static bool reserve_written(storsim_machine_t *machine, nvme_controller_t *controller, uint64_t pages) {
     void *list = controller->written;
-    if (pages > UINT32_MAX - controller->written_count ||
-        !ss_grow(ss_machine_host(machine), &list, &controller->written_capacity, controller->written_count + (uint32_t)pages,
-                 sizeof *controller->written)) {
-        return false;
-    }
+    uint64_t needed = controller->written_count + pages;
+    bool grown = needed <= UINT32_MAX && ss_grow(ss_machine_host(machine), &list, &controller->written_capacity, (uint32_t)needed,
+                                                 sizeof *controller->written);
     controller->written = list;
-    return true;
+    return grown;
 }
 
 storsim_status_t storsim_nvme_hmb_write(storsim_machine_t *machine, uint32_t device, uint64_t offset, const void *buffer, size_t bytes) {
@@ -242,8 +217,7 @@ storsim_status_t storsim_nvme_hmb_write(storsim_machine_t *machine, uint32_t dev
     }
     status = move(machine, controller, offset, NULL, buffer, bytes);
     for (uint64_t page = first; status == STORSIM_OK && page <= last; page++) {
-        uint64_t now, address = 0;
-        status = checksum_of(machine, controller, page, &now, &address);
+        uint64_t address = 0, now = checksum_of(machine, controller, page, &address);
         uint32_t at = written_index(controller, page);
         if (at >= controller->written_count || controller->written[at].page != page) {
             memmove(controller->written + at + 1, controller->written + at, (controller->written_count - at) * sizeof *controller->written);

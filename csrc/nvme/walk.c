@@ -1,7 +1,15 @@
 /* nvme/walk.c: snapshot, digest and invariants of the controllers. */
 #include "nvme/nvme_i.h"
 
-#include <string.h>
+#include <stdio.h>
+
+static uint64_t sum_of(const nvme_controller_t *controller) {
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < controller->entries; i++) {
+        total += controller->table[i].bytes;
+    }
+    return total;
+}
 
 static void walk_controller(ss_codec_t *codec, nvme_controller_t *controller) {
     ss_codec_u32(codec, &controller->device);
@@ -34,6 +42,9 @@ static void walk_controller(ss_codec_t *codec, nvme_controller_t *controller) {
         ss_codec_u64(codec, &controller->table[i].address);
         ss_codec_u64(codec, &controller->table[i].bytes);
         ss_codec_u32(codec, &controller->table[i].units);
+    }
+    if (ss_codec_loading(codec) && controller->known && sum_of(controller) != controller->total) {
+        ss_codec_fail(codec, STORSIM_FORMAT);
     }
     ss_codec_count(codec, &written, 16, UINT32_MAX);
     if (ss_codec_loading(codec)) {
@@ -81,18 +92,10 @@ size_t nvme_check(storsim_machine_t *machine, void *state, char *text, size_t ca
     (void)machine;
     for (uint32_t i = 0; i < room->count; i++) {
         const nvme_controller_t *controller = room->list[i];
-        uint64_t total = 0;
-        for (uint32_t k = 0; k < controller->entries; k++) {
-            total += controller->table[k].bytes;
-        }
-        if (controller->known && total != controller->total) {
-            if (broken++ == 0 && text != NULL && capacity > 0) {
-                static const char what[] = "nvme: the descriptors of a controller do not add up";
-                size_t length = sizeof what - 1 < capacity - 1 ? sizeof what - 1 : capacity - 1;
-                memcpy(text, what, length);
-                text[length] = '\0';
-            }
-        }
+        broken += controller->known && sum_of(controller) != controller->total;
+    }
+    if (text != NULL && capacity > 0 && broken != 0) {
+        (void)snprintf(text, capacity, "nvme: the descriptors of a controller do not add up");
     }
     return broken;
 }
