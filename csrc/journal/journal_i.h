@@ -108,6 +108,7 @@ storsim_status_t ss_views_look(storsim_journal_t *journal);
 /* After an operation, or before a callback: what the machine has written is no store. */
 void ss_views_refresh(storsim_journal_t *journal);
 storsim_status_t ss_view_reserve(storsim_journal_t *journal, const storsim_arg_t *args); /* a view is going to be made */
+void ss_view_unreserve(storsim_journal_t *journal, const storsim_arg_t *args);
 void ss_view_made(storsim_journal_t *journal, const storsim_arg_t *args, storsim_status_t status);
 void ss_view_ends(storsim_journal_t *journal, uint64_t token);
 void ss_views_destroy(storsim_journal_t *journal);

@@ -303,7 +303,7 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
         status = ss_views_look(journal);
     }
     if (status != STORSIM_OK) {
-        return status;
+        goto fail;
     }
     storsim_arg_t short_args[2];
     if (operation->id == SS_OP_MACHINE + SS_RESTORE) { /* bytes only where the journal does not have them already */
@@ -327,7 +327,8 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
     uint8_t *at = ss_journal_reserve(journal, room.call);
     if (at == NULL) {
         journal->pending -= back;
-        return STORSIM_NO_MEMORY;
+        status = STORSIM_NO_MEMORY;
+        goto fail;
     }
     at = ss_put_u16(put_kind(journal, at, STORSIM_RECORD_CALL), operation->id);
     for (uint8_t i = 0; i < operation->arg_count; i++) {
@@ -341,11 +342,16 @@ static storsim_status_t tap_begin(ss_tap_t *tap, const storsim_operation_t *oper
         journal->bytes -= journal->last->used - used;
         journal->records -= journal->last->used != used;
         journal->last->used = used;
-        return status;
+        goto fail;
     }
     journal->calls += !journal->full;
     journal->open++;
     return STORSIM_OK;
+fail:
+    if (operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT) {
+        ss_view_unreserve(journal, args);
+    }
+    return status;
 }
 
 static void tap_end(ss_tap_t *tap, const storsim_operation_t *operation, const storsim_arg_t *args, storsim_status_t status,

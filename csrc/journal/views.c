@@ -102,6 +102,14 @@ storsim_status_t ss_view_reserve(storsim_journal_t *journal, const storsim_arg_t
     return view->copy != NULL ? STORSIM_OK : STORSIM_NO_MEMORY;
 }
 
+/* The view is not going to be made after all. */
+void ss_view_unreserve(storsim_journal_t *journal, const storsim_arg_t *args) {
+    if (args[2].value != 0 && journal->view_capacity > journal->view_count) {
+        ss_release(&journal->host, journal->views[journal->view_count].copy);
+        journal->views[journal->view_count].copy = NULL;
+    }
+}
+
 void ss_view_made(storsim_journal_t *journal, const storsim_arg_t *args, storsim_status_t status) {
     if (args[2].value == 0) {
         return;
