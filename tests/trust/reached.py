@@ -3,8 +3,8 @@
 A branch is one side of one condition: ``a && b`` has four. A condition in a macro counts once for every place the macro
 is used. What many programs were built from counts as reached when one of them reached it.
 
-A comment ``/* unreachable: reason */`` speaks for its own line and for the deeper indented lines that follow it. What it
-excuses is counted apart; a mark that excuses nothing is an error, and so is one without a reason.
+A comment ``/* unreachable: reason */`` speaks for its own line and for the deeper indented lines that follow it. What
+it excuses is counted apart; a mark that excuses nothing is an error.
 """
 
 from __future__ import annotations
