@@ -1,16 +1,9 @@
 /* hda/bdl.c: buffer descriptor lists. An entry is read when the engine first needs a byte of it, and how much of its buffer the device can
  * reach is found out then, so that a descriptor error has a known byte and therefore a known time. Source: hda-controller §5, §6.6. */
 #include "hda/hda_i.h"
+#include "machine/bits.h"
 
 #include <string.h>
-
-static uint64_t little(const uint8_t *bytes, uint32_t count) {
-    uint64_t value = 0;
-    for (uint32_t i = count; i-- > 0;) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
-}
 
 /* Reads one entry from memory; *reached false when the device cannot. */
 static storsim_status_t read_entry(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t address,
@@ -75,8 +68,8 @@ storsim_status_t ss_hda_entry_load(storsim_machine_t *machine, ss_hda_t *hda, ui
         ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_DESCRIPTOR_ERROR, 16, 0, at);
         return STORSIM_OK;
     }
-    uint64_t address = little(entry, 8);
-    uint32_t length = (uint32_t)little(entry + 8, 4);
+    uint64_t address = ss_get_u64(entry);
+    uint32_t length = ss_get_u32(entry + 8);
     if (length == 0 || address % 2 != 0 || (!hda->config.ok64 && address > UINT32_MAX)) {
         ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_DESCRIPTOR_ERROR, 2, length, address);
         *bad = true;

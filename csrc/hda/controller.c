@@ -66,8 +66,7 @@ static uint64_t earliest(const ss_hda_t *hda) {
     return due;
 }
 
-static bool something_due(const storsim_machine_t *machine, const ss_hda_t *hda) {
-    uint64_t due = earliest(hda);
+static bool is_due(const storsim_machine_t *machine, uint64_t due) {
     return due != SS_NEVER && due <= storsim_now(machine);
 }
 
@@ -225,8 +224,9 @@ static storsim_status_t raise_once(ss_hda_t *hda, storsim_status_t status) {
 
 static storsim_status_t sync_all(storsim_machine_t *machine, ss_hda_t *hda, bool later) {
     storsim_status_t status;
+    uint64_t due = earliest(hda);
     do {
-        status = something_due(machine, hda) ? pass(machine, hda) : STORSIM_OK;
+        status = is_due(machine, due) ? pass(machine, hda) : STORSIM_OK;
         bool deferred = later && status == STORSIM_NO_MEMORY;
         storsim_status_t planned = plan(machine, hda); /* before the line: an ISR may wait for hardware */
         storsim_status_t driven = ss_hda_drive(machine, hda);
@@ -234,7 +234,8 @@ static storsim_status_t sync_all(storsim_machine_t *machine, ss_hda_t *hda, bool
         if (deferred) {
             break;
         }
-    } while (status == STORSIM_OK && something_due(machine, hda));
+        due = hda->event_time; /* as planned, here or by what the line's interrupt did */
+    } while (status == STORSIM_OK && is_due(machine, due));
     if (status == STORSIM_OK && hda->routines != 0) {
         status = ss_hda_exchange(machine, hda);
     }

@@ -14,8 +14,7 @@ uint64_t ss_hda_link_at(const ss_hda_t *hda, const ss_hda_stream_t *stream, uint
     if (hda->config.timing == STORSIM_HDA_EMULATOR) {
         elapsed -= elapsed % SS_HDA_PULSE;
     }
-    return stream->segment_link + ss_hda_rate_bytes(&stream->rate, stream->segment_phase + elapsed) -
-           ss_hda_rate_bytes(&stream->rate, stream->segment_phase);
+    return stream->segment_link + ss_hda_rate_bytes(&stream->rate, stream->segment_phase + elapsed) - stream->segment_before;
 }
 
 /* --- memory --------------------------------------------------------------------------------------------------------- */
@@ -124,14 +123,11 @@ static audience_t audience_of(ss_hda_t *hda, uint32_t index) {
 }
 
 /* Hands bytes to the audience; data NULL: nobody keeps them, they only count. Reserves before it commits. */
-static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience, const uint8_t *data,
-                                uint64_t count) {
+static storsim_status_t deliver_all(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience,
+                                    const uint8_t *data, uint64_t count) {
     ss_host_t *host = ss_machine_host(machine);
     uint8_t tag = hda->streams[index].tag;
-    if (audience->only != NULL) {
-        return ss_hda_bytes_push(&audience->only->bytes, host, data, count) ? STORSIM_OK : STORSIM_NO_MEMORY;
-    }
-    for (int commit = 0; audience->codecs != 0 && commit < 2; commit++) {
+    for (int commit = 0; commit < 2; commit++) {
         for (uint32_t i = 0; audience->codecs >> i != 0; i++) {
             if ((audience->codecs >> i & 1u) == 0) {
                 continue;
@@ -151,6 +147,17 @@ static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint3
         }
     }
     return STORSIM_OK;
+}
+
+static storsim_status_t deliver(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience, const uint8_t *data,
+                                uint64_t count) {
+    if (audience->codecs == 0) {
+        return STORSIM_OK;
+    }
+    if (audience->only == NULL) {
+        return deliver_all(machine, hda, index, audience, data, count);
+    }
+    return ss_hda_bytes_push(&audience->only->bytes, ss_machine_host(machine), data, count) ? STORSIM_OK : STORSIM_NO_MEMORY;
 }
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -181,7 +188,9 @@ static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_
     }
     storsim_status_t status = deliver(machine, hda, index, audience, stream->ring, out);
     if (status == STORSIM_OK) {
-        memmove(stream->ring, stream->ring + out, (size_t)(held - out));
+        if (out != held) {
+            memmove(stream->ring, stream->ring + out, (size_t)(held - out));
+        }
         stream->sent += out;
     }
     return status;
@@ -208,7 +217,10 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
     if (stream->sent == stream->dma && goal <= stream->dma) {
         return STORSIM_OK;
     }
-    audience_t audience = audience_of(hda, index);
+    audience_t audience = {0};
+    if (stream->link > stream->sent) { /* otherwise nothing leaves */
+        audience = audience_of(hda, index);
+    }
     storsim_status_t status = drain(machine, hda, index, &audience);
     while (status == STORSIM_OK && stream->dma < goal) {
         uint64_t step = goal - stream->dma, held = stream->dma - stream->sent;
@@ -276,9 +288,14 @@ static uint64_t dma_goal(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
     return want < stream->dma ? stream->dma : least(want, limit);
 }
 
+/* Nothing to do for a stream at a frame. */
+static bool up_to_date(const ss_hda_stream_t *stream, uint64_t frame) {
+    return !stream->running || frame < stream->flowed || (stream->calm && frame == stream->flowed);
+}
+
 storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    if (!stream->running || frame < stream->flowed || (stream->calm && frame == stream->flowed)) {
+    if (up_to_date(stream, frame)) {
         return STORSIM_OK;
     }
     stream->link = ss_hda_link_at(hda, stream, frame);
@@ -342,14 +359,12 @@ static bool entangled(ss_hda_t *hda) {
     return false;
 }
 
-/* Streams up to and including `last` are brought up to now, later ones to the frame before. */
-storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last) {
-    uint64_t frame = ss_hda_frame(machine, hda), from = frame != 0 ? frame - 1 : 0;
-    if (entangled(hda)) {
-        for (uint32_t i = 0; i < hda->stream_count; i++) {
-            const ss_hda_stream_t *stream = &hda->streams[i];
-            from = stream->running && stream->flowed + 1 < from ? stream->flowed + 1 : from;
-        }
+/* Frame by frame, each stream in its turn: what one writes another reads. */
+static storsim_status_t flow_in_turns(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last, uint64_t frame) {
+    uint64_t from = frame != 0 ? frame - 1 : 0;
+    for (uint32_t i = 0; i < hda->stream_count; i++) {
+        const ss_hda_stream_t *stream = &hda->streams[i];
+        from = stream->running && stream->flowed + 1 < from ? stream->flowed + 1 : from;
     }
     for (uint64_t g = from; g <= frame; g++) {
         for (uint32_t i = 0; i < hda->stream_count && (g < frame || i <= last); i++) {
@@ -357,6 +372,22 @@ storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, ui
             if (status != STORSIM_OK) {
                 return status;
             }
+        }
+    }
+    return STORSIM_OK;
+}
+
+/* Streams up to and including `last` are brought up to now, later ones to the frame before. */
+storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last) {
+    uint64_t frame = ss_hda_frame(machine, hda), before = frame != 0 ? frame - 1 : 0;
+    if (entangled(hda)) {
+        return flow_in_turns(machine, hda, last, frame);
+    }
+    for (uint32_t i = 0; i < hda->stream_count; i++) {
+        uint64_t goal = i <= last ? frame : before;
+        storsim_status_t status = up_to_date(&hda->streams[i], goal) ? STORSIM_OK : ss_hda_flow(machine, hda, i, goal);
+        if (status != STORSIM_OK) {
+            return status;
         }
     }
     return STORSIM_OK;

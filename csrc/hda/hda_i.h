@@ -207,6 +207,7 @@ typedef struct ss_hda_stream {
     uint32_t source;         /* inputs: codec address + 1 of the sender, 0: none */
     /* link segment: link = segment_link + bytes of the cadence from segment_phase on */
     uint64_t segment_frame, segment_phase, segment_link;
+    uint64_t segment_before; /* bytes of the cadence before segment_phase; follows from it */
     uint64_t link, dma, sent;
     uint64_t flowed;         /* frame index up to which flow has been done */
     bool calm;               /* nothing to do at frame `flowed`; cleared by whoever loads an entry or changes the link */
@@ -305,8 +306,19 @@ enum { SS_SRST = 1, SS_RUN = 2, SS_IOCE = 4, SS_FEIE = 8, SS_DEIE = 16 };       
 enum { SS_BCIS = 4, SS_FIFOE = 8, SS_DESE = 16, SS_FIFORDY = 32 };                  /* SDnSTS */
 
 static inline uint32_t ss_sd(uint32_t stream, uint32_t offset) { return SS_SD + 0x20u * stream + offset; }
-uint32_t ss_hda_peek(const ss_hda_t *hda, uint32_t offset, uint32_t size); /* stored bits */
-void ss_hda_poke(ss_hda_t *hda, uint32_t offset, uint32_t size, uint32_t value);
+/* Stored bits of 1 to 4 bytes. */
+static inline uint32_t ss_hda_peek(const ss_hda_t *hda, uint32_t offset, uint32_t size) {
+    const uint8_t *at = hda->image + offset;
+    uint32_t value = at[0];
+    value |= size > 1 ? (uint32_t)at[1] << 8 : 0;
+    value |= size > 2 ? (uint32_t)at[2] << 16 : 0;
+    return value | (size > 3 ? (uint32_t)at[3] << 24 : 0);
+}
+static inline void ss_hda_poke(ss_hda_t *hda, uint32_t offset, uint32_t size, uint32_t value) {
+    for (uint32_t i = 0; i < size; i++) {
+        hda->image[offset + i] = (uint8_t)(value >> (8 * i));
+    }
+}
 
 /* One register as it is in this part. */
 typedef struct ss_hda_row {

@@ -61,20 +61,6 @@ static const fixed_row_t descriptor[] = {
 };
 enum { GLOBALS = sizeof globals / sizeof globals[0], DESCRIPTOR = sizeof descriptor / sizeof descriptor[0] };
 
-uint32_t ss_hda_peek(const ss_hda_t *hda, uint32_t offset, uint32_t size) {
-    uint32_t value = 0;
-    for (uint32_t i = 0; i < size; i++) {
-        value |= (uint32_t)hda->image[offset + i] << (8 * i);
-    }
-    return value;
-}
-
-void ss_hda_poke(ss_hda_t *hda, uint32_t offset, uint32_t size, uint32_t value) {
-    for (uint32_t i = 0; i < size; i++) {
-        hda->image[offset + i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
 static uint32_t bytes_mask(uint32_t bytes) {
     return (uint32_t)((UINT64_C(1) << (8 * bytes)) - 1);
 }

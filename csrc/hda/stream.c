@@ -94,6 +94,7 @@ void ss_hda_segment_begin(const storsim_machine_t *machine, ss_hda_t *hda, uint3
     }
     stream->segment_frame = frame;
     stream->segment_link = stream->link;
+    stream->segment_before = ss_hda_rate_bytes(&stream->rate, stream->segment_phase);
     stream->linked = true;
 }
 
@@ -181,8 +182,7 @@ static void lose_frame(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index
 
 /* Bytes the link may take (give) before a stalled memory side starves it. */
 static bool would_starve(const ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t frame) {
-    uint64_t link = ss_hda_link_at(hda, stream, frame);
-    return hda->stalled && stream->linked && link > stream->dma + (stream->input ? stream->fifo : 0);
+    return hda->stalled && stream->linked && ss_hda_link_at(hda, stream, frame) > stream->dma + (stream->input ? stream->fifo : 0);
 }
 
 static void starve(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
@@ -227,8 +227,8 @@ static uint64_t frame_of(const ss_hda_t *hda, const ss_hda_stream_t *stream, uin
     if (!stream->linked || target <= stream->segment_link) {
         return stream->linked ? now_frame + 1 : SS_NEVER;
     }
-    uint64_t before = ss_hda_rate_bytes(&stream->rate, stream->segment_phase);
-    uint64_t elapsed = ss_hda_rate_frames(&stream->rate, before + (target - stream->segment_link)) - stream->segment_phase;
+    uint64_t elapsed =
+        ss_hda_rate_frames(&stream->rate, stream->segment_before + (target - stream->segment_link)) - stream->segment_phase;
     if (hda->config.timing == STORSIM_HDA_EMULATOR) {
         elapsed = (elapsed + SS_HDA_PULSE - 1) / SS_HDA_PULSE * SS_HDA_PULSE;
     }
@@ -321,9 +321,8 @@ static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, ui
 }
 
 /* Brings the stream up to now, and others first where it reads what they write or the reverse. */
-static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
-    return ss_hda_entangled(hda, index) ? ss_hda_flow_until(machine, hda, index)
-                                        : ss_hda_flow(machine, hda, index, ss_hda_frame(machine, hda));
+static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
+    return ss_hda_entangled(hda, index) ? ss_hda_flow_until(machine, hda, index) : ss_hda_flow(machine, hda, index, frame);
 }
 
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again) {
@@ -334,7 +333,7 @@ storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     }
     stream->pulse = frame >= stream->pulse ? frame + SS_HDA_PULSE : stream->pulse;
     while (stream->running) {
-        storsim_status_t status = catch_up(machine, hda, index);
+        storsim_status_t status = catch_up(machine, hda, index, frame);
         if (status == STORSIM_OK && stream->loaded && stream->offset == stream->length) {
             complete(machine, hda, index);
             if (stream->ioc) {

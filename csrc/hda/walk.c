@@ -88,6 +88,9 @@ static void walk_stream(ss_codec_t *codec, ss_hda_stream_t *stream) {
     if (ss_codec_ok(codec)) {
         ss_codec_bytes(codec, stream->ring, (size_t)held);
     }
+    if (ss_codec_loading(codec) && ss_codec_ok(codec) && stream->linked) {
+        stream->segment_before = ss_hda_rate_bytes(&stream->rate, stream->segment_phase);
+    }
     if (stream->cache != NULL) {
         ss_codec_bytes(codec, stream->cache, 256 * sizeof *stream->cache);
     }

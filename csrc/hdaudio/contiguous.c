@@ -1,6 +1,9 @@
 /* hdaudio/contiguous.c: buffers whose descriptor list the client writes: the three routines of
  * HDAUDIO_BUS_INTERFACE_BDL. Source: spec hdaudio-dma §5.5, §7. */
 #include "hdaudio/bus.h"
+#include "machine/bits.h"
+
+#include <string.h>
 
 enum {
     MM_NON_CACHED = 0,
@@ -11,14 +14,15 @@ enum {
 
 uint64_t ss_engine_bdl_hash(storsim_machine_t *machine, const ss_engine_t *engine) {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (uint32_t i = 0; i <= engine->lvi; i++) {
-        storsim_hdaudio_entry_t entry = {0};
-        ss_entry_read(machine, engine->bdl, i, &entry);
-        const uint64_t words[2] = {entry.address, (uint64_t)entry.ioc << 32 | entry.length};
-        for (uint32_t w = 0; w < 2; w++) {
-            hash = (hash ^ words[w]) * UINT64_C(0x100000001B3);
-            hash ^= hash >> 29;
-        }
+    uint8_t list[SS_BDL_ENTRIES * SS_BDL_ENTRY_BYTES]; /* read at once: an ISR asks after every completion */
+    uint32_t bytes = (engine->lvi + 1) * SS_BDL_ENTRY_BYTES;
+    const ss_block_t *block = ss_block(machine, engine->bdl);
+    if (!block || bytes > sizeof list || ss_block_read(machine, block, 0, list, bytes) != STORSIM_OK) {
+        memset(list, 0, sizeof list);
+    }
+    for (uint32_t at = 0; at < bytes && at < sizeof list; at += 8) {
+        hash = (hash ^ ss_get_u64(list + at)) * UINT64_C(0x100000001B3);
+        hash ^= hash >> 29;
     }
     return hash;
 }

@@ -10,6 +10,7 @@
 #ifndef SS_JOURNAL_I_H
 #define SS_JOURNAL_I_H
 
+#include "machine/bits.h"
 #include "machine/core.h"
 #include "machine/tap.h"
 #include "storsim/journal.h"
@@ -93,12 +94,6 @@ static inline uint8_t *ss_put_u32(uint8_t *at, uint32_t value) {
 }
 static inline uint8_t *ss_put_u64(uint8_t *at, uint64_t value) {
     return ss_put_u32(ss_put_u32(at, (uint32_t)value), (uint32_t)(value >> 32));
-}
-static inline uint32_t ss_get_u32(const uint8_t *at) {
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-static inline uint64_t ss_get_u64(const uint8_t *at) {
-    return ss_get_u32(at) | (uint64_t)ss_get_u32(at + 4) << 32;
 }
 
 /* --- views.c ---------------------------------------------------------------------------------------------------------- */

@@ -123,4 +123,13 @@ static inline uint64_t ss_get_bytes(const uint8_t *from, uint32_t bytes) {
     return value;
 }
 
+/* The same for widths that compilers see through: one load on a little-endian host. */
+static inline uint32_t ss_get_u32(const uint8_t *from) {
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+static inline uint64_t ss_get_u64(const uint8_t *from) {
+    return (uint64_t)from[0] | (uint64_t)from[1] << 8 | (uint64_t)from[2] << 16 | (uint64_t)from[3] << 24 | (uint64_t)from[4] << 32 |
+           (uint64_t)from[5] << 40 | (uint64_t)from[6] << 48 | (uint64_t)from[7] << 56;
+}
+
 #endif

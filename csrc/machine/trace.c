@@ -1,32 +1,46 @@
 /* machine/trace.c: the ring of what happened. */
+#include "machine/bits.h"
 #include "machine/machine_i.h"
 
-/* The slot of the next entry; NULL when there is no memory for the ring: a trace then loses entries, never a call. */
-static ss_trace_slot_t *next_slot(storsim_machine_t *machine) {
+/* The ring before its first entry; false when there is no memory for it: a trace then loses entries, never a call. */
+static bool have_ring(storsim_machine_t *machine) {
     ss_trace_ring_t *ring = &machine->trace;
-    uint64_t sequence = ring->total++;
-    if (ring->entries == NULL) {
-        ring->entries = ss_alloc_zeroed(&machine->plain, ring->capacity, sizeof *ring->entries);
-        if (ring->entries == NULL) {
-            return NULL;
-        }
+    ring->entries = ss_alloc_zeroed(&machine->plain, ring->capacity, sizeof *ring->entries);
+    return ring->entries != NULL;
+}
+
+/* The slot of the next entry. */
+static ss_trace_slot_t *next_slot(ss_trace_ring_t *ring) {
+    return &ring->entries[ring->total++ & (ring->capacity - 1)];
+}
+
+/* Most entries have no duration. They are written where they are made: this runs for every access of a device. */
+SS_INLINE void note(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    const ss_where_t *where = &machine->where;
+    uint64_t now = machine->hardware.clock.now;
+    *next_slot(&machine->trace) = (ss_trace_slot_t){.time = now,
+                                                    .began = now,
+                                                    .kind = kind,
+                                                    .routine = where->routine,
+                                                    .irql = where->irql,
+                                                    .cpu = (uint8_t)where->cpu,
+                                                    .site = where->site,
+                                                    .values = {a, b, c, d}};
+}
+
+SS_ASIDE void note_first(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    if (have_ring(machine)) {
+        note(machine, kind, a, b, c, d);
+    } else {
+        machine->trace.total++;
     }
-    return &ring->entries[sequence & (ring->capacity - 1)];
 }
 
 void ss_trace(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-    ss_trace_slot_t *slot = next_slot(machine);
-    if (slot != NULL) {
-        const ss_where_t *where = &machine->where;
-        uint64_t now = machine->hardware.clock.now;
-        *slot = (ss_trace_slot_t){.time = now,
-                                  .began = now,
-                                  .kind = kind,
-                                  .routine = where->routine,
-                                  .irql = where->irql,
-                                  .cpu = (uint8_t)where->cpu,
-                                  .site = where->site,
-                                  .values = {a, b, c, d}};
+    if (machine->trace.entries != NULL) {
+        note(machine, kind, a, b, c, d);
+    } else {
+        note_first(machine, kind, a, b, c, d);
     }
 }
 
@@ -40,18 +54,19 @@ ss_mark_t ss_trace_mark(const storsim_machine_t *machine) {
 void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c,
                    uint64_t d) {
     uint64_t inside = machine->trace.total - began->sequence;
-    ss_trace_slot_t *slot = next_slot(machine);
-    if (slot != NULL) {
-        *slot = (ss_trace_slot_t){.time = machine->hardware.clock.now,
-                                  .began = began->time,
-                                  .kind = kind,
-                                  .routine = machine->where.routine,
-                                  .irql = began->irql,
-                                  .cpu = began->cpu,
-                                  .site = machine->where.site,
-                                  .inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX,
-                                  .values = {a, b, c, d}};
+    if (machine->trace.entries == NULL && !have_ring(machine)) {
+        machine->trace.total++;
+        return;
     }
+    *next_slot(&machine->trace) = (ss_trace_slot_t){.time = machine->hardware.clock.now,
+                                                    .began = began->time,
+                                                    .kind = kind,
+                                                    .routine = machine->where.routine,
+                                                    .irql = began->irql,
+                                                    .cpu = began->cpu,
+                                                    .site = machine->where.site,
+                                                    .inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX,
+                                                    .values = {a, b, c, d}};
 }
 
 size_t storsim_trace_count(const storsim_machine_t *machine) {
