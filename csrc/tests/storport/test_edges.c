@@ -1,0 +1,383 @@
+/* The edges of the Storport room: machines without it, host callbacks that fail, states that cannot come about, addresses at the ends. */
+#include "kit.h"
+
+#include "storport/room.h"
+
+/* --- a machine without a port ----------------------------------------------------------------------------------------- */
+
+static void test_without_a_port(void) {
+    const storsim_range_t ranges[] = {{0x1000, 0x100000, 0}};
+    const storsim_machine_config_t machine = {.ranges = ranges, .range_count = 1};
+    storsim_adapter_config_t config;
+    storsim_srb_info_t srb;
+    storsim_dump_mark_t mark;
+    storsim_sg_element_t element;
+    storsim_machine_t *m;
+    uint32_t number = 77, count = 1;
+    uint64_t result = 5, va;
+    size_t first, leaks;
+    storsim_adapter_config_init(&config);
+    for (int booted = 0; booted < 2; booted++) {
+        number = 77;
+        CHECK_EQ(storsim_machine_create(&machine, &m), STORSIM_OK);
+        if (booted) {
+            CHECK_EQ(storsim_nt_boot(m, NULL), STORSIM_OK);
+        } else {
+            CHECK_EQ(storsim_storport_attach(m), STORSIM_INVALID);
+        }
+        CHECK_EQ(storsim_adapter_add(m, &config, &number), STORSIM_INVALID);
+        CHECK_EQ(number, 77);
+        CHECK(storsim_adapter_count(m) == 0 && storsim_adapter_at(m, 5) == 0 && !storsim_adapter_live(m, 1));
+        CHECK(storsim_adapter_extension(m, 1) == 0 && storsim_adapter_device(m, 1) == 0 && storsim_adapter_get_config(m, 1) == NULL);
+        CHECK(!storsim_srb_get(m, 0x1000, &srb) && !storsim_adapter_dump_mark(m, 1, 0, &mark));
+        CHECK_EQ(storsim_callback_current(m, &number), STORSIM_CONTEXT_NONE);
+        CHECK_EQ(storsim_callback_current(m, NULL), STORSIM_CONTEXT_NONE);
+        CHECK(storsim_callback_leave(m) != STORSIM_OK);
+        CHECK_EQ(storsim_sg_elements(m, 0x1000, &element, &count), STORSIM_STALE);
+        CHECK(storsim_adapter_remove(m, 1, &first, &leaks) != STORSIM_OK);
+        CHECK(storsim_srb_create(m, 1, &(storsim_srb_config_t){.length = 4}, &va) != STORSIM_OK);
+        storsim_arg_t args[STORSIM_MAX_PARAMS] = {{0}};
+        CHECK_EQ(storsim_storport_call(m, storsim_ddi_routine(STORSIM_ID_StorPortGetCurrentIrql), args, &result), STORSIM_INVALID);
+        CHECK_EQ(storsim_storport_extended(m, 0, args, &result), STORSIM_INVALID);
+        storsim_machine_destroy(m);
+    }
+}
+
+/* --- calls that are none ---------------------------------------------------------------------------------------------- */
+
+static void test_calls_that_are_none(void) {
+    bench_t b = boot_default();
+    uint64_t result = 5;
+    storsim_arg_t args[STORSIM_MAX_PARAMS] = {{0}};
+    const storsim_routine_t *pool_row = storsim_ddi_routine(STORSIM_ID_StorPortAllocatePool);
+    const storsim_routine_t copy = *pool_row;
+    size_t rows;
+    const storsim_routine_t *table = storsim_ddi_table(&rows);
+    CHECK_EQ(storsim_storport_call(b.m, NULL, args, &result), STORSIM_INVALID);
+    CHECK_EQ(storsim_storport_call(b.m, &copy, args, &result), STORSIM_INVALID); /* not the table's own row */
+    CHECK_EQ(storsim_storport_call(b.m, &table[rows - 1], args, &result), STORSIM_INVALID); /* HD Audio's */
+    CHECK_EQ(storsim_storport_call(b.m, pool_row, NULL, &result), STORSIM_INVALID);
+    CHECK_EQ(storsim_storport_extended(b.m, -5, args, &result), STORSIM_OK); /* a code no routine has is answered as documented */
+    CHECK_EQ(storsim_context_find(NULL), STORSIM_CONTEXT_NONE);
+    CHECK(strcmp(storsim_context_name(STORSIM_CONTEXT_NONE), "") == 0 && strcmp(storsim_context_name(STORSIM_CONTEXT_COUNT), "") == 0);
+    uint64_t value;
+    CHECK_EQ(storsim_port_config_get(b.m, b.adapter, (storsim_port_config_field_t)-1, &value), STORSIM_INVALID);
+    CHECK_EQ(storsim_port_config_set(b.m, b.adapter, (storsim_port_config_field_t)-1, 1), STORSIM_INVALID);
+    CHECK_EQ(storsim_port_config_set(b.m, b.adapter, STORSIM_PC_COUNT, 1), STORSIM_INVALID);
+    CHECK_EQ(storsim_port_config_set(b.m, 77, STORSIM_PC_Length, 1), STORSIM_STALE);
+    CHECK_EQ(storsim_mdl_get(b.m, 0x1000, &(storsim_mdl_info_t){0}), STORSIM_STALE);
+    CHECK_EQ(storsim_mdl_page(b.m, 0x1000, 0, &value), STORSIM_STALE);
+    uint32_t number;
+    storsim_adapter_config_t config;
+    storsim_adapter_config_init(&config);
+    CHECK_EQ(storsim_adapter_add(b.m, NULL, &number), STORSIM_INVALID);
+    config.name = NULL;
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &number), STORSIM_OK);
+    CHECK(strcmp(storsim_adapter_get_config(b.m, number)->name, "") == 0);
+    config.ucx_alignment = 17;
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &number), STORSIM_INVALID);
+    config.ucx_alignment = 16;
+    config.sg_delivery = (storsim_sg_delivery_t)-1;
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &number), STORSIM_INVALID);
+    done(&b);
+}
+
+/* Where a member of PORT_CONFIGURATION_INFORMATION may be set: in HwStorFindAdapter of this adapter, nowhere else. */
+static void test_port_config_moments(void) {
+    bench_t b = boot_default();
+    storsim_adapter_config_t config;
+    uint32_t other;
+    storsim_adapter_config_init(&config);
+    config.name = "other";
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &other), STORSIM_OK);
+    CHECK_EQ(storsim_port_config_set(b.m, b.adapter, STORSIM_PC_SrbExtensionSize, 8), STORSIM_OK);
+    CHECK_EQ(found(&b, "BAD_CONTEXT"), 1);
+    CHECK_EQ(storsim_callback_enter(b.m, other, STORSIM_CONTEXT_FIND_ADAPTER, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_port_config_set(b.m, b.adapter, STORSIM_PC_SrbExtensionSize, 8), STORSIM_OK);
+    CHECK_EQ(found(&b, "BAD_CONTEXT"), 2);
+    leave(&b);
+    CHECK_EQ(storsim_callback_enter(b.m, b.adapter, STORSIM_CONTEXT_INITIALIZE, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_port_config_set(b.m, b.adapter, STORSIM_PC_SrbExtensionSize, 8), STORSIM_OK);
+    CHECK_EQ(found(&b, "BAD_CONTEXT"), 3);
+    leave(&b);
+    done(&b);
+}
+
+/* --- the host program fails inside a fault plan's question ------------------------------------------------------------ */
+
+static storsim_status_t refuse(void *host, storsim_callback_t *callback) {
+    (void)host;
+    return callback->kind == STORSIM_CB_FAULT_PREDICATE ? STORSIM_INVALID : STORSIM_OK;
+}
+
+static void test_predicate_fails(void) {
+    setup_t setup = defaults();
+    setup.callback = refuse;
+    bench_t b = boot(&setup);
+    const storsim_fault_rule_t rule = {.kind = STORSIM_FAULT_PREDICATE, .predicate = 7};
+    uint64_t big = pool(&b, 9000), mdl = PARAM(CALL(&b, AllocateMdl, big, 9000), 3), list = pool(&b, 400);
+    EXPECT(CALL(&b, BuildMdlForNonPagedPool, mdl), S(SUCCESS));
+    const storsim_srb_config_t request = {.length = 20000, .fragments = 3};
+    uint64_t srb;
+    CHECK_EQ(storsim_srb_create(b.m, b.adapter, &request, &srb), STORSIM_OK);
+    find_adapter(&b, 300);
+    uint32_t id;
+    uint64_t before = free_bytes(&b);
+    CHECK_EQ(storsim_fault_add(b.m, &rule, &id), STORSIM_OK);
+    CHECK_EQ(CALL(&b, AllocatePool, 100, TAG).status, STORSIM_CALLBACK);
+    CHECK_EQ(dma(&b, 4096, 0, ALL, 0, CACHED, ANY).status, STORSIM_CALLBACK);
+    CHECK_EQ(contig(&b, 4096, 0, ALL, 0, CACHED, ANY).status, STORSIM_CALLBACK);
+    CHECK_EQ(CALL(&b, AllocateMdl, big, 9000).status, STORSIM_CALLBACK);
+    CHECK_EQ(CALL(&b, AllocateRegistryBuffer, 4096).status, STORSIM_CALLBACK);
+    CHECK_EQ(hmb_take(&b, &(hmb_args_t){.preferred = MIB(1), .count = 8}).status, STORSIM_CALLBACK);
+    CHECK_EQ(CALL(&b, GetUncachedExtension, storsim_adapter_config_address(b.m, b.adapter), 9000).status, STORSIM_CALLBACK);
+    leave(&b);
+    CHECK_EQ(CALL(&b, GetSystemAddress, srb).status, STORSIM_CALLBACK);
+    CHECK_EQ(storsim_fault_remove(b.m, id), STORSIM_OK);
+    level(&b, 2);
+    CHECK_EQ(storsim_fault_add(b.m, &rule, &id), STORSIM_OK);
+    CHECK_EQ(CALL(&b, BuildScatterGatherList, mdl, big, 9000, 1, 2, 1, list, 400).status, STORSIM_CALLBACK);
+    CHECK_EQ(storsim_fault_remove(b.m, id), STORSIM_OK);
+    level(&b, 0);
+    CHECK_EQ(free_bytes(&b), before);
+    EXPECT(CALL(&b, AllocatePool, 100, TAG), S(SUCCESS));
+    done(&b);
+}
+
+/* --- device space ----------------------------------------------------------------------------------------------------- */
+
+/* An IOMMU's address space below a limit is used up before memory is. */
+static void test_device_space_ends(void) {
+    setup_t setup = defaults();
+    setup.adapter.dma_remapping = true;
+    bench_t b = boot(&setup);
+    uint64_t got = 0, before = 0, result = 0;
+    for (int i = 0; i < 64 && result == 0; i++) {
+        before = free_bytes(&b);
+        outcome_t out = dma(&b, 0x4000, 0, 0x3FFFF, 0, CACHED, ANY);
+        CHECK_EQ(out.status, STORSIM_OK);
+        result = out.result;
+        got += result == 0;
+        CHECK(result != 0 || PARAM(out, 8) + 0x4000 <= 0x40000);
+    }
+    CHECK(got >= 1 && result == S(INSUFFICIENT_RESOURCES));
+    CHECK_EQ(free_bytes(&b), before);
+    done(&b);
+}
+
+/* The device's own loads and stores of its buffer: raised at strict, and nothing where there is no memory. */
+static void test_device_moves(void) {
+    setup_t setup = defaults();
+    setup.nt.level = STORSIM_STRICT;
+    bench_t b = boot(&setup);
+    uint32_t device = storsim_adapter_device(b.m, b.adapter), status;
+    const storsim_nvme_identify_t identify = {.hmpre = 1024};
+    uint8_t entry[16] = {0}, byte = 1;
+    CHECK_EQ(storsim_nvme_attach(b.m, device, &identify), STORSIM_OK);
+    hmb_t hmb = hmb_take(&b, &(hmb_args_t){.preferred = MIB(1), .count = 8});
+    CHECK_EQ(hmb.result, S(SUCCESS));
+    outcome_t out = dma(&b, 4096, 0, ALL, 0, CACHED, ANY);
+    for (int i = 0; i < 8; i++) {
+        entry[i] = (uint8_t)(hmb.ranges[0].RangeStart >> (8 * i));
+    }
+    entry[9] = 1; /* 256 pages */
+    CHECK_EQ(storsim_write_va(b.m, PARAM(out, 7), entry, sizeof entry), STORSIM_OK);
+    const uint32_t on[5] = {1, 256, (uint32_t)PARAM(out, 8), (uint32_t)(PARAM(out, 8) >> 32), 1};
+    CHECK_EQ(storsim_nvme_set_features(b.m, device, 0x0D, on, &status), STORSIM_OK);
+    CHECK_EQ(status, STORSIM_NVME_SUCCESS);
+    CHECK_EQ(storsim_adapter_dma_write(b.m, b.adapter, hmb.ranges[0].RangeStart, &byte, 1), STORSIM_OK);
+    CHECK_EQ(storsim_memory_write(b.m, hmb.ranges[0].RangeStart + 9, "x", 1), STORSIM_OK);
+    CHECK_EQ(storsim_adapter_dma_read(b.m, b.adapter, hmb.ranges[0].RangeStart, &byte, 1), STORSIM_VIOLATION); /* someone else wrote there */
+    done(&b);
+    /* A descriptor beyond memory: the controller's access finds nothing. */
+    b = boot_default();
+    device = storsim_adapter_device(b.m, b.adapter);
+    CHECK_EQ(storsim_nvme_attach(b.m, device, &identify), STORSIM_OK);
+    out = dma(&b, 4096, 0, ALL, 0, CACHED, ANY);
+    memset(entry, 0, sizeof entry);
+    entry[5] = 1; /* 1 TiB */
+    entry[9] = 1;
+    CHECK_EQ(storsim_write_va(b.m, PARAM(out, 7), entry, sizeof entry), STORSIM_OK);
+    const uint32_t far[5] = {1, 256, (uint32_t)PARAM(out, 8), (uint32_t)(PARAM(out, 8) >> 32), 1};
+    CHECK_EQ(storsim_nvme_set_features(b.m, device, 0x0D, far, &status), STORSIM_OK);
+    CHECK_EQ(status, STORSIM_NVME_SUCCESS);
+    CHECK_EQ(storsim_adapter_dma_read(b.m, b.adapter, UINT64_C(1) << 40, &byte, 1), STORSIM_NOT_RAM);
+    done(&b);
+}
+
+/* --- states that cannot come about ------------------------------------------------------------------------------------ */
+
+typedef struct whole {
+    bench_t b;
+    uint32_t other;
+    uint64_t srb, mdl, list;
+} whole_t;
+
+static whole_t make_whole(void) {
+    setup_t setup = defaults();
+    setup.adapter.sg_delivery = STORSIM_SG_DEFERRED;
+    setup.callback = refuse;
+    whole_t w = {.b = boot(&setup)};
+    storsim_adapter_config_t config;
+    storsim_adapter_config_init(&config);
+    config.name = "other";
+    CHECK_EQ(storsim_adapter_add(w.b.m, &config, &w.other), STORSIM_OK);
+    find_adapter(&w.b, 300);
+    CHECK(uncached(&w.b, 9000) != 0);
+    (void)CALL(&w.b, AllocateRegistryBuffer, 4096);
+    CHECK_EQ(hmb_take(&w.b, &(hmb_args_t){.preferred = MIB(1), .count = 8}).result, S(SUCCESS));
+    leave(&w.b);
+    const storsim_srb_config_t request = {.length = 20000, .fragments = 3, .data_in_length = 5000};
+    CHECK_EQ(storsim_srb_create(w.b.m, w.b.adapter, &request, &w.srb), STORSIM_OK);
+    (void)CALL(&w.b, GetScatterGatherList, w.srb);
+    uint64_t big = pool(&w.b, 9000);
+    w.list = pool(&w.b, 400);
+    w.mdl = PARAM(CALL(&w.b, AllocateMdl, big, 9000), 3);
+    EXPECT(CALL(&w.b, BuildMdlForNonPagedPool, w.mdl), S(SUCCESS));
+    level(&w.b, 2);
+    EXPECT(CALL(&w.b, BuildScatterGatherList, w.mdl, big, 9000, 1, 2, 1, w.list, 400), S(SUCCESS));
+    level(&w.b, 0);
+    CHECK_EQ(storsim_callback_enter(w.b.m, w.other, STORSIM_CONTEXT_TIMER, NULL), STORSIM_OK);
+    return w;
+}
+
+/* What is spoilt, whether the check names it, whether a snapshot of it is refused. */
+static const struct { const char *text; bool refused; } ways[] = {
+    {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true},
+    {"storport: an adapter lost its device extension", false}, {"storport: an adapter lost its configuration", false},
+    {"storport: an uncached extension is gone", false}, {"storport: a registry buffer is gone", false},
+    {"storport: a host memory buffer is gone", false}, {"storport: the ranges of a host memory buffer do not add up", false},
+    {"storport: map registers in use do not match the lists", false}, {"storport: a request lost its SRB", false},
+    {"storport: a request lost its data buffer", false}, {"storport: a request lost its MDL", false},
+    {"storport: an adapter lost its device extension", false}, {"storport: an adapter lost its device extension", false},
+    {"storport: an adapter lost its device extension", false}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, false}};
+
+static void spoil(ss_port_t *port, size_t way) {
+    ss_adapter_t *adapter = port->adapters[0];
+    switch (way) {
+    case 0: adapter->config.hmb_utilization_divisor = 0; break;
+    case 1: adapter->config.dirql = 16; break;
+    case 2: adapter->config.ucx_alignment = 17; break;
+    case 3: port->adapters[1]->number = 0; break;
+    case 4: port->adapters[1]->number = adapter->number; break;
+    case 5: port->srbs[0]->adapter = 99; break;
+    case 6: port->lists[0]->adapter = 99; break;
+    case 7: port->frames[0].context = STORSIM_CONTEXT_COUNT; break;
+    case 8: port->frames[0].irql = 16; break;
+    case 9: adapter->extension_block = 60000; break;
+    case 10: adapter->config_block = adapter->extension_block; break; /* another kind */
+    case 11: adapter->uncached = adapter->registry; break;
+    case 12: adapter->registry = 60000; break;
+    case 13: adapter->hmb = adapter->registry; break;
+    case 14: adapter->hmb_ranges[0].RangeLength += 4096; break;
+    case 15: adapter->map_registers_used++; break;
+    case 16: port->srbs[0]->block = 60000; break;
+    case 17: port->srbs[0]->data.block = 60000; break;
+    case 18: port->srbs[0]->data.mdl = 60000; break;
+    case 19: adapter->extension_block = port->adapters[1]->extension_block; break; /* another's */
+    case 20: adapter->extension_block = 0; break;
+    case 21: adapter->extension_block = adapter->hmb; break;
+    case 22: adapter->hmb = 0; break;
+    case 23: port->lists[0]->runs.mapped = true; break;
+    case 24: port->frames[0].context = 255; break;
+    case 25: port->adapters[0]->number = 98; break;
+    default: break;
+    }
+}
+
+static void test_spoilt(void) {
+    for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+        whole_t w = make_whole();
+        uint8_t *good, *bad;
+        size_t good_length, bad_length, where = 0;
+        uint64_t before, after;
+        char text[100] = "", brief[10] = "";
+        ss_port_t *port = ss_port(w.b.m);
+        CHECK_EQ(storsim_check(w.b.m, NULL, 0), 0);
+        CHECK_EQ(storsim_snapshot(w.b.m, &good, &good_length), STORSIM_OK);
+        ss_run_t *list = port->lists[0]->runs.list;
+        uint32_t count = port->lists[0]->runs.count;
+        if (way == 23) {
+            port->lists[0]->runs.list = NULL; /* said to be mapped, and not there */
+            port->lists[0]->runs.count = 0;
+        }
+        spoil(port, way);
+        size_t broken = storsim_check(w.b.m, text, sizeof text);
+        CHECK_EQ(storsim_check(w.b.m, NULL, 0), broken);
+        CHECK_EQ(storsim_check(w.b.m, brief, sizeof brief), broken);
+        CHECK(strncmp(brief, text, sizeof brief - 1) == 0);
+        CHECK_EQ(storsim_check(w.b.m, brief, 0), broken);
+        if (ways[way].text != NULL) {
+            CHECK(broken != 0);
+            if (strcmp(text, ways[way].text) != 0) {
+                fprintf(stderr, "way %zu: %s\n", way, text);
+            }
+            CHECK(strcmp(text, ways[way].text) == 0);
+        }
+        CHECK_EQ(storsim_snapshot(w.b.m, &bad, &bad_length), STORSIM_OK);
+        port->lists[0]->runs.list = list;
+        port->lists[0]->runs.count = count;
+        CHECK_EQ(storsim_restore(w.b.m, good, good_length, NULL), STORSIM_OK);
+        CHECK_EQ(storsim_digest(w.b.m, &before), STORSIM_OK);
+        storsim_status_t status = storsim_restore(w.b.m, bad, bad_length, &where);
+        if ((status == STORSIM_FORMAT) != ways[way].refused) {
+            fprintf(stderr, "way %zu: %s\n", way, storsim_status_name(status));
+        }
+        CHECK_EQ(status, ways[way].refused ? STORSIM_FORMAT : STORSIM_OK);
+        if (ways[way].refused) {
+            CHECK_EQ(storsim_digest(w.b.m, &after), STORSIM_OK);
+            CHECK_EQ(after, before);
+        }
+        CHECK_EQ(storsim_restore(w.b.m, good, good_length, NULL), STORSIM_OK);
+        storsim_snapshot_free(w.b.m, good);
+        storsim_snapshot_free(w.b.m, bad);
+        done(&w.b);
+    }
+}
+
+/* Restoring on a host that refuses, allocation by allocation. */
+static void test_restore_refused(void) {
+    static failing_host_t host;
+    const storsim_host_t hook = FAILING_HOOK(&host);
+    setup_t setup = defaults();
+    setup.host = &hook;
+    bench_t b = boot(&setup);
+    const storsim_srb_config_t request = {.length = 20000, .fragments = 3};
+    uint64_t srb, before, after;
+    uint8_t *bytes;
+    size_t length;
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(storsim_srb_create(b.m, b.adapter, &request, &srb), STORSIM_OK);
+        (void)CALL(&b, GetScatterGatherList, srb);
+    }
+    CHECK_EQ(storsim_snapshot(b.m, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_srb_complete(b.m, srb), STORSIM_OK);
+    CHECK_EQ(storsim_digest(b.m, &before), STORSIM_OK);
+    storsim_status_t status = STORSIM_NO_MEMORY;
+    unsigned long at;
+    for (at = 1; status == STORSIM_NO_MEMORY; at++) {
+        host.requests = 0;
+        host.fail_at = at;
+        status = storsim_restore(b.m, bytes, length, NULL);
+        host.fail_at = 0;
+        CHECK(status == STORSIM_OK || status == STORSIM_NO_MEMORY);
+        CHECK_EQ(storsim_digest(b.m, &after), STORSIM_OK);
+        CHECK_EQ(after == before, status == STORSIM_NO_MEMORY);
+    }
+    CHECK(at > 20);
+    storsim_snapshot_free(b.m, bytes);
+    done(&b);
+    CHECK_EQ(host.live, 0);
+}
+
+int main(void) {
+    test_without_a_port();
+    test_calls_that_are_none();
+    test_port_config_moments();
+    test_predicate_fails();
+    test_device_space_ends();
+    test_device_moves();
+    test_spoilt();
+    test_restore_refused();
+    return CHECK_DONE();
+}
