@@ -31,7 +31,7 @@ ss_adapter_t *ss_adapter_live(const storsim_machine_t *machine, uint32_t number)
 
 static bool valid(storsim_machine_t *machine, const storsim_adapter_config_t *config) {
     return (config->name == NULL || strlen(config->name) < SS_ADAPTER_NAME) && config->dump_mode <= 4 && config->dirql >= 3 && config->dirql <= 11 && config->node < storsim_memory_nodes(machine) &&
-           config->sg_delivery >= STORSIM_SG_IMMEDIATE && config->sg_delivery <= STORSIM_SG_RANDOM && config->hmb_policy <= 3 &&
+           (uint32_t)config->sg_delivery <= STORSIM_SG_RANDOM && config->hmb_policy <= 3 &&
            config->hmb_utilization_divisor > 0 &&
            (config->ucx_alignment == 0 || (config->ucx_alignment >= 3 && config->ucx_alignment <= 16));
 }
@@ -231,7 +231,7 @@ bool storsim_adapter_dump_mark(const storsim_machine_t *machine, uint32_t number
 storsim_status_t storsim_port_config_get(const storsim_machine_t *machine, uint32_t number, storsim_port_config_field_t field,
                                          uint64_t *value) {
     const ss_adapter_t *adapter = ss_adapter(machine, number);
-    if (adapter == NULL || field < 0 || field >= STORSIM_PC_COUNT) {
+    if (adapter == NULL || (uint32_t)field >= STORSIM_PC_COUNT) {
         return adapter == NULL ? STORSIM_STALE : STORSIM_INVALID;
     }
     *value = adapter->port[field];
@@ -245,7 +245,7 @@ storsim_status_t storsim_port_config_set(storsim_machine_t *machine, uint32_t nu
         return ss_tap_run(machine, &ss_sp_operations[SS_SP_PORT_CONFIG_SET], args, NULL);
     }
     ss_adapter_t *adapter = ss_adapter_live(machine, number);
-    if (adapter == NULL || field < 0 || field >= STORSIM_PC_COUNT) {
+    if (adapter == NULL || (uint32_t)field >= STORSIM_PC_COUNT) {
         return adapter == NULL ? STORSIM_STALE : STORSIM_INVALID;
     }
     ss_call_t call;

@@ -46,14 +46,11 @@ storsim_status_t ss_action_begin(ss_call_t *call, storsim_machine_t *machine, ui
 /* --- outputs -------------------------------------------------------------------------------------------------------- */
 
 static bool failed(const ss_sp_t *sp) {
-    switch (sp->call.routine->returns) {
-    case STORSIM_R_STATUS: return sp->call.result != SS_STOR(SUCCESS);
-    case STORSIM_R_POINTER:
-    case STORSIM_R_PHYSICAL: return sp->call.result == 0;
-    case STORSIM_R_VALUE:
-    case STORSIM_R_VOID: break;
+    storsim_return_t returns = sp->call.routine->returns;
+    if (returns == STORSIM_R_STATUS) {
+        return sp->call.result != SS_STOR(SUCCESS);
     }
-    return false;
+    return (returns == STORSIM_R_POINTER || returns == STORSIM_R_PHYSICAL) && sp->call.result == 0;
 }
 
 /* Zeroes the out-parameters the routine has not written itself. In-out ones (counts, lengths) stay as they were. */
@@ -100,7 +97,7 @@ static void stop_at_foreign(ss_sp_t *sp, uint64_t extension) {
 /* Finds the adapter. False: the call ends here, result and status are set. */
 static bool find_adapter(ss_sp_t *sp) {
     const storsim_routine_t *routine = sp->call.routine;
-    if (routine->param_count == 0 || routine->params[0].type != STORSIM_T_DEVEXT) {
+    if (routine->params[0].type != STORSIM_T_DEVEXT) { /* every routine has a parameter */
         return true;
     }
     uint64_t extension = sp->a[0].value;
@@ -188,9 +185,8 @@ static void run(ss_sp_t *sp) {
             }
             return;
         }
-        ss_handler_t handler = handlers[routine->id];
-        if (check_irql(sp) && handler != NULL) {
-            handler(sp);
+        if (check_irql(sp)) {
+            handlers[routine->id](sp);
         }
     }
     if (failed(sp)) {
@@ -202,7 +198,7 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
     storsim_arg_t before[STORSIM_MAX_PARAMS];
     *result = 0;
     if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
-        ss_port(machine) == NULL || (routine->param_count > 0 && args == NULL)) {
+        ss_port(machine) == NULL || args == NULL) {
         return STORSIM_INVALID;
     }
     if (ss_tapped(machine)) {
@@ -217,14 +213,12 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
     if (status != STORSIM_OK) {
         return status;
     }
-    if (routine->param_count > 0) {
-        memcpy(before, args, routine->param_count * sizeof *args);
-    }
+    memcpy(before, args, routine->param_count * sizeof *args);
     run(&sp);
     status = ss_call_end(&sp.call);
     if (status == STORSIM_OK || status == STORSIM_VIOLATION) {
         *result = sp.call.result;
-    } else if (routine->param_count > 0) {
+    } else {
         memcpy(args, before, routine->param_count * sizeof *args);
     }
     return status;
@@ -232,7 +226,7 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
 
 storsim_status_t storsim_storport_extended(storsim_machine_t *machine, int32_t function_code, storsim_arg_t *args, uint64_t *result) {
     const storsim_routine_t *routine = storsim_ddi_by_code(function_code);
-    if (routine != NULL && routine->family == STORSIM_F_STORPORT) {
+    if (routine != NULL) { /* function codes are Storport's alone */
         return storsim_storport_call(machine, routine, args, result);
     }
     *result = 0;

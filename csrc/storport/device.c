@@ -116,16 +116,12 @@ static storsim_status_t move(storsim_machine_t *machine, uint32_t device, uint64
 }
 
 static storsim_status_t transfer(storsim_machine_t *machine, uint32_t number, uint64_t address, void *into, const void *from, size_t bytes) {
-    storsim_status_t status = ss_machine_alive(machine);
-    if (status != STORSIM_OK) {
-        return status;
-    }
     const ss_adapter_t *adapter = ss_adapter_live(machine, number);
     if (adapter == NULL) {
         return STORSIM_STALE;
     }
     ss_call_t call;
-    status = ss_action_begin(&call, machine, number);
+    storsim_status_t status = ss_action_begin(&call, machine, number);
     if (status != STORSIM_OK) {
         return status;
     }

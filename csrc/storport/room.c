@@ -13,9 +13,6 @@ static void free_runs(ss_host_t *host, ss_runs_t *runs) {
 void ss_port_destroy(storsim_machine_t *machine, void *state) {
     ss_host_t *host = ss_machine_host(machine);
     ss_port_t *port = state;
-    if (port == NULL) {
-        return;
-    }
     for (uint32_t i = 0; i < port->adapter_count; i++) {
         ss_release(host, port->adapters[i]->hmb_ranges);
         ss_release(host, port->adapters[i]->marks);
