@@ -99,8 +99,6 @@ typedef struct ss_shadows {
 void ss_shadow_destroy(ss_shadows_t *shadows, ss_host_t *host);
 void ss_shadow_walk(ss_shadows_t *shadows, ss_host_t *host, ss_codec_t *codec);
 size_t ss_shadow_check(const ss_shadows_t *shadows);
-/* Before a device writes a page: keeps what the CPU has cached of it. */
-storsim_status_t ss_shadow_keep(storsim_machine_t *machine, uint64_t pfn);
 
 typedef struct ss_bus {
     ss_bus_device_t *devices;

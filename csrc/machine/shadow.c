@@ -138,19 +138,6 @@ storsim_status_t ss_bus_shadow_combining(storsim_machine_t *machine, uint64_t fi
     return add(machine, first_pfn, pages, true);
 }
 
-storsim_status_t ss_shadow_keep(storsim_machine_t *machine, uint64_t pfn) {
-    const range_t *range = range_of(&machine->hardware.bus.shadow, pfn);
-    page_t *page;
-    if (range == NULL || range->combining) {
-        return STORSIM_OK;
-    }
-    storsim_status_t status = touch(machine, pfn, false, &page);
-    if (status == STORSIM_OK) {
-        page->stale = true;
-    }
-    return status;
-}
-
 /* --- marks -------------------------------------------------------------------------------------------------------------- */
 
 static bool marked(const page_t *page, uint32_t at) {
@@ -251,7 +238,6 @@ static storsim_status_t invalidate(storsim_machine_t *machine, uint64_t physical
     }
     if (status == STORSIM_OK) {
         mark(page, first, last, false);
-        page->stale = page->stale && last - first < PAGE;
     }
     return status;
 }
