@@ -84,7 +84,7 @@ static inline uint32_t ss_high_zeros(uint64_t value) {
 /* Index of the highest one. Precondition: value != 0. */
 static inline uint32_t ss_highest_bit(uint32_t value) {
 #if defined(__GNUC__) || defined(__clang__)
-    return 31u ^ (uint32_t)__builtin_clz(value);
+    return 31u - (uint32_t)__builtin_clz(value);
 #else
     return 63u - ss_high_zeros(value);
 #endif

@@ -35,12 +35,6 @@ static void build_shortcuts(ss_pages_t *pages) {
     for (uint32_t node = 0; node <= pages->node_count; node++) {
         pages->lowest[node] = &pages->sites[pages->node_first[node]];
     }
-    for (uint32_t node = 0; pages->placement == STORSIM_TOP_DOWN && node < pages->node_count; node++) {
-        if (pages->node_first[node] < pages->node_first[node + 1]) {
-            const ss_site_t *top = &pages->sites[pages->node_first[node + 1] - 1];
-            pages->tops[node] = top->last + 1 == top->segment->base + top->segment->end ? top : NULL;
-        }
-    }
 }
 
 /* Copies the map, joins what a block may span into segments, and lists the runs by node. */
@@ -65,7 +59,7 @@ static storsim_status_t build_map(ss_pages_t *pages, const storsim_memory_run_t 
         for (uint32_t i = 0; i < count; i++) {
             if (pages->runs[i].node == node) {
                 const ss_map_run_t *run = &pages->runs[i];
-                ss_site_t site = {run->first, run->first + run->pages - 1, &pages->segments[run->segment]};
+                ss_site_t site = {run->first, run->first + run->pages - 1, &pages->segments[run->segment], NULL};
                 pages->sites[slot] = site;
                 pages->by_node[slot++] = i;
             }
@@ -126,6 +120,32 @@ void ss_pages_destroy(ss_pages_t *pages) {
     ss_release(pages->host, pages);
 }
 
+/* A segment has its front now. */
+static void front_made(ss_pages_t *pages, const ss_segment_t *segment) {
+    for (uint32_t node = 0; node < pages->node_count; node++) {
+        for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
+            ss_site_t *site = &pages->sites[i];
+            bool top = i + 1 == pages->node_first[node + 1] && site->last - site->first + 1 == segment->pages;
+            if (site->segment == segment) {
+                site->front = segment->front;
+                pages->tops[node] = top && pages->placement == STORSIM_TOP_DOWN ? site : pages->tops[node];
+            }
+        }
+    }
+}
+
+storsim_status_t ss_pages_reserve(ss_pages_t *pages, ss_segment_t *segment, uint64_t offset, uint64_t count, bool block) {
+    bool front = segment->front != NULL;
+    storsim_status_t status = ss_segment_reserve(pages->host, segment, offset, count, block);
+    if (!front && segment->front != NULL) {
+        front_made(pages, segment);
+    }
+    for (uint32_t i = 0; status != STORSIM_OK && i < SS_RECENT; i++) {
+        pages->recent[i] = NULL;
+    }
+    return status;
+}
+
 storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     uint64_t count = request->pages;
     ss_placed_t placed = {0, 0, {0}};
@@ -134,7 +154,7 @@ storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *r
     }
     ss_segment_t *segment = &pages->segments[placed.segment];
     uint64_t offset = placed.first_pfn - segment->base;
-    if (ss_segment_reserve(pages->host, segment, offset, count, true) != STORSIM_OK) {
+    if (ss_pages_reserve(pages, segment, offset, count, true) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
     ss_segment_take(segment, offset, count);
@@ -184,7 +204,7 @@ storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_
         }
     }
     for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
-        if (ss_segment_reserve(pages->host, part.segment, part.offset, part.count, false) != STORSIM_OK) {
+        if (ss_pages_reserve(pages, part.segment, part.offset, part.count, false) != STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
     }

@@ -25,7 +25,8 @@ void ss_segment_release(ss_host_t *host, ss_segment_t *segment) {
     for (uint32_t i = 0; segment->mids != NULL && i < segment->mid_count; i++) {
         ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
-            ss_release(host, mid->chunks[j] != segment->full ? mid->chunks[j] : NULL);
+            ss_chunk_t *chunk = *ss_chunk_slot(mid, j);
+            ss_release(host, chunk != NULL && chunk != segment->full ? chunk->memory : NULL);
         }
         ss_release(host, mid);
     }
@@ -37,18 +38,29 @@ void ss_segment_release(ss_host_t *host, ss_segment_t *segment) {
     segment->front = NULL;
 }
 
+#define LINE 64u /* of the cache, bytes */
+
+static void *from_line_on(void *memory) {
+    return (char *)memory + (UINTPTR_MAX - (uintptr_t)memory + 1) % LINE;
+}
+
 static ss_mid_t *mid_create(ss_host_t *host, const ss_segment_t *segment, uint32_t index) {
     uint64_t start = (uint64_t)index << SS_MID_SHIFT;
     uint64_t chunks = (segment->end - start + SS_CHUNK_PAGES - 1) >> SS_CHUNK_SHIFT;
     uint32_t count = (uint32_t)ss_min_u64(chunks, SS_MID_CHUNKS);
-    ss_mid_t *mid = ss_alloc_zeroed(host, 1, sizeof *mid + count * sizeof mid->chunks[0]);
+    uint32_t blocks = (count + SS_BLOCK_CHUNKS - 1) / SS_BLOCK_CHUNKS;
+    ss_mid_t *mid = ss_alloc_zeroed(host, 1, sizeof *mid + blocks * sizeof(ss_block_t) + LINE - 1);
     if (mid == NULL) {
         return NULL;
     }
     mid->count = count;
+    mid->blocks = from_line_on(mid + 1);
     for (uint32_t i = 0; i < count; i++) {
-        mid->bound[i] = SS_SMALL;
-        mid->block_bound[i / 32] = SS_SMALL;
+        ss_block_t *block = &mid->blocks[i / SS_BLOCK_CHUNKS];
+        block->bound[i % SS_BLOCK_CHUNKS] = SS_SMALL;
+        block->most = SS_SMALL;
+        block->number = index * SS_MID_BLOCKS + i / SS_BLOCK_CHUNKS;
+        block->mid = &segment->mids[index];
     }
     return mid;
 }
@@ -65,16 +77,17 @@ static void chunk_mark(ss_chunk_t *chunk, uint32_t from, uint32_t to, bool busy)
     uint64_t low = ~UINT64_C(0) << from % 64, high = ss_low_mask((to - 1) % 64 + 1);
     if (word == last) {
         mark_word(chunk, word, low & high, busy);
+        ss_chunk_widen(chunk, word / 64);
         return;
     }
     mark_word(chunk, word, low, busy);
     mark_word(chunk, last, high, busy);
     memset(&chunk->busy[word + 1], busy ? 0xFF : 0, (last - word - 1) * sizeof chunk->busy[0]);
-    for (word++; word < last;) { /* up to 64 words share one of the open words */
-        uint32_t end = (word | 63) + 1 < last ? (word | 63) + 1 : last;
-        uint64_t bits = ss_low_mask(end - word) << word % 64, *open = &chunk->open[word / 64];
-        *open = busy ? *open & ~bits : *open | bits;
-        word = end;
+    for (uint32_t i = word / 64; i <= last / 64; i++) { /* the words between the two, of 64 at a time */
+        uint64_t bits = ~UINT64_C(0) << (i == word / 64 ? word % 64 : 0) & ss_low_mask(i == last / 64 ? last % 64 : 64);
+        bits &= i == word / 64 ? ~(UINT64_C(1) << word % 64) : ~UINT64_C(0);
+        chunk->open[i] = busy ? chunk->open[i] & ~bits : chunk->open[i] | bits;
+        ss_chunk_widen(chunk, i);
     }
 }
 
@@ -83,18 +96,11 @@ static uint32_t chunk_pages(const ss_segment_t *segment, uint64_t start) {
     return (uint32_t)(ss_min_u64(start + SS_CHUNK_PAGES, segment->end) - ss_max_u64(start, segment->head));
 }
 
-/* Tells a chunk which word lies above its last. */
-static void link_above(const ss_segment_t *segment, ss_chunk_t *chunk) {
-    uint64_t next = (chunk->base - segment->base + SS_CHUNK_PAGES) >> SS_CHUNK_SHIFT;
-    ss_chunk_t *other = next << SS_CHUNK_SHIFT < segment->end ? ss_chunk_at(segment, next) : NULL;
-    chunk->edge = ss_busy_word(segment, next * SS_CHUNK_WORDS);
-    chunk->above = other != NULL ? &other->busy[0] : &chunk->edge;
-}
-
-static void relink_below(const ss_segment_t *segment, uint64_t start) {
-    ss_chunk_t *below = start > 0 ? ss_chunk_at(segment, (start >> SS_CHUNK_SHIFT) - 1) : NULL;
+void ss_segment_mirror(const ss_segment_t *segment, uint64_t offset) {
+    uint64_t chunk = offset >> SS_CHUNK_SHIFT;
+    ss_chunk_t *below = chunk > 0 ? ss_chunk_at(segment, chunk - 1) : NULL;
     if (below != NULL && below != segment->full) {
-        link_above(segment, below);
+        below->busy[SS_CHUNK_WORDS] = ss_busy_word(segment, chunk * SS_CHUNK_WORDS);
     }
 }
 
@@ -108,14 +114,21 @@ static void bound_nothing(ss_chunk_t *chunk, uint32_t from, uint32_t to) {
 }
 
 static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, uint64_t start) {
-    ss_chunk_t *chunk = ss_alloc_zeroed(host, 1, sizeof *chunk);
-    if (chunk == NULL) {
+    void *memory = ss_alloc_zeroed(host, 1, sizeof(ss_chunk_t) + LINE - 1);
+    if (memory == NULL) {
         return NULL;
     }
-    chunk->base = segment->base + start;
-    chunk->mid = &segment->mids[start >> SS_MID_SHIFT];
+    ss_chunk_t *chunk = from_line_on(memory);
+    const ss_mid_t *mid = segment->mids[start >> SS_MID_SHIFT].mid;
+    chunk->memory = memory;
+    chunk->front = segment->front;
+    chunk->first = segment->base + ss_max_u64(start, segment->head);
+    chunk->free = chunk_pages(segment, start);
+    chunk->last = (uint16_t)(chunk->free - 1);
+    chunk->chunks_above = (uint16_t)(SS_BLOCK_CHUNKS - 1 - (start >> SS_CHUNK_SHIFT) % SS_BLOCK_CHUNKS);
+    chunk->block = &mid->blocks[(start >> SS_CHUNK_SHIFT) % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
     memset(chunk->open, 0xFF, sizeof chunk->open);
-    chunk->outer = &chunk->mid->mid->bound[start >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    memset(chunk->wide, 0xFF, sizeof chunk->wide);
     if (start < segment->head) {
         chunk_mark(chunk, 0, (uint32_t)(segment->head - start), true);
     }
@@ -123,7 +136,6 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
         chunk_mark(chunk, (uint32_t)(segment->end - start), (uint32_t)SS_CHUNK_PAGES, true);
     }
     chunk->longest = UINT32_MAX;
-    chunk->free = chunk_pages(segment, start);
     memset(chunk->bound, SS_SMALL, sizeof chunk->bound);
     memset(chunk->group_bound, SS_SMALL, sizeof chunk->group_bound);
     /* Words without a page of the map: a search need not find that out one by one, which on small maps took longer than all the rest. */
@@ -135,25 +147,28 @@ static ss_chunk_t *chunk_create(ss_host_t *host, const ss_segment_t *segment, ui
 }
 
 /* A chunk is about to be NULL again: its bounds say so on the way up. */
-static void set_bounds_untouched(ss_mid_ref_t *ref, uint32_t chunk) {
-    ref->mid->bound[chunk] = SS_SMALL;
-    ref->mid->block_bound[chunk / 32] = SS_SMALL;
+static void set_bounds_untouched(ss_segment_t *segment, uint64_t chunk) {
+    ss_mid_ref_t *ref = &segment->mids[chunk / SS_MID_CHUNKS];
+    ss_block_t *block = &ref->mid->blocks[chunk % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
+    memset(segment->front->top, 0, sizeof segment->front->top);
+    block->bound[chunk % SS_BLOCK_CHUNKS] = SS_SMALL;
+    block->most = SS_SMALL;
     ref->bound = SS_SMALL;
 }
 
 /* Drops the chunks of [offset, end) that hold no busy page of the segment; the mids stay. */
 static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t end) {
     for (uint64_t at = offset & ~(SS_CHUNK_PAGES - 1); at < end; at += SS_CHUNK_PAGES) {
-        ss_mid_ref_t *mid = &segment->mids[at >> SS_MID_SHIFT];
-        if (mid->mid == NULL) {
+        const ss_mid_t *mid = segment->mids[at >> SS_MID_SHIFT].mid;
+        if (mid == NULL) {
             continue;
         }
-        ss_chunk_t **chunk = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        ss_chunk_t **chunk = ss_chunk_slot(mid, at >> SS_CHUNK_SHIFT);
         if (*chunk != NULL && (*chunk)->free == chunk_pages(segment, at)) {
-            set_bounds_untouched(mid, (uint32_t)(at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)));
-            ss_release(host, *chunk);
+            set_bounds_untouched(segment, at >> SS_CHUNK_SHIFT);
+            ss_release(host, (*chunk)->memory);
             *chunk = NULL;
-            relink_below(segment, at);
+            ss_segment_mirror(segment, at);
         }
     }
 }
@@ -170,6 +185,7 @@ static storsim_status_t reserve_common(ss_host_t *host, ss_segment_t *segment, b
             return STORSIM_NO_MEMORY;
         }
         memset(segment->front->limit, 0xFF, sizeof segment->front->limit); /* nothing known */
+        segment->front->segment = segment;
     }
     if (full && segment->full == NULL) {
         segment->full = ss_alloc_zeroed(host, 1, sizeof *segment->full);
@@ -177,9 +193,6 @@ static storsim_status_t reserve_common(ss_host_t *host, ss_segment_t *segment, b
             return STORSIM_NO_MEMORY;
         }
         memset(segment->full->busy, 0xFF, sizeof segment->full->busy);
-        segment->full->edge = ~UINT64_C(0);
-        segment->full->above = &segment->full->edge;
-        segment->full->outer = &segment->full->group_bound[0]; /* 0 */
     }
     return STORSIM_OK;
 }
@@ -195,13 +208,13 @@ storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint
         if (mid->mid == NULL && (mid->mid = mid_create(host, segment, index)) == NULL) {
             goto fail;
         }
-        ss_chunk_t **chunk = &mid->mid->chunks[at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        ss_chunk_t **chunk = ss_chunk_slot(mid->mid, at >> SS_CHUNK_SHIFT);
         if (*chunk == NULL && !(block && covers(offset, end, at))) {
             if ((*chunk = chunk_create(host, segment, at)) == NULL) {
                 goto fail;
             }
-            link_above(segment, *chunk);
-            relink_below(segment, at);
+            ss_segment_mirror(segment, at);
+            ss_segment_mirror(segment, at + SS_CHUNK_PAGES);
         }
     }
     return STORSIM_OK;
@@ -212,15 +225,14 @@ fail:
 
 /* Puts the full chunk in the place of an untouched one, or takes it away. */
 static void set_full(ss_segment_t *segment, uint64_t at, bool full) {
-    ss_mid_ref_t *mid = &segment->mids[at >> SS_MID_SHIFT];
-    uint32_t index = (uint32_t)(at >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1));
-    mid->mid->chunks[index] = full ? segment->full : NULL;
+    uint64_t chunk = at >> SS_CHUNK_SHIFT;
+    *ss_chunk_slot(segment->mids[chunk / SS_MID_CHUNKS].mid, chunk) = full ? segment->full : NULL;
     if (full) {
-        mid->mid->bound[index] = 0;
+        *ss_chunk_bound(segment, chunk) = 0;
     } else {
-        set_bounds_untouched(mid, index);
+        set_bounds_untouched(segment, chunk);
     }
-    relink_below(segment, at);
+    ss_segment_mirror(segment, at);
 }
 
 static inline void segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy) {
@@ -233,6 +245,9 @@ static inline void segment_mark(ss_segment_t *segment, uint64_t offset, uint64_t
         } else {
             chunk_mark(chunk, from, from + length, busy);
             chunk->free = busy ? chunk->free - length : chunk->free + length;
+            if (from < 64) {
+                ss_segment_mirror(segment, offset);
+            }
         }
         offset += length;
         count -= length;
@@ -266,7 +281,7 @@ bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count
         const ss_mid_t *mid = segment->mids[offset >> SS_MID_SHIFT].mid;
         uint64_t unit = mid == NULL ? SS_MID_PAGES : SS_CHUNK_PAGES;
         uint64_t length = ss_min_u64(unit - (offset & (unit - 1)), count);
-        const ss_chunk_t *chunk = mid == NULL ? NULL : mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        const ss_chunk_t *chunk = mid == NULL ? NULL : *ss_chunk_slot(mid, offset >> SS_CHUNK_SHIFT);
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         bool known = chunk == NULL || chunk == segment->full; /* all free, or all busy */
         if (known ? busy == (chunk == NULL) : !chunk_all(chunk, from, from + (uint32_t)length, busy)) {
@@ -298,7 +313,7 @@ uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uin
             offset += left;
             continue;
         }
-        const ss_chunk_t *chunk = mid->mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+        const ss_chunk_t *chunk = *ss_chunk_slot(mid->mid, offset >> SS_CHUNK_SHIFT);
         uint32_t from = (uint32_t)(offset & (SS_CHUNK_PAGES - 1));
         left = ss_min_u64(SS_CHUNK_PAGES - from, left);
         if (chunk == NULL) {

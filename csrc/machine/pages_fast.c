@@ -2,18 +2,21 @@
  *
  * The same answers as ss_pages_place and ss_segment_give, reached without their generality:
  *
- *     mid 64 | block 64 64 9 0 | chunk 9 3 64 … | group 9 0 3 2 … | word 3 0 9 1 …      bounds: 32 looked at, one picked
- *          └──────────^               ^               ^                   ^              highest that is long enough
+ *     top block 9 64 9 0 … | chunk 9 3 64 … | group 9 0 3 2 … | word 3 0 9 1 …      bounds: 32 looked at, the highest that is
+ *               └───────────────^                    ^                   ^          long enough picked
  *     word      ...0011111111100000   its starts by shift and AND, the highest of them taken
  *
- * Take   goes down the bounds once. The bounds of the word it took from and of its group become exact at once, so that
- *        the next search is hardly ever led astray; those above are repaired when it is.
- * Give   joins the freed pages with what is free around them in the pair of words they lie in and raises bounds where
- *        the stretch is longer than they say.
+ * Take   starts at the block that was the highest for this length the last time, and goes down the bounds once. The bounds of the word
+ *        it took from, of its group and its chunk become exact at once, so that the next search is hardly ever led astray (one in twenty
+ *        is, by a stretch that ended in the word above); those of blocks are repaired when it is.
+ * Give   finds the chunk by the page alone, joins the freed pages with what is free around them in the pair of words they lie in and
+ *        raises the bounds to the stretch.
  *
- * Both are straight-line code: what is rare (parts of the map never touched, windows that cut a segment, stretches
- * across words, memos to drop) is a call at the end that starts over or finishes the work. Lengths and places are
- * random, so a branch on them costs more than computing both sides.
+ * Both are straight-line code: what is rare (parts of the map never touched, other kinds of requests, stretches from the word below, words
+ * wholly free, memos to drop) is a call at the end that starts over or finishes the work. Lengths and places are random, so a branch on
+ * them costs more than computing both sides. Bounds are read and written 32 at a time: a search follows each change, and what it loads has
+ * to come out of the store as it is (bytes32.h). The largest of the other bounds is known before the new one, so that from the word's to
+ * the chunk's is a comparison each.
  * Complexity: O(levels), of 32 bounds each; as in pages_small.c where that is called. */
 #include "machine/pages_small_i.h"
 
@@ -47,39 +50,72 @@ SS_INLINE uint64_t starts_in_word(uint64_t free, uint32_t length) {
     return free;
 }
 
-/* Busy bits of the word above word `at` of a chunk. */
-SS_INLINE uint64_t busy_above(const ss_chunk_t *chunk, uint32_t at) {
-    const uint64_t *above = &chunk->busy[at] + 1;
-    return *(at + 1 < SS_CHUNK_WORDS ? above : chunk->above);
+/* A word's bound changes, and those of its group and chunk become exact. What they are without this one is known before it is. */
+SS_INLINE void set_bound(ss_chunk_t *chunk, uint32_t group, uint32_t word, uint32_t longest) {
+    uint8_t *bounds = &chunk->bound[group * SS_GROUP_WORDS];
+    uint32_t words = ss_bytes_most_but(bounds, word), groups = ss_bytes_most_but(chunk->group_bound, group);
+    ss_bytes_set(bounds, word, (uint8_t)longest);
+    longest = longest > words ? longest : words;
+    ss_bytes_set(chunk->group_bound, group, (uint8_t)longest);
+    longest = longest > groups ? longest : groups;
+    ss_bytes_set(chunk->block->bound, 31u - chunk->chunks_above, (uint8_t)longest);
 }
 
-/* The bound of word `at` becomes exact, and that of its group with it. */
-SS_INLINE void settle(ss_chunk_t *chunk, uint32_t at, uint64_t above) {
-    chunk->bound[at] = (uint8_t)longest_from(~chunk->busy[at], ~above);
-    chunk->group_bound[at / 32] = ss_bytes_max(&chunk->bound[at & ~31u]);
-}
-
-/* Takes `length` pages from bit `bit` of word `at`. A block that goes on in the next word must not start in the last.
- */
-SS_INLINE void take_at(ss_chunk_t *chunk, uint32_t at, uint32_t bit, uint32_t length, uint64_t above) {
-    uint64_t block = ones(length);
-    chunk->busy[at] |= block << bit;
-    chunk->open[at / 64] &= ~(UINT64_C(1) << at % 64);
-    if (bit + length > 64) {
-        above = chunk->busy[at + 1] |= block >> (64 - bit);
-        chunk->open[(at + 1) / 64] &= ~(UINT64_C(1) << (at + 1) % 64);
+/* The bound of word `at` becomes exact. */
+SS_INLINE void settle(ss_chunk_t *chunk, uint32_t at, uint64_t busy, uint64_t above) {
+    uint32_t longest = longest_from(~busy, ~above);
+    if (longest != chunk->bound[at]) {
+        set_bound(chunk, at / 32, at % 32, longest);
     }
-    chunk->free -= length;
-    settle(chunk, at, above);
 }
 
-/* Highest start in a word, in *bit; false when it holds no stretch so long. */
-SS_INLINE bool highest_in_word(uint64_t free, uint64_t above, uint32_t length, uint32_t *bit) {
-    uint32_t tail = ss_high_zeros(~free), beyond = ss_low_zeros(above) & (uint32_t)ss_ones_if(tail > 0);
-    uint32_t inside = 63 - ss_high_zeros(starts_in_word(free, length)), most = beyond < length ? beyond : length - 1;
-    uint32_t goes_on = (uint32_t)ss_ones_if(tail + beyond >= length); /* the highest stretch, in the next word */
-    *bit = (inside & ~goes_on) | ((64 + most - length) & goes_on);
-    return (int32_t)*bit >= 0;
+/* What hardly ever matters to a change of word `at`: the open words, of which it and, with a spill, the one above it may be or become
+ * one; and the first word of a chunk, of which another has a copy. */
+SS_ASIDE storsim_status_t change_rarely(ss_chunk_t *chunk, uint32_t at, uint64_t spill) {
+    for (uint32_t i = at; i <= at + (spill != 0); i++) {
+        uint64_t open = (uint64_t)(chunk->busy[i] == 0) << i % 64;
+        if (((chunk->open[i / 64] ^ open) >> i % 64 & 1) != 0) {
+            chunk->open[i / 64] ^= UINT64_C(1) << i % 64;
+            ss_chunk_widen(chunk, i / 64);
+        }
+    }
+    if (at == 0) {
+        const ss_segment_t *segment = chunk->front->segment;
+        uint64_t index = (ss_chunk_base(chunk) - segment->base) >> SS_CHUNK_SHIFT;
+        ss_chunk_t *below = index > 0 ? ss_chunk_at(segment, index - 1) : NULL;
+        if (below != NULL && below != segment->full) {
+            below->busy[SS_CHUNK_WORDS] = chunk->busy[0];
+        }
+    }
+    return STORSIM_OK;
+}
+
+/* The highest stretch that starts in a word. */
+typedef struct found {
+    int32_t bit;     /* where a block starts, negative: there is none; */
+    uint32_t across; /* how long what starts in the word and goes on in the next is once it is taken */
+} found_t;
+
+/* Either the stretch at the top of the word goes on in the next one for long enough, and the block ends where it does or starts in the last
+ * bit; then nothing is left to go on from. Or the block lies inside the word, apart from that stretch. */
+SS_INLINE found_t highest_in_word(uint64_t busy, uint64_t above, uint32_t length) {
+    uint32_t tail = ss_high_zeros(busy), beyond = ss_low_zeros(above) & (uint32_t)ss_ones_if(tail > 0), across = tail + beyond;
+    uint32_t inside = 63 - ss_high_zeros(starts_in_word(~busy, length)), most = beyond < length ? beyond : length - 1;
+    uint32_t apart = (uint32_t)ss_ones_if(across < length);
+    found_t found = {(int32_t)((inside & apart) | ((64 - length + most) & ~apart)), across & apart};
+    return found;
+}
+
+/* Takes `length` pages from bit `bit` of a word. A block that goes on in the next word must not start in the last one of the chunk. */
+SS_INLINE void take_at(ss_chunk_t *chunk, uint32_t at, uint32_t bit, uint32_t length) {
+    uint64_t block = ones(length), spill = block >> 1 >> (63 - bit), here = chunk->busy[at], next = chunk->busy[at + 1];
+    chunk->busy[at] = here | block << bit;
+    chunk->busy[at + 1] = next | spill;
+    chunk->free -= length;
+    settle(chunk, at, here | block << bit, next | spill);
+    if (here == 0 || at == 0 || (next == 0 && spill != 0)) {
+        (void)change_rarely(chunk, at, spill);
+    }
 }
 
 typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
@@ -87,57 +123,73 @@ typedef enum attempt { NOT_HERE, TAKEN, LONG_WAY } attempt_t;
 /* Where the highest stretch of a segment starts. */
 typedef struct spot {
     ss_chunk_t *chunk; /* NULL: in a part never touched */
-    uint64_t above;    /* busy bits of the word above */
     uint32_t at, bit;
 } spot_t;
 
-/* Goes down the levels; where a bound has promised too much it is repaired, and the search starts over. */
-SS_INLINE bool highest_stretch(const ss_segment_t *segment, uint32_t length, spot_t *spot) {
+/* The highest block that may hold a stretch. False: none does. *top NULL: it is one never touched. */
+static bool top_block(ss_front_t *front, uint32_t length, ss_block_t **top) {
+    const ss_segment_t *segment = front->segment;
+    ss_mid_ref_t *ref = segment->mids + segment->mid_count;
+    *top = NULL;
+    while (ref != segment->mids) {
+        if ((--ref)->bound < length) {
+            continue;
+        }
+        if (ref->mid == NULL) {
+            return true;
+        }
+        uint8_t most = 0;
+        for (uint32_t i = (ref->mid->count + SS_BLOCK_CHUNKS - 1) / SS_BLOCK_CHUNKS; i-- > 0;) {
+            ss_block_t *block = &ref->mid->blocks[i];
+            block->most = block->most >= length ? ss_bytes_max(block->bound) : block->most;
+            if (block->most >= length) {
+                *top = front->top[length] = block;
+                return true;
+            }
+            most = most < block->most ? block->most : most;
+        }
+        ref->bound = most;
+    }
+    return false;
+}
+
+/* Goes down the bounds from the block that was the highest the last time, repairs those that have promised too much and starts over. */
+static bool highest_stretch(ss_front_t *front, uint32_t length, spot_t *spot) {
+    ss_block_t *block = front->top[length];
     for (;;) {
-        ss_mid_ref_t *ref = segment->mids + segment->mid_count;
-        do {
-            if (ref == segment->mids) {
+        uint32_t chunks = block != NULL ? ss_bytes_at_least(block->bound, length) : 0;
+        if (chunks == 0) {
+            if (!top_block(front, length, &block)) {
                 return false;
             }
-            ref--;
-        } while (ref->bound < length);
-        ss_mid_t *mid = ref->mid;
-        spot->chunk = NULL;
-        if (mid == NULL) {
-            return true;
-        }
-        uint32_t blocks = ss_bytes_at_least(mid->block_bound, length);
-        if (blocks == 0) {
-            ref->bound = ss_bytes_max(mid->block_bound);
+            if (block == NULL) {
+                spot->chunk = NULL;
+                return true;
+            }
             continue;
         }
-        uint32_t block = ss_highest_bit(blocks), chunks = ss_bytes_at_least(&mid->bound[block * 32], length);
-        if (chunks == 0) {
-            mid->block_bound[block] = ss_bytes_max(&mid->bound[block * 32]);
-            continue;
-        }
-        uint32_t index = block * 32 + ss_highest_bit(chunks);
-        ss_chunk_t *chunk = mid->chunks[index];
-        if (chunk == NULL) {
+        spot->chunk = block->chunks[ss_highest_bit(chunks)];
+        if (spot->chunk == NULL) {
             return true;
         }
+        ss_chunk_t *chunk = spot->chunk;
         uint32_t groups = ss_bytes_at_least(chunk->group_bound, length);
         if (groups == 0) {
-            mid->bound[index] = ss_bytes_max(chunk->group_bound);
+            ss_bytes_set(block->bound, 31u - chunk->chunks_above, ss_bytes_max(chunk->group_bound));
             continue;
         }
         uint32_t group = ss_highest_bit(groups), words = ss_bytes_at_least(&chunk->bound[group * 32], length);
         if (words == 0) {
-            chunk->group_bound[group] = ss_bytes_max(&chunk->bound[group * 32]);
+            ss_bytes_set(chunk->group_bound, group, ss_bytes_max(&chunk->bound[group * 32]));
             continue;
         }
         spot->at = group * 32 + ss_highest_bit(words);
-        spot->above = busy_above(chunk, spot->at);
-        if (highest_in_word(~chunk->busy[spot->at], spot->above, length, &spot->bit)) {
-            spot->chunk = chunk;
+        found_t found = highest_in_word(chunk->busy[spot->at], chunk->busy[spot->at + 1], length);
+        if (found.bit >= 0) {
+            spot->bit = (uint32_t)found.bit;
             return true;
         }
-        settle(chunk, spot->at, spot->above);
+        settle(chunk, spot->at, chunk->busy[spot->at], chunk->busy[spot->at + 1]);
     }
 }
 
@@ -147,13 +199,16 @@ SS_INLINE bool easy(const spot_t *spot, uint32_t length) {
 }
 
 SS_INLINE uint64_t pfn_of(const spot_t *spot) {
-    return spot->chunk->base + spot->at * UINT64_C(64) + spot->bit;
+    return ss_chunk_base(spot->chunk) + spot->at * UINT64_C(64) + spot->bit;
 }
 
 /* Takes the highest stretch of a segment with a start >= low (a pfn), if that is easy. */
 SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t *first_pfn) {
     spot_t spot;
-    if (!highest_stretch(segment, length, &spot)) {
+    if (segment->front == NULL) {
+        return LONG_WAY;
+    }
+    if (!highest_stretch(segment->front, length, &spot)) {
         return NOT_HERE;
     }
     if (!easy(&spot, length)) {
@@ -163,8 +218,13 @@ SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uin
         return NOT_HERE;
     }
     *first_pfn = pfn_of(&spot);
-    take_at(spot.chunk, spot.at, spot.bit, length, spot.above);
+    take_at(spot.chunk, spot.at, spot.bit, length);
     return TAKEN;
+}
+
+/* Bits first … last of 32. */
+SS_INLINE uint32_t span(uint64_t first, uint64_t last) {
+    return UINT32_MAX >> (31 - last) & UINT32_MAX << first;
 }
 
 /* Words looked at in vain before the search that keeps records is asked. */
@@ -196,10 +256,10 @@ SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fi
             return LONG_WAY;
         }
         uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
-        uint64_t above = busy_above(chunk, at);
-        uint64_t starts = starts_in(~chunk->busy[at], ~above, fit->length);
+        uint64_t busy = chunk->busy[at], above = chunk->busy[at + 1];
+        uint64_t starts = starts_in(~busy, ~above, fit->length);
         if (starts == 0) {
-            settle(chunk, at, above);
+            settle(chunk, at, busy, above);
         }
         starts = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
         if (starts != 0) {
@@ -207,8 +267,8 @@ SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fi
             if (at == SS_CHUNK_WORDS - 1 && bit + fit->length > 64) {
                 return LONG_WAY;
             }
-            *first_pfn = chunk->base + at * UINT64_C(64) + bit;
-            take_at(chunk, at, bit, fit->length, above);
+            *first_pfn = ss_chunk_base(chunk) + at * UINT64_C(64) + bit;
+            take_at(chunk, at, bit, fit->length);
             if (i > 0 && whole && fit->proves && fit->class_index != SS_CLASS_NONE) {
                 ss_small_prove(segment->front, fit, word + 1);
             }
@@ -233,33 +293,53 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
     ss_chunk_t *chunk = ss_chunk_at(segment, start >> SS_CHUNK_SHIFT);
     *first_pfn = segment->base + start;
     if (chunk != NULL && at < SS_CHUNK_WORDS - 1) {
-        take_at(chunk, at, (uint32_t)(start & 63), fit->length, chunk->busy[at + 1]);
+        take_at(chunk, at, (uint32_t)(start & 63), fit->length);
         return STORSIM_OK;
     }
-    if (ss_segment_reserve(pages->host, segment, start, fit->length, true) != STORSIM_OK) {
+    if (ss_pages_reserve(pages, segment, start, fit->length, true) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
     }
     ss_segment_take(segment, start, fit->length);
     return STORSIM_OK;
 }
 
-/* The highest place in a run of the map. */
+/* Do bounds say that nothing so long starts in [low, high] (offsets)? Looks at the chunks of one block, or the groups of one chunk. */
+SS_INLINE bool ruled_out(const ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high) {
+    uint64_t first = low >> SS_CHUNK_SHIFT, last = high >> SS_CHUNK_SHIFT;
+    const ss_mid_t *mid = segment->mids[first / SS_MID_CHUNKS].mid;
+    if (first / SS_BLOCK_CHUNKS != last / SS_BLOCK_CHUNKS || mid == NULL) {
+        return false;
+    }
+    const ss_block_t *block = &mid->blocks[first % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
+    uint32_t hits = ss_bytes_at_least(block->bound, length) & span(first % SS_BLOCK_CHUNKS, last % SS_BLOCK_CHUNKS);
+    const ss_chunk_t *chunk = block->chunks[first % SS_BLOCK_CHUNKS];
+    if (first == last && chunk != NULL) {
+        hits = ss_bytes_at_least(chunk->group_bound, length) & span(low >> SS_GROUP_SHIFT & 31, high >> SS_GROUP_SHIFT & 31);
+    }
+    return hits == 0;
+}
+
+/* The highest place in a run of the map. *fit becomes the request's where it is needed for the first time. */
 SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site, const ss_page_request_t *request,
-                                        const ss_fit_t *fit, uint64_t *first_pfn) {
+                                        ss_fit_t *fit, uint64_t *first_pfn) {
+    uint32_t length = (uint32_t)request->pages;
     uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
     if (low > high) {
         return STORSIM_NO_SPACE;
     }
     ss_segment_t *segment = site->segment;
     uint64_t end = segment->base + segment->end, start;
-    if (segment->pages < fit->length) { /* end - length must not wrap */
+    if (segment->pages < length) { /* end - length must not wrap */
         return STORSIM_NO_SPACE;
     }
-    high = ss_min_u64(high, end - fit->length);
-    if (low > high) {
+    high = ss_min_u64(high, end - length);
+    if (low > high || ruled_out(segment, length, low - segment->base, high - segment->base)) {
         return STORSIM_NO_SPACE;
     }
-    bool plain = !fit->constrained && high + fit->length == end;
+    if (fit->length == 0) {
+        *fit = ss_fit_of(request);
+    }
+    bool plain = !fit->constrained && high + length == end;
     attempt_t attempt = plain ? take_plain(segment, fit->length, low, &start)
                               : take_fitting(segment, fit, low, high, &start);
     if (attempt == LONG_WAY) {
@@ -271,7 +351,7 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
     if (attempt == NOT_HERE) {
         return STORSIM_NO_SPACE;
     }
-    pages->free -= fit->length;
+    pages->free -= length;
     *first_pfn = start;
     return STORSIM_OK;
 }
@@ -279,7 +359,8 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
 /* TOP_DOWN for up to 64 pages. */
 SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
-    ss_fit_t fit = ss_fit_of(request);
+    ss_fit_t fit;
+    fit.length = 0;
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
         if (node >= pages->node_count) {
@@ -310,42 +391,86 @@ SS_ASIDE storsim_status_t take_other(ss_pages_t *pages, const ss_page_request_t 
     return take_small(pages, request, first_pfn);
 }
 
-/* A request without constraints for a node whose highest site it may use all of. */
+/* A request without constraints for a node whose highest site it may use all of: that site. NULL: it is of another kind. */
 SS_INLINE const ss_site_t *site_for(const ss_pages_t *pages, const ss_page_request_t *request) {
+    const uint8_t *nodes = request->nodes;
     uint32_t node = 0;
-    if (request->nodes != NULL) {
-        node = request->node_count > 0 ? request->nodes[0] : STORSIM_MAX_NODES;
+    if (nodes != NULL) {
+        if (request->node_count == 0) {
+            return NULL;
+        }
+        node = nodes[0];
     }
-    if (request->pages - 1 >= SS_SMALL || ((request->align_pages ^ 1) | request->boundary_pages) != 0 ||
-        node >= pages->node_count) {
+    if (request->pages - 1 >= SS_SMALL || ((request->align_pages ^ 1) | request->boundary_pages) != 0 || node >= pages->node_count) {
         return NULL;
     }
     const ss_site_t *site = pages->tops[node];
-    bool whole = site != NULL && request->first_min <= site->first && request->first_max >= site->last;
-    return whole ? site : NULL;
+    return site != NULL && request->first_min <= site->first && request->first_max >= site->last ? site : NULL;
 }
 
-storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
-    const ss_site_t *site = site_for(pages, request);
+/* Where a bound has promised too much, and at the ends of a chunk. */
+SS_ASIDE storsim_status_t take_again(ss_pages_t *pages, const ss_page_request_t *request, ss_front_t *front, uint64_t *first_pfn) {
     uint32_t length = (uint32_t)request->pages;
     spot_t spot;
-    if (site == NULL || !highest_stretch(site->segment, length, &spot) || !easy(&spot, length) ||
-        pfn_of(&spot) < site->first) {
+    if (!highest_stretch(front, length, &spot) || !easy(&spot, length)) {
         return take_other(pages, request, first_pfn);
     }
     pages->free -= length;
     *first_pfn = pfn_of(&spot);
-    take_at(spot.chunk, spot.at, spot.bit, length, spot.above);
+    take_at(spot.chunk, spot.at, spot.bit, length);
     return STORSIM_OK;
 }
 
-/* What a freed block did across the edges of its word: to the stretch that comes from the word below, and to the one in
- * the word above where the block ends. And the classes that have to know. `stretch` begins at `low` and holds the block.
- */
-SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t low, uint32_t stretch, uint64_t last) {
-    uint64_t word = low >> SS_WORD_SHIFT;
-    uint32_t at = (uint32_t)word & (SS_CHUNK_WORDS - 1), spill = last >> SS_WORD_SHIFT > word;
-    if ((low & 63) == 0 && word > 0) {
+storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+    const ss_site_t *site = site_for(pages, request);
+    if (site == NULL) {
+        return take_other(pages, request, first_pfn);
+    }
+    ss_front_t *front = site->front;
+    uint32_t length = (uint32_t)request->pages, chunks, groups, words;
+    ss_block_t *block = front->top[length];
+    ss_chunk_t *chunk;
+    if (block == NULL || (chunks = ss_bytes_at_least(block->bound, length)) == 0 ||
+        (chunk = block->chunks[ss_highest_bit(chunks)]) == NULL || (groups = ss_bytes_at_least(chunk->group_bound, length)) == 0) {
+        return take_again(pages, request, front, first_pfn);
+    }
+    uint32_t group = ss_highest_bit(groups);
+    if ((words = ss_bytes_at_least(&chunk->bound[group * SS_GROUP_WORDS], length)) == 0) {
+        return take_again(pages, request, front, first_pfn);
+    }
+    uint32_t word = ss_highest_bit(words), at = group * SS_GROUP_WORDS + word;
+    uint64_t here = chunk->busy[at], next = chunk->busy[at + 1];
+    found_t found = highest_in_word(here, next, length);
+    if (found.bit < 0 || (at == SS_CHUNK_WORDS - 1 && (uint32_t)found.bit + length > 64)) {
+        return take_again(pages, request, front, first_pfn);
+    }
+    uint32_t bit = (uint32_t)found.bit;
+    uint64_t taken = ones(length), spill = taken >> 1 >> (63 - bit), busy = here | taken << bit;
+    chunk->busy[at] = busy;
+    *first_pfn = ss_chunk_base(chunk) + at * UINT64_C(64) + bit;
+    pages->free -= length;
+    chunk->free -= length;
+    uint32_t inside = longest_inside(~busy);
+    set_bound(chunk, group, word, inside > found.across ? inside : found.across);
+    chunk->busy[at + 1] = next | spill;
+    return here == 0 || at == 0 || (next == 0 && spill != 0) ? change_rarely(chunk, at, spill) : STORSIM_OK;
+}
+
+/* What a freed block seldom does. `stretch` begins at bit `from` of word `at` and holds the block, whose last page is `last`; a part of the
+ * block, `spill`, lies in the word above. If it begins at bit 0, what the word below ends with goes on into it. */
+SS_ASIDE void finish_give(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint32_t stretch, uint64_t spill, uint64_t last) {
+    ss_segment_t *segment = chunk->front->segment;
+    uint64_t word = ((ss_chunk_base(chunk) - segment->base) >> SS_WORD_SHIFT) + at, low = word * 64 + from;
+    if (stretch >= SS_SMALL || at == 0) {
+        (void)change_rarely(chunk, at, spill);
+    }
+    if (stretch >= SS_SMALL) {
+        chunk->longest = UINT32_MAX; /* as far as is known there is no limit any more */
+    }
+    if (stretch > chunk->block->most && chunk->block->most < SS_SMALL) {
+        ss_small_raise_block(chunk->front, chunk->block, (uint8_t)ss_min_u64(stretch, SS_SMALL));
+    }
+    if (from == 0 && word > 0) {
         uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ss_busy_word(segment, word - 1));
         if (below > 0) {
             ss_small_raise(segment, word - 1, below + stretch);
@@ -353,47 +478,50 @@ SS_ASIDE void finish_give(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t low
             stretch += below;
         }
     }
-    if (spill != 0) {
-        ss_small_raise(segment, word + 1, ss_low_zeros(chunk->busy[at + 1]));
-    }
-    if (segment->front->classes != 0) {
-        ss_small_touch(segment, word, low, stretch, last);
+    if (chunk->front->classes != 0) {
+        ss_small_touch(segment, word, low, stretch, last - segment->base);
     }
 }
 
+/* By the way that is always open; and the next block of this chunk can go the short way. */
+SS_ASIDE void give_any(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
+    uint32_t place = ss_pages_segment_at(pages, first_pfn);
+    if (count != 0 && place < pages->segment_count) {
+        const ss_segment_t *segment = &pages->segments[place];
+        ss_chunk_t *chunk = ss_chunk_at(segment, (first_pfn - segment->base) >> SS_CHUNK_SHIFT);
+        bool fit = chunk != segment->full && chunk->last >= SS_SMALL - 1; /* a smaller one would need one more comparison */
+        pages->recent[first_pfn >> SS_CHUNK_SHIFT & (SS_RECENT - 1)] = fit ? chunk : NULL;
+    }
+    ss_pages_give_parts(pages, first_pfn, count);
+}
+
 void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
-    uint32_t place = ss_pages_segment_at(pages, first_pfn), length = (uint32_t)count;
-    if (count - 1 >= SS_SMALL || place == pages->segment_count) {
-        ss_pages_give_parts(pages, first_pfn, count);
+    ss_chunk_t *chunk = pages->recent[first_pfn >> SS_CHUNK_SHIFT & (SS_RECENT - 1)];
+    if (count - 1 >= SS_SMALL || chunk == NULL || first_pfn - chunk->first > chunk->last - (count - 1)) {
+        give_any(pages, first_pfn, count);
         return;
     }
-    ss_segment_t *segment = &pages->segments[place];
-    uint64_t offset = first_pfn - segment->base, block = ones(length);
-    uint32_t at = (uint32_t)(offset >> SS_WORD_SHIFT) & (SS_CHUNK_WORDS - 1), bit = (uint32_t)(offset & 63);
-    bool spill = bit + length > 64;
-    if (offset + count > segment->end || (spill && at == SS_CHUNK_WORDS - 1)) {
-        ss_pages_give_parts(pages, first_pfn, count);
-        return;
-    }
-    assert(ss_segment_all(segment, offset, count, true));
-    ss_chunk_t *chunk =
-        segment->mids[offset >> SS_MID_SHIFT].mid->chunks[offset >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    uint32_t at = (uint32_t)(first_pfn >> SS_WORD_SHIFT) & (SS_CHUNK_WORDS - 1), bit = (uint32_t)(first_pfn & 63);
+    uint64_t block = ones((uint32_t)count), spill = block >> 1 >> (63 - bit);
+    uint64_t busy = chunk->busy[at] & ~(block << bit), above = chunk->busy[at + 1] & ~spill;
+    assert((chunk->busy[at] & block << bit) == block << bit && (chunk->busy[at + 1] & spill) == spill);
+    chunk->busy[at] = busy;
     pages->free += count;
-    chunk->free += length;
-    if (spill) {
-        uint64_t next = chunk->busy[at + 1] &= ~(block >> (64 - bit));
-        chunk->open[(at + 1) / 64] |= (uint64_t)(next == 0) << (at + 1) % 64;
-    }
-    /* The stretch around the block: bit `from` of its word, and on up into the next. */
-    uint64_t above = busy_above(chunk, at), busy = chunk->busy[at] &= ~(block << bit);
+    chunk->free += (uint32_t)count;
+    /* The stretch around the block: bit `from` of its word, and on up into the next. More than 64 pages need not be told apart. */
     uint32_t from = 64 - ss_high_zeros(busy & ~(~UINT64_C(0) << bit));
     uint32_t stretch = bit - from + ss_low_zeros(busy >> bit | above << 1 << (63 - bit));
     uint8_t bound = (uint8_t)(stretch < SS_SMALL ? stretch : SS_SMALL);
-    chunk->open[at / 64] |= (uint64_t)(busy == 0) << at % 64;
-    chunk->longest |= UINT32_C(0) - (bound >> 6); /* 64 or more: as far as is known there is no limit any more */
-    chunk->bound[at] = chunk->bound[at] < bound ? bound : chunk->bound[at];
-    raise_above(chunk, at / 32, bound);
-    if (from == 0 || spill || segment->front->classes != 0) {
-        finish_give(segment, chunk, offset - bit + from, stretch, offset + count - 1);
+    ss_bytes_raise(&chunk->bound[at & ~31u], at % 32, bound);
+    ss_bytes_raise(chunk->group_bound, at / 32, bound);
+    ss_bytes_raise(chunk->block->bound, 31u - chunk->chunks_above, bound);
+    if (spill != 0) { /* then it is not the last word */
+        uint8_t beyond = (uint8_t)ss_low_zeros(above);
+        chunk->busy[at + 1] = above;
+        ss_bytes_raise(&chunk->bound[(at + 1) & ~31u], (at + 1) % 32, beyond);
+        ss_bytes_raise(chunk->group_bound, (at + 1) / 32, beyond);
+    }
+    if (stretch >= SS_SMALL || chunk->block->most < stretch || from == 0 || at == 0 || chunk->front->classes != 0) {
+        finish_give(chunk, at, from, stretch, spill, first_pfn + count - 1);
     }
 }

@@ -3,7 +3,8 @@
  *     map        runs as given, in address order            run 0      run 1 | run 2 (other node)      run 3
  *     segment    pages one block may lie in                 segment 0  segment 1 | segment 2           segment 3
  *                (touching runs of two nodes form one segment only with allow_cross_node)
- *     mid        512 chunks, 2^25 pages (128 GiB)           NULL until a page of it is taken
+ *     mid        16 blocks, 2^25 pages (128 GiB)            NULL until a page of it is taken
+ *     block      32 chunks, 2^21 pages (8 GiB)
  *     chunk      32 groups, 2^16 pages (256 MiB)            NULL until a page of it is taken, and shared by those that
  *                                                           one block covers altogether: so a block of 1 TiB costs 4096
  *                                                           pointers
@@ -16,11 +17,13 @@
  * Two records say where free pages are, besides the bits; all promises in them are kept by changes in O(1) and made
  * sharper by the searches that read them:
  *
- *   bounds     of each word, group, chunk, block of 32 chunks and mid, one byte: no stretch of more free pages than
- *              that (counted up to 64) starts inside. Taking leaves them too high, a visit in vain lowers them, giving
- *              raises them. They serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once.
- *   open words one bit per word whose pages are all free, so that the sixteen of a chunk show its long runs; and per
- *              chunk the length that none of its runs exceeds, as far as searches have found out (longest).
+ *   bounds     of each word, group, chunk, block and mid, one byte: no stretch of more free pages than that (counted up
+ *              to 64) starts inside. Taking may leave them too high, a visit in vain lowers them, giving raises them. They
+ *              serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once. And by length the block above
+ *              which no such stretch starts (top).
+ *   open words one bit per word whose pages are all free, so that the sixteen of a chunk show its long runs; one bit
+ *              per eight of them, for the longest (wide); and per chunk the length that none of its runs exceeds, as far
+ *              as searches have found out (longest).
  *
  * Bounds know nothing of alignment and boundary. What a search for one of those classes found out in vain is
  * remembered: for each segment and some lengths a front, the word above which no legal place of the class starts, and
@@ -28,9 +31,10 @@
  *
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
- *   2. a word's bit among the open words is 1 exactly if all its pages are free
- *   3. no bound, longest, front or memo denies a stretch or place that exists
+ *   2. a word's bit among the open words is 1 exactly if all its pages are free, that of eight if all theirs are
+ *   3. no bound, top, longest, front or memo denies a stretch or place that exists
  *   4. where mid or chunk is NULL all its pages inside the segment are free; nothing is written to the full chunk
+ *   5. a chunk's last word is a copy of the word above it, the first of the next chunk
  * Nothing here depends on history but the bits, the RANDOM generator and the last block given: bounds, fronts and memos
  * only shorten searches, so a restored map places as before. */
 #ifndef SS_PAGES_I_H
@@ -53,7 +57,9 @@
 #define SS_GROUP_WORDS 32u
 #define SS_CHUNK_GROUPS (1u << (SS_CHUNK_SHIFT - SS_GROUP_SHIFT))
 #define SS_CHUNK_WORDS (1u << (SS_CHUNK_SHIFT - SS_WORD_SHIFT))
+#define SS_BLOCK_CHUNKS 32u
 #define SS_MID_CHUNKS (1u << (SS_MID_SHIFT - SS_CHUNK_SHIFT))
+#define SS_MID_BLOCKS ((SS_MID_CHUNKS + SS_BLOCK_CHUNKS - 1) / SS_BLOCK_CHUNKS)
 #define SS_SMALL 64u   /* longest request served by bounds */
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_ALIGNMENTS 9u
@@ -67,28 +73,39 @@ typedef struct ss_group_memo {
     uint8_t least[SS_CLASSES], limit[SS_CLASSES];
 } ss_group_memo_t;
 
+/* What every change looks at is one line of the cache; 32 bounds never cross one, because chunks are aligned to 64 bytes. */
 typedef struct ss_chunk {
-    uint8_t group_bound[SS_CHUNK_GROUPS];
-    uint64_t base;            /* pfn of bit 0 */
-    const uint64_t *above;    /* busy bits of the word above the last: of the next chunk, or `edge` */
-    struct ss_mid_ref *mid;   /* the mid it is in */
-    uint8_t *outer;           /* bound of the chunk, in the mid */
-    uint64_t edge;            /* the word above the last while no chunk holds it */
-    uint32_t free;
-    uint32_t longest;    /* no run inside the chunk is longer, unless it is 64 pages or shorter */
-    uint32_t memo_valid; /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
-    uint8_t memo_least[SS_CLASSES];
+    uint8_t group_bound[32];
+    uint64_t first;         /* pfn of the segment's first page in it; */
+    uint16_t last;          /* its last there, counted from the first */
+    uint16_t chunks_above;  /* places above its own in the block */
+    uint32_t free;          /* pages */
+    struct ss_block *block; /* it is in */
+    struct ss_front *front; /* of the segment */
     uint8_t bound[SS_CHUNK_WORDS];
-    uint64_t open[SS_CHUNK_WORDS / 64];
-    uint64_t busy[SS_CHUNK_WORDS];
+    uint64_t busy[SS_CHUNK_WORDS + 1]; /* the last is a copy of the word above, which is another chunk's */
+    uint64_t open[(SS_CHUNK_WORDS + 63) / 64];  /* bit i: word i is open */
+    uint64_t wide[(SS_CHUNK_WORDS + 511) / 512]; /* bit i: words 8 i … 8 i + 7 are */
+    void *memory;           /* what to release */
+    uint32_t longest;       /* no run inside the chunk is longer, unless it is 64 pages or shorter */
+    uint32_t memo_valid;    /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
+    uint8_t memo_least[SS_CLASSES];
     ss_group_memo_t memos[SS_CHUNK_GROUPS];
 } ss_chunk_t;
 
+/* Five lines of the cache. */
+typedef struct ss_block {
+    uint8_t bound[SS_BLOCK_CHUNKS]; /* of each chunk */
+    struct ss_mid_ref *mid;         /* it is in */
+    uint32_t number;                /* in the segment */
+    uint8_t most;                   /* no bound is higher */
+    uint8_t unused[19];             /* so that the bounds of none cross a line */
+    ss_chunk_t *chunks[SS_BLOCK_CHUNKS];
+} ss_block_t;
+
 typedef struct ss_mid {
-    uint32_t count;               /* chunks in it: 512, fewer at the end of the segment */
-    uint8_t block_bound[32];      /* of 32 chunks; 16 used */
-    uint8_t bound[SS_MID_CHUNKS]; /* of a chunk */
-    ss_chunk_t *chunks[];
+    uint32_t count; /* chunks in it: 512, fewer at the end of the segment */
+    ss_block_t *blocks;
 } ss_mid_t;
 
 typedef struct ss_mid_ref {
@@ -98,6 +115,8 @@ typedef struct ss_mid_ref {
 
 /* A position is a word + 1 and means "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
+    struct ss_segment *segment;
+    ss_block_t *top[SS_SMALL + 1]; /* by length: in no block above this one such a stretch starts; NULL = not known */
     uint32_t limit[SS_CLASSES][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be */
     uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
     uint32_t classes;                       /* bit c: a limit or memo of the class is in use, so frees have to tell */
@@ -122,9 +141,11 @@ typedef struct ss_map_run {
 typedef struct ss_site {
     uint64_t first, last; /* pfns of the run, inclusive */
     ss_segment_t *segment;
+    ss_front_t *front; /* the segment's */
 } ss_site_t;
 
 #define SS_PLACES 256u /* equal parts of the address space that say which segment to look at first */
+#define SS_RECENT 256u /* chunks that a give finds by the page alone */
 
 struct ss_pages {
     ss_host_t *host;
@@ -136,11 +157,13 @@ struct ss_pages {
     uint64_t *segment_ends; /* pfn after each segment, then UINT64_MAX */
     uint32_t *node_first;   /* node_count + 1 indices into by_node and sites */
     const ss_site_t *lowest[STORSIM_MAX_NODES + 1]; /* each node's lowest site, then the end */
-    const ss_site_t *tops[STORSIM_MAX_NODES];       /* TOP_DOWN: each node's highest site, if it reaches its segment's end */
+    const ss_site_t *tops[STORSIM_MAX_NODES];       /* TOP_DOWN: each node's highest site, once it has a front and if it is all of its
+                                                       segment */
     uint16_t places[SS_PLACES];                     /* first segment that ends above pfn i << place_shift */
     uint32_t place_shift;
     uint32_t segment_count, run_count, node_count;
     uint64_t total, free; /* pages */
+    ss_chunk_t *recent[SS_RECENT]; /* by number of the chunk: one that was given to before, not a full one; NULL = none */
     uint64_t
         longest_enough[64]; /* by log2 of the target: shortest extent take_longest used the last time; a guess only */
     /* what placement remembers */
@@ -159,6 +182,8 @@ storsim_status_t ss_segment_reserve(ss_host_t *host, ss_segment_t *segment, uint
 void ss_segment_take(ss_segment_t *segment, uint64_t offset, uint64_t count);
 void ss_segment_give(ss_segment_t *segment, uint64_t offset, uint64_t count);
 bool ss_segment_all(const ss_segment_t *segment, uint64_t offset, uint64_t count, bool busy);
+/* The first word of the chunk at this offset has changed: copies it to the chunk below. */
+void ss_segment_mirror(const ss_segment_t *segment, uint64_t offset);
 uint64_t ss_segment_count_free(const ss_segment_t *segment, uint64_t offset, uint64_t end);
 
 /* --- pages_search.c: free runs --------------------------------------------------------------------------------------
@@ -201,6 +226,8 @@ size_t ss_small_check(const ss_segment_t *segment);
 /* --- pages.c: what pages_fast.c has no short way for
  * ------------------------------------------------------------------ */
 
+/* ss_segment_reserve; forgets chunks it may have released. */
+storsim_status_t ss_pages_reserve(ss_pages_t *pages, ss_segment_t *segment, uint64_t offset, uint64_t count, bool block);
 /* ss_pages_take for any valid request, ss_pages_give for any pages. */
 storsim_status_t ss_pages_take_any(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn);
 void ss_pages_give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count);
@@ -241,9 +268,28 @@ static inline uint64_t ss_max_u64(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
+/* open[i] has changed. */
+static inline void ss_chunk_widen(ss_chunk_t *chunk, uint32_t i) {
+    uint64_t all = chunk->open[i] & chunk->open[i] >> 1, *wide = &chunk->wide[i / 8];
+    all &= all >> 2;
+    all = (all & all >> 4) & UINT64_C(0x0101010101010101);
+    all = all * UINT64_C(0x0102040810204080) >> 56; /* bit 0 of each byte */
+    *wide = (*wide & ~(UINT64_C(0xFF) << 8 * (i % 8))) | all << 8 * (i % 8);
+}
+
+/* pfn of bit 0 */
+static inline uint64_t ss_chunk_base(const ss_chunk_t *chunk) {
+    return chunk->first & ~(SS_CHUNK_PAGES - 1);
+}
+
+/* Where a mid has a chunk, counted from the segment's base. */
+static inline ss_chunk_t **ss_chunk_slot(const ss_mid_t *mid, uint64_t chunk) {
+    return &mid->blocks[chunk % SS_MID_CHUNKS / SS_BLOCK_CHUNKS].chunks[chunk % SS_BLOCK_CHUNKS];
+}
+
 static inline ss_chunk_t *ss_chunk_at(const ss_segment_t *segment, uint64_t chunk) {
     const ss_mid_t *mid = segment->mids[chunk / SS_MID_CHUNKS].mid;
-    return mid == NULL ? NULL : mid->chunks[chunk % SS_MID_CHUNKS];
+    return mid == NULL ? NULL : *ss_chunk_slot(mid, chunk);
 }
 
 #endif

@@ -4,8 +4,8 @@
  * each is offered once. The heap holds, of all extents offered so far, the shortest prefix of "best first" that reaches
  * the target or fills the slots; once it does, only a strictly longer extent can change it, so the walk asks for longer
  * runs from there on and skips every unit without one. No host memory is needed. To skip from the start, the walk
- * begins with the length that was enough for a target of this size the last time. When the outcome does not prove that
- * nothing shorter belongs to the selection, it is done again without; so the answer is the same. Source:
+ * begins with the length that was enough for a target of this size the last time, and when the outcome does not prove that
+ * nothing shorter belongs to the selection, once more with a fourth of it, until it does; so the answer is the same. Source:
  * spec/storport-memory §4.5 steps 3 to 6; rulings R31, R32. */
 #include "machine/pages_i.h"
 
@@ -20,19 +20,19 @@ typedef struct selection {
 /* Order of the two heaps: true when a has to lie above b. */
 typedef bool (*above_fn)(const ss_page_extent_t *a, const ss_page_extent_t *b, bool high_wins);
 
-static bool worse(const ss_page_extent_t *a, const ss_page_extent_t *b, bool high_wins) {
+SS_INLINE bool worse(const ss_page_extent_t *a, const ss_page_extent_t *b, bool high_wins) {
     if (a->pages != b->pages) {
         return a->pages < b->pages;
     }
     return high_wins ? a->first_pfn < b->first_pfn : a->first_pfn > b->first_pfn;
 }
 
-static bool later(const ss_page_extent_t *a, const ss_page_extent_t *b, bool high_wins) {
+SS_INLINE bool later(const ss_page_extent_t *a, const ss_page_extent_t *b, bool high_wins) {
     (void)high_wins;
     return a->first_pfn > b->first_pfn;
 }
 
-static void sink(ss_page_extent_t *heap, uint32_t count, uint32_t at, above_fn above, bool high_wins) {
+SS_INLINE void sink(ss_page_extent_t *heap, uint32_t count, uint32_t at, above_fn above, bool high_wins) {
     ss_page_extent_t moved = heap[at];
     for (uint32_t child; (child = 2 * at + 1) < count && child > at; at = child) {
         if (child + 1 < count && above(&heap[child + 1], &heap[child], high_wins)) {
@@ -150,7 +150,7 @@ static void sort_ascending(ss_page_extent_t *extents, uint32_t count) {
 static storsim_status_t take_all(ss_pages_t *pages, const ss_page_extent_t *extents, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, extents[i].first_pfn)];
-        if (ss_segment_reserve(pages->host, segment, extents[i].first_pfn - segment->base, extents[i].pages, true) !=
+        if (ss_pages_reserve(pages, segment, extents[i].first_pfn - segment->base, extents[i].pages, true) !=
             STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
@@ -174,13 +174,14 @@ storsim_status_t ss_pages_take_longest(ss_pages_t *pages, uint64_t target, uint6
     }
     selection.floor = ss_max_u64(*enough, 1);
     select_runs(pages, &selection, first_min, last_max, align_pages, cut);
-    if (selection.floor > 1 && !settled(&selection)) {
+    while (selection.floor > 1 && !settled(&selection)) {
         selection.count = 0;
         selection.total = 0;
-        selection.floor = 1;
+        selection.floor /= 4;
+        selection.floor += selection.floor == 0;
         select_runs(pages, &selection, first_min, last_max, align_pages, cut);
     }
-    *enough = settled(&selection) && selection.count > 0 ? extents[0].pages - extents[0].pages / 4 : 1;
+    *enough = settled(&selection) && selection.count > 0 ? extents[0].pages - extents[0].pages / 8 : 1;
     if (selection.total > target) {
         extents[0].pages -= selection.total - target;
         selection.total = target;

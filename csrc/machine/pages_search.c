@@ -9,8 +9,8 @@
  * ends: the near one may complete the stretch, the far one begins the next. In other chunks
  *   up to 126 pages   groups are passed over by their bounds in the same way, the others word by word;
  *   more              such a run holds open words, so the walk goes from one run of enough of them to the next; shift and
- *                     AND on pairs of 64 words find it. A chunk walked through in vain is remembered by the length that
- *                     was asked for. */
+ *                     AND on pairs of 64 words find it, going down and from 15 words on, of 512 words. A chunk walked
+ *                     through in vain is remembered by the length that was asked for. */
 #include "machine/pages_small_i.h"
 
 #define SHORT 126u /* the longest run that may hold no open word */
@@ -27,7 +27,8 @@ typedef struct walk {
 
 /* May a run of so many pages lie inside the chunk? */
 static inline bool may_hold(const ss_chunk_t *chunk, uint64_t length) {
-    return length <= SS_SMALL ? *chunk->outer >= length : chunk->longest >= length && chunk->free >= length;
+    return length <= SS_SMALL ? ss_bytes_at_least(chunk->group_bound, (uint32_t)length) != 0
+                              : chunk->longest >= length && chunk->free >= length;
 }
 
 /* Free pages at the ends of a chunk. */
@@ -132,18 +133,50 @@ static inline uint64_t open_starts(uint64_t low, uint64_t high, uint32_t count) 
     return low;
 }
 
-/* The highest run of so many open words below a word of a chunk: the word above it; 0: there is none. */
-static inline uint32_t open_below(const ss_chunk_t *chunk, uint32_t word, uint32_t count) {
-    uint32_t i = word / 64;
-    uint64_t here = chunk->open[i] & ss_low_mask(word % 64), above = 0, starts;
+/* The highest run of so many ones below bit `at` of several words: the bit above it; 0: there is none. at lies in one of them. */
+static inline uint32_t ones_below(const uint64_t *words, uint32_t at, uint32_t count) {
+    uint32_t i = at / 64;
+    uint64_t here = words[i] & ss_low_mask(at % 64), above = 0, starts;
     while ((starts = open_starts(here, above, count)) == 0) {
         if (i == 0) {
             return 0;
         }
         above = here;
-        here = chunk->open[--i];
+        here = words[--i];
     }
     return i * 64 + 63 - ss_high_zeros(starts) + count;
+}
+
+/* Open words below a word, one after the other. */
+static inline uint32_t open_down_from(const ss_chunk_t *chunk, uint32_t word) {
+    uint32_t at = word, bits, open = 0;
+    do {
+        bits = at > 0 ? (at - 1) % 64 + 1 : 0;
+        open = bits > 0 ? ss_high_zeros(~(chunk->open[(at - 1) / 64] << (64 - bits))) : 0;
+        open = open < bits ? open : bits;
+        at -= open;
+    } while (open == bits && bits > 0);
+    return word - at;
+}
+
+/* The highest run of so many open words below a word of a chunk: the word above it; 0: there is none. A run of 15 and more covers eight of
+ * the same wide bit, one of 23 two such, and so on. */
+static inline uint32_t open_below(const ss_chunk_t *chunk, uint32_t word, uint32_t count) {
+    if (count < 15) {
+        return ones_below(chunk->open, word, count);
+    }
+    uint32_t wide;
+    while ((wide = ones_below(chunk->wide, word / 8, (count - 7) / 8)) != 0) {
+        uint32_t top = wide * 8; /* less than eight open words may follow */
+        top += top < word ? ss_low_zeros(~(chunk->open[top / 64] >> top % 64)) : 0;
+        top = top < word ? top : word;
+        uint32_t low = top - open_down_from(chunk, top);
+        if (top - low >= count) {
+            return top;
+        }
+        word = low;
+    }
+    return 0;
 }
 
 /* From one run of enough open words to the next below it. */
@@ -176,7 +209,7 @@ static step_t down(walk_t *walk) {
         walk->at = ss_max_u64(walk->low, page & ~(SS_MID_PAGES - 1));
         return ON;
     }
-    ss_chunk_t *chunk = mid->chunks[page >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    ss_chunk_t *chunk = *ss_chunk_slot(mid, page >> SS_CHUNK_SHIFT);
     uint64_t base = page & ~(SS_CHUNK_PAGES - 1), bottom = ss_max_u64(walk->low, base);
     if (chunk == NULL) {
         walk->at = bottom;
@@ -320,7 +353,7 @@ static step_t up(walk_t *walk) {
         walk->at = ss_min_u64(walk->high, (page | (SS_MID_PAGES - 1)) + 1);
         return ON;
     }
-    ss_chunk_t *chunk = mid->chunks[page >> SS_CHUNK_SHIFT & (SS_MID_CHUNKS - 1)];
+    ss_chunk_t *chunk = *ss_chunk_slot(mid, page >> SS_CHUNK_SHIFT);
     uint64_t base = page & ~(SS_CHUNK_PAGES - 1), top = ss_min_u64(walk->high, base + SS_CHUNK_PAGES);
     if (chunk == NULL) {
         walk->at = top;

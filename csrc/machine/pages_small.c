@@ -22,8 +22,7 @@
 
 /* The word above. */
 static inline uint64_t free_word_above(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word) {
-    uint32_t index = (uint32_t)(word % SS_CHUNK_WORDS);
-    return chunk != NULL && index + 1 < SS_CHUNK_WORDS ? ~chunk->busy[index + 1] : free_word(segment, word + 1);
+    return chunk != NULL ? ~chunk->busy[word % SS_CHUNK_WORDS + 1] : free_word(segment, word + 1);
 }
 
 uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word) {
@@ -86,49 +85,54 @@ ss_fit_t ss_fit_of(const ss_page_request_t *request) {
 /* --- bounds ---------------------------------------------------------------------------------------------------------
  */
 
-/* Highest chunk below *chunk whose bound is >= length. */
-bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
-    uint32_t index = (uint32_t)(*chunk / SS_MID_CHUNKS), below = (uint32_t)(*chunk % SS_MID_CHUNKS);
-    for (;;) {
-        ss_mid_ref_t *ref = &segment->mids[index];
-        uint32_t blocks = below == 0 ? 0 : (uint32_t)ss_low_mask((below + 31) / 32);
-        blocks &= ref->mid == NULL ? 0 : ss_bytes_at_least(ref->mid->block_bound, length);
-        for (; blocks != 0; blocks &= ~(UINT32_C(1) << ss_highest_bit(blocks))) {
-            uint32_t block = ss_highest_bit(blocks), all = ss_bytes_at_least(&ref->mid->bound[block * 32], length);
-            uint32_t hits = below >= block * 32 + 32 ? all : all & (uint32_t)ss_low_mask(below - block * 32);
-            if (hits != 0) {
-                *chunk = (uint64_t)index * SS_MID_CHUNKS + block * 32 + ss_highest_bit(hits);
-                return true;
-            }
-            if (all == 0) {
-                ref->mid->block_bound[block] = ss_bytes_max(&ref->mid->bound[block * 32]);
-            }
-        }
-        if (ref->mid != NULL) {
-            ref->bound = ss_bytes_max(ref->mid->block_bound);
-        }
-        do {
-            if (index == 0) {
-                return false;
-            }
-            index--;
-        } while (segment->mids[index].bound < length);
-        below = SS_MID_CHUNKS;
-        if (segment->mids[index].mid == NULL) {
-            *chunk = (uint64_t)index * SS_MID_CHUNKS + SS_MID_CHUNKS - 1;
-            return true;
-        }
+/* Highest chunk of a block among those asked for whose bound is >= length, or -1; then, if all were asked for, the block's bound is exact. */
+static inline int32_t chunk_of_block(ss_block_t *block, uint32_t among, uint32_t length) {
+    uint32_t hits = 0;
+    if (block->most >= length) {
+        hits = ss_bytes_at_least(block->bound, length);
+        block->most = hits == 0 ? ss_bytes_max(block->bound) : block->most;
     }
+    return (hits & among) != 0 ? (int32_t)ss_highest_bit(hits & among) : -1;
 }
 
-void ss_small_raise_chunk(ss_chunk_t *chunk, uint8_t length) {
-    ss_mid_ref_t *ref = chunk->mid;
-    uint8_t *block_bound = &ref->mid->block_bound[(chunk->outer - ref->mid->bound) / 32];
-    *chunk->outer = length;
-    if (*block_bound < length) {
-        *block_bound = length;
-        ref->bound = ref->bound < length ? length : ref->bound;
+/* Highest chunk below *chunk whose bound is >= length. */
+bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
+    uint64_t below = *chunk;
+    while (below > 0) {
+        ss_mid_ref_t *ref = &segment->mids[(below - 1) / SS_MID_CHUNKS];
+        uint64_t first = (below - 1) & ~(uint64_t)(SS_MID_CHUNKS - 1);
+        bool whole = below == first + SS_MID_CHUNKS;
+        if (ref->bound >= length && ref->mid == NULL) {
+            *chunk = below - 1;
+            return true;
+        }
+        uint8_t most = 0;
+        while (ref->bound >= length && below > first) {
+            ss_block_t *block = &ref->mid->blocks[(below - 1) % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
+            uint64_t start = (below - 1) & ~(uint64_t)(SS_BLOCK_CHUNKS - 1);
+            int32_t hit = chunk_of_block(block, (uint32_t)ss_low_mask((uint32_t)(below - start)), length);
+            if (hit >= 0) {
+                *chunk = start + (uint32_t)hit;
+                return true;
+            }
+            most = most < block->most ? block->most : most;
+            below = start;
+        }
+        if (whole && ref->bound >= length) {
+            ref->bound = most;
+        }
+        below = first;
     }
+    return false;
+}
+
+void ss_small_raise_block(ss_front_t *front, ss_block_t *block, uint8_t length) {
+    for (uint32_t i = block->most + 1u; i <= length; i++) {
+        ss_block_t **top = &front->top[i];
+        *top = *top != NULL && (*top)->number < block->number ? block : *top;
+    }
+    block->most = length;
+    block->mid->bound = block->mid->bound < length ? length : block->mid->bound;
 }
 
 /* A stretch of `length` free pages starts in the word. */
@@ -524,20 +528,31 @@ static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk
 static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
     const ss_mid_ref_t *ref = &segment->mids[index / SS_MID_CHUNKS];
     const ss_chunk_t *chunk = ss_chunk_at(segment, index);
-    uint32_t place = (uint32_t)(index % SS_MID_CHUNKS);
-    size_t broken = ref->bound < ref->mid->block_bound[place / 32];
-    broken += ref->mid->block_bound[place / 32] < ref->mid->bound[place];
+    const ss_block_t *block = &ref->mid->blocks[index % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
+    uint8_t bound = *ss_chunk_bound(segment, index);
+    size_t broken = (size_t)(ref->bound < block->most) + (block->most < bound);
     for (uint32_t i = 0; chunk != NULL && i < SS_CHUNK_WORDS; i++) {
         uint64_t word = index * SS_CHUNK_WORDS + i;
         uint32_t exact = longest_from(free_word(segment, word), free_word(segment, word + 1));
         broken += chunk->bound[i] < exact;
         broken += chunk->group_bound[i / 32] < chunk->bound[i];
-        broken += ref->mid->bound[place] < chunk->group_bound[i / 32];
+        broken += bound < chunk->group_bound[i / 32];
         for (uint32_t c = 0; exact > 0 && c < SS_CLASSES; c++) {
             broken += check_denials(segment, chunk, word, c);
         }
     }
-    return broken + (chunk == NULL && ref->mid->bound[place] != SS_SMALL);
+    broken += chunk != NULL && chunk->busy[SS_CHUNK_WORDS] != ss_busy_word(segment, (index + 1) * SS_CHUNK_WORDS);
+    return broken + (chunk == NULL && bound != SS_SMALL);
+}
+
+/* No stretch starts in a block above the top of its length. */
+static size_t check_tops(const ss_front_t *front, const ss_block_t *block) {
+    size_t broken = 0;
+    for (uint32_t length = 1; front != NULL && length <= SS_SMALL; length++) {
+        const ss_block_t *top = front->top[length];
+        broken += top != NULL && block->number > top->number && block->most >= length;
+    }
+    return broken;
 }
 
 size_t ss_small_check(const ss_segment_t *segment) {
@@ -546,6 +561,7 @@ size_t ss_small_check(const ss_segment_t *segment) {
         const ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
             broken += check_chunk(segment, (uint64_t)i * SS_MID_CHUNKS + j);
+            broken += j % SS_BLOCK_CHUNKS == 0 ? check_tops(segment->front, &mid->blocks[j / SS_BLOCK_CHUNKS]) : 0;
         }
     }
     return broken;

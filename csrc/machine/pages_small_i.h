@@ -8,8 +8,8 @@
 uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word);
 /* Highest chunk below *chunk whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length);
-/* Raises the bound of a chunk and those above. */
-void ss_small_raise_chunk(ss_chunk_t *chunk, uint8_t length);
+/* Raises the bound of a block and those above. */
+void ss_small_raise_block(ss_front_t *front, ss_block_t *block, uint8_t length);
 /* A stretch of `length` free pages starts in the word: raises bounds. */
 void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
@@ -19,6 +19,12 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last);
 /* No legal start for the request's class and length above the position. */
 void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position);
+
+/* The bound of a chunk in a mid that is there. */
+static inline uint8_t *ss_chunk_bound(const ss_segment_t *segment, uint64_t chunk) {
+    const ss_mid_t *mid = segment->mids[chunk / SS_MID_CHUNKS].mid;
+    return &mid->blocks[chunk % SS_MID_CHUNKS / SS_BLOCK_CHUNKS].bound[chunk % SS_BLOCK_CHUNKS];
+}
 
 /* Free pages of a word as ones; pages outside the segment are not free. */
 static inline uint64_t free_word(const ss_segment_t *segment, uint64_t word) {
@@ -157,7 +163,7 @@ static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, co
         if (chunk == NULL) {
             return true;
         }
-        uint8_t *bound = &segment->mids[index / SS_MID_CHUNKS].mid->bound[index % SS_MID_CHUNKS];
+        uint8_t *bound = ss_chunk_bound(segment, index);
         if (*bound >= fit->length) {
             int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), fit);
             if (at >= 0) {
@@ -175,10 +181,11 @@ static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, co
 }
 
 SS_INLINE void raise_above(ss_chunk_t *chunk, uint32_t group, uint8_t length) {
-    uint8_t bound = chunk->group_bound[group];
-    chunk->group_bound[group] = bound < length ? length : bound;
-    if (*chunk->outer < length) {
-        ss_small_raise_chunk(chunk, length);
+    ss_block_t *block = chunk->block;
+    ss_bytes_raise(chunk->group_bound, group, length);
+    ss_bytes_raise(block->bound, 31u - chunk->chunks_above, length);
+    if (block->most < length) {
+        ss_small_raise_block(chunk->front, block, length);
     }
 }
 

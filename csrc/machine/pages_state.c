@@ -95,6 +95,7 @@ static size_t check_chunk(const ss_segment_t *segment, const ss_chunk_t *chunk, 
         broken += run > chunk->longest && run > SS_SMALL;
         run = busy == 0 ? run : ss_high_zeros(busy);
         broken += (chunk->open[word / 64] >> word % 64 & 1) != (busy == 0);
+        broken += (chunk->wide[word / 512] >> word / 8 % 64 & 1) != ((chunk->open[word / 64] >> (word & 56) & 0xFF) == 0xFF);
     }
     return broken + (*free != chunk->free);
 }
@@ -107,7 +108,7 @@ static size_t check_mid(const ss_segment_t *segment, const ss_mid_t *mid, uint64
     }
     for (uint32_t i = 0; mid != NULL && i < mid->count; i++) {
         uint64_t part = 0;
-        broken += check_chunk(segment, mid->chunks[i], start + ((uint64_t)i << SS_CHUNK_SHIFT), &part);
+        broken += check_chunk(segment, *ss_chunk_slot(mid, i), start + ((uint64_t)i << SS_CHUNK_SHIFT), &part);
         *free += part;
     }
     return broken;
