@@ -14,9 +14,7 @@ static size_t make_map(fuzz_t *f, uint32_t pages, uint32_t shape, storsim_range_
         uint32_t length = shape < 8 ? pages : 8 + (state >> 16) % (pages / 3 + 1);
         length = page + length > pages ? pages - page : length;
         ranges[count++] = (storsim_range_t){page * UINT64_C(4096), length * UINT64_C(4096), node};
-        for (uint32_t i = page; i < page + length; i++) {
-            oracle_page(&f->oracle, i, node);
-        }
+        oracle_map(&f->oracle, page, length, node);
         page += length + ((state >> 9) % 2 != 0 ? 1 + (state >> 11) % 9 : 0);
         node += node + 1 < f->oracle.nodes && (state >> 10) % 2 != 0;
     }

@@ -25,31 +25,54 @@ void oracle_init(oracle_t *oracle, int level, uint32_t os) {
 
 /* --- pages ---------------------------------------------------------------------------------------------------------- */
 
-void oracle_page(oracle_t *oracle, uint32_t page, uint32_t node) {
-    oracle->on_node[node][page / 64] |= UINT64_C(1) << page % 64;
-    oracle->words = page / 64 + 1 > oracle->words ? page / 64 + 1 : oracle->words;
-    oracle_give(oracle, page, 1);
+static uint32_t ones(uint64_t word) {
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* Bits of word number `word` that are pages of [first, end). */
+static uint64_t pages_of(uint64_t word, uint64_t first, uint64_t end) {
+    uint64_t base = word * 64, mask = UINT64_MAX;
+    if (first > base) {
+        mask &= UINT64_MAX << (first - base);
+    }
+    if (end - base < 64) {
+        mask &= (UINT64_C(1) << (end - base)) - 1;
+    }
+    return mask;
+}
+
+void oracle_map(oracle_t *oracle, uint32_t first, uint32_t pages, uint32_t node) {
+    uint32_t end = first + pages;
+    for (uint32_t word = first / 64; word * 64 < end; word++) {
+        oracle->on_node[node][word] |= pages_of(word, first, end);
+        oracle->words = word + 1 > oracle->words ? word + 1 : oracle->words;
+    }
+    oracle_give(oracle, first, pages);
 }
 
 bool oracle_is_free(const oracle_t *oracle, uint64_t page) {
     return page < ORACLE_PAGES && (oracle->free[page / 64] >> page % 64 & 1) != 0;
 }
 
+/* The pages of [first, first + pages) that are in no map are left out. */
 void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages) {
-    for (uint64_t page = first; page < first + pages; page++) {
-        if (oracle_is_free(oracle, page)) {
-            oracle->free[page / 64] &= ~(UINT64_C(1) << page % 64);
-            oracle->free_pages--;
-        }
+    uint64_t end = first + pages < ORACLE_PAGES ? first + pages : ORACLE_PAGES;
+    for (uint64_t word = first / 64; first < end && word * 64 < end; word++) {
+        uint64_t taken = oracle->free[word] & pages_of(word, first, end);
+        oracle->free[word] &= ~taken;
+        oracle->free_pages -= ones(taken);
     }
 }
 
 void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages) {
-    for (uint64_t page = first; page < first + pages && page < ORACLE_PAGES; page++) {
-        if (!oracle_is_free(oracle, page)) {
-            oracle->free[page / 64] |= UINT64_C(1) << page % 64;
-            oracle->free_pages++;
-        }
+    uint64_t end = first + pages < ORACLE_PAGES ? first + pages : ORACLE_PAGES;
+    for (uint64_t word = first / 64; first < end && word * 64 < end; word++) {
+        uint64_t given = ~oracle->free[word] & pages_of(word, first, end);
+        oracle->free[word] |= given;
+        oracle->free_pages += ones(given);
     }
 }
 

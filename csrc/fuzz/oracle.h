@@ -94,7 +94,7 @@ typedef struct hmb_call {
 } hmb_call_t;
 
 void oracle_init(oracle_t *oracle, int level, uint32_t os);
-void oracle_page(oracle_t *oracle, uint32_t page, uint32_t node); /* adds a free page to the map */
+void oracle_map(oracle_t *oracle, uint32_t first, uint32_t pages, uint32_t node); /* adds free pages to the map */
 bool oracle_is_free(const oracle_t *oracle, uint64_t page);
 void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages);
 void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages);

@@ -169,48 +169,84 @@ expect_t oracle_contig_free(oracle_t *oracle, kind_t kind, uint32_t adapter, uin
 
 /* --- HMB ------------------------------------------------------------------------------------------------------------ */
 
-/* Lengths of the free runs of one node from their first aligned page on. Returns how many there are. */
-static uint32_t aligned_runs(const oracle_t *oracle, const hmb_call_t *call, uint32_t *lengths) {
-    uint64_t align = call->alignment > 4096 ? call->alignment / 4096 : 1;
-    uint32_t count = 0;
-    for (uint32_t node = 0; node < oracle->nodes; node++) {
-        bool inside = false;
-        for (uint32_t page = 0; page < oracle->words * 64; page++) {
-            uint64_t here = oracle->free[page / 64] & oracle->on_node[node][page / 64];
-            if (here == 0 && page % 64 == 0) { /* 64 pages that are not free */
-                inside = false;
-                page += 63;
-                continue;
-            }
-            bool usable = (here >> page % 64 & 1) != 0 && page * UINT64_C(4096) + 4095 <= call->high;
-            if (usable && inside) {
-                lengths[count - 1]++;
-            } else if (usable && page % align == 0 && page * UINT64_C(4096) >= call->low) {
-                lengths[count++] = 1;
-                inside = true;
-            }
-            inside = inside && usable;
+/* The longest so far, longest first: no more of them than the caller has slots. */
+typedef struct longest {
+    uint32_t lengths[ORACLE_RANGES], count, most;
+} longest_t;
+
+static void add_length(longest_t *longest, uint32_t length) {
+    uint32_t at = longest->count;
+    if (at == longest->most) {
+        if (at == 0 || longest->lengths[at - 1] >= length) {
+            return;
         }
+        at--;
+    } else {
+        longest->count++;
+    }
+    for (; at > 0 && longest->lengths[at - 1] < length; at--) {
+        longest->lengths[at] = longest->lengths[at - 1];
+    }
+    longest->lengths[at] = length;
+}
+
+/* A run of free pages counts from its first aligned page inside the limits on. */
+static void add_run(longest_t *longest, const hmb_call_t *call, uint64_t first, uint64_t end) {
+    uint64_t align = call->alignment > 4096 ? call->alignment / 4096 : 1, low = (call->low + 4095) / 4096;
+    uint64_t limit = call->high == UINT64_MAX ? ORACLE_PAGES : (call->high + 1) / 4096;
+    first = first < low ? low : first;
+    first = (first + align - 1) / align * align;
+    end = end > limit ? limit : end;
+    if (first < end) {
+        add_length(longest, (uint32_t)(end - first));
+    }
+}
+
+static uint32_t zeros_below(uint64_t word) { /* below the lowest bit that is set; word is not 0 */
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    uint32_t count = 0;
+    for (; (word & 1) == 0; word >>= 1) {
+        count++;
     }
     return count;
+#endif
+}
+
+/* Runs of free pages of one node. */
+static void add_node(longest_t *longest, const oracle_t *oracle, const hmb_call_t *call, uint32_t node) {
+    uint64_t first = UINT64_MAX; /* of the run that goes on, if one does */
+    for (uint32_t i = 0; i < oracle->words; i++) {
+        uint64_t here = oracle->free[i] & oracle->on_node[node][i];
+        uint64_t edges = first != UINT64_MAX ? ~here : here; /* the next page where a run begins or ends */
+        for (; edges != 0; edges = first != UINT64_MAX ? ~here : here) {
+            uint32_t bit = zeros_below(edges);
+            if (first == UINT64_MAX) {
+                first = i * UINT64_C(64) + bit;
+                here |= (UINT64_C(1) << bit) - 1;
+            } else {
+                add_run(longest, call, first, i * UINT64_C(64) + bit);
+                first = UINT64_MAX;
+                here &= UINT64_MAX << bit;
+            }
+        }
+    }
+    if (first != UINT64_MAX) {
+        add_run(longest, call, first, oracle->words * UINT64_C(64));
+    }
 }
 
 /* Largest free runs first, until there is enough or the slots are used up. */
 static uint64_t collect(const oracle_t *oracle, const hmb_call_t *call, uint64_t target, uint32_t *ranges) {
-    uint32_t lengths[ORACLE_PAGES], count = aligned_runs(oracle, call, lengths);
+    longest_t longest = {.most = call->slots < ORACLE_RANGES ? call->slots : ORACLE_RANGES};
+    for (uint32_t node = 0; node < oracle->nodes; node++) {
+        add_node(&longest, oracle, call, node);
+    }
     uint64_t total = 0;
-    *ranges = 0;
-    while (total < target && *ranges < call->slots) {
-        uint32_t best = 0;
-        for (uint32_t i = 1; i < count; i++) {
-            best = lengths[i] > lengths[best] ? i : best;
-        }
-        if (count == 0 || lengths[best] == 0) {
-            break;
-        }
-        total += lengths[best] < target - total ? lengths[best] : target - total;
-        lengths[best] = 0;
-        (*ranges)++;
+    for (*ranges = 0; *ranges < longest.count && total < target; (*ranges)++) {
+        uint32_t length = longest.lengths[*ranges];
+        total += length < target - total ? length : target - total;
     }
     return total;
 }

@@ -171,7 +171,7 @@ static void the_bit_sets_find_the_highest_place(void) {
         oracle_init(&oracle, LEVEL_RELEASE, 0x0A000010);
         oracle.nodes = 1;
         for (uint32_t page = 1; page < 200; page++) {
-            oracle_page(&oracle, page, 0);
+            oracle_map(&oracle, page, 1, 0);
         }
         for (uint32_t page = 1; page < 200; page++) {
             state = state * 1664525u + 1013904223u;
