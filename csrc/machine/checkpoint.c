@@ -23,7 +23,7 @@ static storsim_status_t take(storsim_machine_t *machine, storsim_checkpoint_t *m
     made->hardware = machine->hardware;
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         made->rooms[room].ops = machine->rooms[room].ops;
-        made->rooms[room].state = machine->rooms[room].state;
+        made->rooms[room].state = machine->head.states[room];
     }
     storsim_status_t status = ss_image_take(&machine->host, &made->image);
     return status == STORSIM_OK ? ss_ram_image(machine->hardware.ram, &made->image) : status;
@@ -35,7 +35,7 @@ static void lay(storsim_machine_t *machine, const storsim_checkpoint_t *checkpoi
     machine->hardware = checkpoint->hardware;
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         machine->rooms[room].ops = checkpoint->rooms[room].ops;
-        machine->rooms[room].state = checkpoint->rooms[room].state;
+        machine->head.states[room] = checkpoint->rooms[room].state;
     }
 }
 
@@ -106,7 +106,7 @@ storsim_status_t storsim_checkpoint_restore(storsim_machine_t *machine, const st
             return STORSIM_FORMAT;
         }
         if (ops != NULL && ops->keep != NULL) {
-            ops->keep(machine->rooms[room].state, kept[room]);
+            ops->keep(machine->head.states[room], kept[room]);
         }
     }
     uint32_t paused = machine->hardware.faults.paused;
@@ -116,10 +116,10 @@ storsim_status_t storsim_checkpoint_restore(storsim_machine_t *machine, const st
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->resume != NULL) {
-            ops->resume(machine, machine->rooms[room].state, kept[room]);
+            ops->resume(machine, machine->head.states[room], kept[room]);
         }
     }
-    machine->where = (ss_where_t){.site = machine->where.site};
+    machine->head.where = (ss_where_t){.site = machine->head.where.site};
     return STORSIM_OK;
 }
 

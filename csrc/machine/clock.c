@@ -103,7 +103,7 @@ static storsim_status_t run_until(storsim_machine_t *machine, uint64_t end, bool
         clock->now = event.time > clock->now ? event.time : clock->now;
         const ss_room_ops_t *ops = machine->rooms[event.room].ops;
         if (ops != NULL && ops->event != NULL) {
-            storsim_status_t status = ops->event(machine, machine->rooms[event.room].state, &event);
+            storsim_status_t status = ops->event(machine, machine->head.states[event.room], &event);
             if (status != STORSIM_OK) {
                 return status;
             }
@@ -121,7 +121,7 @@ storsim_status_t ss_settle(storsim_machine_t *machine) {
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->settle != NULL) {
-            storsim_status_t status = ops->settle(machine, machine->rooms[room].state);
+            storsim_status_t status = ops->settle(machine, machine->head.states[room]);
             first = first == STORSIM_OK ? status : first;
         }
     }
@@ -233,7 +233,7 @@ storsim_status_t ss_line_set(storsim_machine_t *machine, uint32_t line, bool lev
     if (ops == NULL || ops->interrupt == NULL) {
         return STORSIM_OK;
     }
-    return ops->interrupt(machine, machine->rooms[machine->listener].state, line);
+    return ops->interrupt(machine, machine->head.states[machine->listener], line);
 }
 
 /* --- state ---------------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "machine/bus.h"
 #include "machine/codec.h"
+#include "machine/head.h"
 #include "machine/host.h"
 #include "machine/pagemap.h"
 #include "machine/pages.h"
@@ -12,8 +13,6 @@
 #include "storsim/machine.h"
 
 /* --- rooms ---------------------------------------------------------------------------------------------------------- */
-
-typedef enum ss_room { SS_ROOM_NT, SS_ROOM_NVME, SS_ROOM_HDA, SS_ROOM_STORPORT, SS_ROOM_HDAUDIO, SS_ROOM_JOURNAL, SS_ROOM_HOST, SS_ROOM_COUNT } ss_room_t;
 
 typedef struct ss_event {
     uint64_t time, sequence;
@@ -48,7 +47,6 @@ typedef struct ss_room_ops {
 } ss_room_ops_t;
 
 storsim_status_t ss_room_attach(storsim_machine_t *machine, ss_room_t room, const ss_room_ops_t *ops, void *state);
-void *ss_room_state(const storsim_machine_t *machine, ss_room_t room);
 ss_host_t *ss_machine_host(const storsim_machine_t *machine);
 ss_host_t *ss_machine_plain(const storsim_machine_t *machine); /* for what must not go back in time with the machine */
 ss_pages_t *ss_machine_pages(const storsim_machine_t *machine);
@@ -105,16 +103,6 @@ typedef struct ss_namer {
 void ss_machine_set_namer(storsim_machine_t *machine, const ss_namer_t *namer);
 
 storsim_status_t ss_rules_register(storsim_machine_t *machine, ss_room_t room, const ss_rule_t *rules, uint32_t count);
-
-/* Where the machine is just now; the kernel room keeps it up to date, findings and trace copy it. */
-typedef struct ss_where {
-    uint16_t routine;
-    uint8_t irql, context;
-    uint32_t cpu, owner, site;
-    uint8_t arg_count;
-    uint64_t args[STORSIM_FINDING_ARGS];
-} ss_where_t;
-ss_where_t *ss_machine_where(storsim_machine_t *machine);
 
 /* Records a finding. `draft` carries kind, related sites, code, parameters, expected, got, address; the rest is filled in from
  * the rule and ss_where. Out of host memory: counted as lost, never an error of the call. Returns the stored record or NULL. */

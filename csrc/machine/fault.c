@@ -157,7 +157,7 @@ static bool inject(storsim_machine_t *machine, uint16_t routine, uint32_t tag, u
     faults->injected[faults->injected_count++] = (storsim_injected_t){.id = id,
                                                                       .rule = rule,
                                                                       .routine = routine,
-                                                                      .site = machine->where.site,
+                                                                      .site = machine->head.where.site,
                                                                       .time = machine->hardware.clock.now,
                                                                       .bytes = bytes,
                                                                       .tag = tag,

@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-ss_where_t *ss_machine_where(storsim_machine_t *machine) {
-    return &machine->where;
-}
-
 void ss_machine_set_namer(storsim_machine_t *machine, const ss_namer_t *namer) {
     machine->namer = namer;
 }
@@ -32,7 +28,7 @@ static const ss_rule_t *rule_of(const storsim_machine_t *machine, ss_room_t room
 }
 
 static void complete(const storsim_machine_t *machine, storsim_finding_t *finding, const ss_rule_t *rule) {
-    const ss_where_t *where = &machine->where;
+    const ss_where_t *where = &machine->head.where;
     finding->name = rule->name;
     finding->rule = rule->rule;
     finding->fix = rule->fix;
@@ -45,13 +41,13 @@ static void complete(const storsim_machine_t *machine, storsim_finding_t *findin
     finding->site = where->site;
     finding->context = where->context;
     finding->arg_count = where->arg_count < STORSIM_FINDING_ARGS ? where->arg_count : STORSIM_FINDING_ARGS;
-    memcpy(finding->args, where->args, sizeof finding->args);
+    memcpy(finding->args, where->args, finding->arg_count * sizeof finding->args[0]);
 }
 
 storsim_finding_t *ss_report(storsim_machine_t *machine, ss_room_t room, uint32_t rule, const storsim_finding_t *draft) {
     ss_findings_t *findings = &machine->hardware.findings;
     if (machine->observer.finding != NULL) {
-        machine->observer.finding(machine->observer.state, machine->where.routine, room, rule);
+        machine->observer.finding(machine->observer.state, machine->head.where.routine, room, rule);
     }
     void *array = findings->list;
     storsim_finding_t *finding = NULL;

@@ -186,7 +186,7 @@ void storsim_machine_destroy(storsim_machine_t *machine) {
     for (int room = SS_ROOM_COUNT - 1; room >= 0; room--) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->destroy != NULL) {
-            ops->destroy(machine, machine->rooms[room].state);
+            ops->destroy(machine, machine->head.states[room]);
         }
     }
     if (machine->observer.release != NULL) {
@@ -208,12 +208,8 @@ storsim_status_t ss_room_attach(storsim_machine_t *machine, ss_room_t room, cons
         return STORSIM_INVALID;
     }
     machine->rooms[room].ops = ops;
-    machine->rooms[room].state = state;
+    machine->head.states[room] = state;
     return STORSIM_OK;
-}
-
-void *ss_room_state(const storsim_machine_t *machine, ss_room_t room) {
-    return room < SS_ROOM_COUNT ? machine->rooms[room].state : NULL;
 }
 
 ss_host_t *ss_machine_host(const storsim_machine_t *machine) {

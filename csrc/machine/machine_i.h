@@ -130,7 +130,7 @@ typedef struct ss_hardware {
 } ss_hardware_t;
 
 struct storsim_machine {
-    ss_machine_head_t head; /* first: ss_tapped reads it from outside this room */
+    ss_machine_head_t head; /* first: read from outside this room */
     ss_host_t plain; /* for what does not go back in time: this structure, map, sites, trace, checkpoints */
     ss_cells_t cells;
     ss_host_t host; /* lists its blocks in `cells` */
@@ -146,9 +146,8 @@ struct storsim_machine {
     ss_hardware_t hardware;
     ss_sites_t sites;
     ss_trace_ring_t trace;
-    ss_where_t where;
 
-    struct { const ss_room_ops_t *ops; void *state; const ss_rule_t *rules; uint32_t rule_count; } rooms[SS_ROOM_COUNT];
+    struct { const ss_room_ops_t *ops; const ss_rule_t *rules; uint32_t rule_count; } rooms[SS_ROOM_COUNT];
     ss_room_t listener; /* serves interrupt lines; SS_ROOM_COUNT = none */
     ss_bus_guard_fn guard;
     ss_bus_steady_fn steady;

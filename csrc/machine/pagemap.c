@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define GROUP_PAGES 512u
+#define GROUP_PAGES SS_GROUP_PAGES
 #define SPAN_PAGES (UINT64_C(1) << 16)
 
 typedef struct ss_pagemap_span {
@@ -18,13 +18,7 @@ typedef struct ss_pagemap_span {
     uint32_t value;
 } span_t;
 
-typedef struct ss_pagemap_group {
-    uint64_t key; /* group number + 1; 0 = free place */
-    uint32_t *leaf;
-    uint32_t uniform;
-    uint32_t filled;
-    bool promised; /* reserved: must stay although empty */
-} group_t;
+typedef ss_pagemap_group_t group_t;
 
 void ss_pagemap_init(ss_pagemap_t *map, ss_host_t *host) {
     *map = (ss_pagemap_t){.host = host};
@@ -37,20 +31,16 @@ void ss_pagemap_destroy(ss_pagemap_t *map) {
         }
     }
     ss_release(map->host, map->groups);
+    ss_release(map->host, map->idle);
     ss_release(map->host, map->spans);
     ss_pagemap_init(map, map->host);
-}
-
-static uint32_t slot_of(const ss_pagemap_t *map, uint64_t key) {
-    uint64_t hash = key * UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(hash >> 32) & (map->capacity - 1);
 }
 
 static group_t *lookup(const ss_pagemap_t *map, uint64_t key) {
     if (map->capacity == 0) {
         return NULL;
     }
-    for (uint32_t i = slot_of(map, key);; i = (i + 1) & (map->capacity - 1)) {
+    for (uint32_t i = ss_pagemap_home(map, key);; i = (i + 1) & (map->capacity - 1)) {
         if (map->groups[i].key == key) {
             return &map->groups[i];
         }
@@ -75,7 +65,7 @@ static bool widen(ss_pagemap_t *map) {
     }
     for (uint32_t i = 0; i < map->capacity; i++) {
         if (map->groups[i].key != 0) {
-            uint32_t to = slot_of(&bigger, map->groups[i].key);
+            uint32_t to = ss_pagemap_home(&bigger, map->groups[i].key);
             while (bigger.groups[to].key != 0) {
                 to = (to + 1) & (bigger.capacity - 1);
             }
@@ -95,7 +85,7 @@ static group_t *lookup_or_add(ss_pagemap_t *map, uint64_t key) {
     if (!widen(map)) {
         return NULL;
     }
-    uint32_t i = slot_of(map, key);
+    uint32_t i = ss_pagemap_home(map, key);
     while (map->groups[i].key != 0) {
         i = (i + 1) & (map->capacity - 1);
     }
@@ -104,13 +94,31 @@ static group_t *lookup_or_add(ss_pagemap_t *map, uint64_t key) {
     return &map->groups[i];
 }
 
+/* An empty leaf is all zeroes, so it can serve as it is. */
+static void put_leaf(ss_pagemap_t *map, uint32_t *leaf) {
+    if (map->idle == NULL) {
+        map->idle = leaf;
+    } else {
+        ss_release(map->host, leaf);
+    }
+}
+
+static uint32_t *take_leaf(ss_pagemap_t *map) {
+    uint32_t *leaf = map->idle;
+    if (leaf == NULL) {
+        return ss_alloc_zeroed(map->host, GROUP_PAGES, sizeof *leaf);
+    }
+    map->idle = NULL;
+    return leaf;
+}
+
 /* Linear probing without tombstones: the places after the hole move up when that brings them nearer to home. */
 static void remove_group(ss_pagemap_t *map, group_t *group) {
     uint32_t mask = map->capacity - 1;
     uint32_t hole = (uint32_t)(group - map->groups);
-    ss_release(map->host, group->leaf);
+    put_leaf(map, group->leaf);
     for (uint32_t i = (hole + 1) & mask; map->groups[i].key != 0; i = (i + 1) & mask) {
-        uint32_t home = slot_of(map, map->groups[i].key);
+        uint32_t home = ss_pagemap_home(map, map->groups[i].key);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             map->groups[hole] = map->groups[i];
             hole = i;
@@ -210,7 +218,7 @@ static void trim_spans(ss_pagemap_t *map) {
     }
 }
 
-uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page) {
+uint32_t ss_pagemap_get_elsewhere(const ss_pagemap_t *map, uint64_t page) {
     const group_t *group = lookup(map, page / GROUP_PAGES + 1);
     uint32_t value = 0;
     if (group != NULL) {
@@ -232,7 +240,7 @@ static bool prepare(ss_pagemap_t *map, uint64_t key, bool whole) {
         return false;
     }
     if (!whole && group->leaf == NULL) {
-        uint32_t *leaf = ss_alloc_zeroed(map->host, GROUP_PAGES, sizeof *leaf);
+        uint32_t *leaf = take_leaf(map);
         if (leaf == NULL) {
             if (group->uniform == 0 && !group->promised) {
                 remove_group(map, group);
@@ -259,8 +267,22 @@ static void drop_if_empty(ss_pagemap_t *map, uint64_t key) {
     }
 }
 
+/* Mostly: a few pages of a group that has others, and no spans anywhere. NULL: it is not so. */
+static inline group_t *with_leaf(const ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    if (map->spans != NULL || count > GROUP_PAGES - page % GROUP_PAGES || count == GROUP_PAGES) {
+        return NULL;
+    }
+    group_t *group = ss_pagemap_at_home(map, page);
+    return group != NULL && group->leaf != NULL ? group : NULL;
+}
+
 storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count) {
     if (count == 0) {
+        return STORSIM_OK;
+    }
+    group_t *near = with_leaf(map, page, count);
+    if (near != NULL) {
+        near->promised = true;
         return STORSIM_OK;
     }
     if (!pledge(map, page, count)) {
@@ -270,13 +292,6 @@ storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t c
         return STORSIM_OK;
     }
     uint64_t first = page / GROUP_PAGES, last = (page + count - 1) / GROUP_PAGES;
-    if (first == last && count < GROUP_PAGES) { /* mostly: a few pages of a group that has others */
-        group_t *group = lookup(map, first + 1);
-        if (group != NULL && group->leaf != NULL) {
-            group->promised = true;
-            return STORSIM_OK;
-        }
-    }
     for (uint64_t number = first; number <= last; number++) {
         uint64_t start = number * GROUP_PAGES;
         bool whole = page <= start && page + count >= start + GROUP_PAGES;
@@ -290,6 +305,15 @@ storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t c
     return STORSIM_OK;
 }
 
+static inline void write_leaf(group_t *group, uint64_t from, uint64_t to, uint32_t value) {
+    uint32_t *leaf = group->leaf, before = 0;
+    for (uint64_t i = from; i < to; i++) {
+        before += leaf[i] != 0;
+        leaf[i] = value;
+    }
+    group->filled += (value != 0 ? (uint32_t)(to - from) : 0) - before;
+}
+
 static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64_t to, uint32_t value) {
     group->promised = false;
     if (from == 0 && to == GROUP_PAGES) {
@@ -299,10 +323,8 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
         group->uniform = value;
         return;
     }
-    uint32_t *leaf = group->leaf; /* there is one wherever less than the whole is written */
-    for (uint64_t i = from; leaf != NULL && i < to; i++) {
-        group->filled += (value != 0) - (leaf[i] != 0 ? 1u : 0u);
-        leaf[i] = value;
+    if (group->leaf != NULL) { /* there is one wherever less than the whole is written */
+        write_leaf(group, from, to, value);
     }
 }
 
@@ -368,6 +390,15 @@ storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count
     if (count == 0) {
         return STORSIM_OK;
     }
+    group_t *near = with_leaf(map, page, count);
+    if (near != NULL) {
+        near->promised = false;
+        write_leaf(near, page % GROUP_PAGES, page % GROUP_PAGES + count, value);
+        if (near->filled == 0) {
+            remove_group(map, near);
+        }
+        return STORSIM_OK;
+    }
     if (value != 0) {
         storsim_status_t status = ss_pagemap_reserve(map, page, count);
         if (status != STORSIM_OK) {
@@ -411,6 +442,11 @@ static void replace_in_group(ss_pagemap_t *map, group_t *group, uint64_t from_pa
 }
 
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to) {
+    group_t *near = with_leaf(map, page, count);
+    if (near != NULL) {
+        replace_in_group(map, near, page % GROUP_PAGES, page % GROUP_PAGES + count, from, to);
+        return;
+    }
     uint64_t end = page + count;
     if (map->span_count != 0) {
         (void)change_spans(map, page, count, from, to); /* what has `from` lies inside: nothing is cut */

@@ -8,10 +8,22 @@
 
 #include "machine/host.h"
 
+#define SS_GROUP_PAGES 512u
+
+/* 512 pages: leaf NULL: all have `uniform`; else leaf[512], `filled` of them non-zero. */
+typedef struct ss_pagemap_group {
+    uint64_t key; /* group number + 1; 0 = free place */
+    uint32_t *leaf;
+    uint32_t uniform;
+    uint32_t filled;
+    bool promised; /* reserved: must stay although empty */
+} ss_pagemap_group_t;
+
 typedef struct ss_pagemap {
     ss_host_t *host;
-    struct ss_pagemap_group *groups; /* open addressing, power of two */
+    ss_pagemap_group_t *groups; /* open addressing, power of two */
     uint32_t capacity, used;
+    uint32_t *idle; /* an empty leaf kept for the next group, NULL: none */
     struct ss_pagemap_span *spans; /* sorted, disjoint */
     uint32_t span_capacity, span_count;
     uint32_t pledged; /* spans that reserved sets may still add, */
@@ -20,7 +32,7 @@ typedef struct ss_pagemap {
 
 void ss_pagemap_init(ss_pagemap_t *map, ss_host_t *host);
 void ss_pagemap_destroy(ss_pagemap_t *map);
-uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page);
+uint32_t ss_pagemap_get_elsewhere(const ss_pagemap_t *map, uint64_t page); /* ss_pagemap_get, whatever there is */
 /* Reserves what a later ss_pagemap_set of the same pages needs, so that the set cannot fail. */
 storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count);
 /* Sets count pages to value. Clearing (value 0) exactly what one earlier set covered never fails; NO_MEMORY changes nothing. */
@@ -28,5 +40,28 @@ storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count
 /* Sets those of count pages that are `from` (non-zero) to `to`. Never fails where one earlier set covered exactly these pages and
  * later ones only overwrote parts of it. O(count / 512 + pages of groups that are not uniform), for a span O(spans + groups). */
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to);
+
+static inline uint32_t ss_pagemap_home(const ss_pagemap_t *map, uint64_t key) {
+    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (map->capacity - 1);
+}
+
+/* The group where it should be; NULL also when it is elsewhere. */
+static inline ss_pagemap_group_t *ss_pagemap_at_home(const ss_pagemap_t *map, uint64_t page) {
+    uint64_t key = page / SS_GROUP_PAGES + 1;
+    if (map->capacity == 0) {
+        return NULL;
+    }
+    ss_pagemap_group_t *group = &map->groups[ss_pagemap_home(map, key)];
+    return group->key == key ? group : NULL;
+}
+
+/* The value of a page, 0: none. O(1), with spans O(log spans). */
+static inline uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page) {
+    const ss_pagemap_group_t *group = ss_pagemap_at_home(map, page);
+    if (group != NULL && group->leaf != NULL && map->span_count == 0) {
+        return group->leaf[page % SS_GROUP_PAGES];
+    }
+    return ss_pagemap_get_elsewhere(map, page);
+}
 
 #endif

@@ -7,7 +7,7 @@ void ss_sites_destroy(ss_sites_t *sites, ss_host_t *host) {
 }
 
 void storsim_set_site(storsim_machine_t *machine, uint32_t site) {
-    machine->where.site = site;
+    machine->head.where.site = site;
 }
 
 static uint32_t *place(const ss_sites_t *sites, uint64_t key1, uint64_t key2) {
@@ -64,5 +64,5 @@ void storsim_set_c_site(storsim_machine_t *machine, const storsim_c_site_t *wher
     if (storsim_site_intern(machine, (uint64_t)(uintptr_t)where, 0, &site) != STORSIM_OK) {
         site = 0;
     }
-    machine->where.site = site;
+    machine->head.where.site = site;
 }

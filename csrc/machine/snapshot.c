@@ -68,7 +68,7 @@ storsim_status_t storsim_digest(storsim_machine_t *machine, uint64_t *digest) {
     ss_codec_u32(&codec, &version);
     ss_hardware_walk(machine, &machine->hardware, &codec);
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
-        walk_room(machine, room, machine->rooms[room].state, &codec);
+        walk_room(machine, room, machine->head.states[room], &codec);
     }
     if (codec.status == STORSIM_OK) {
         *digest = codec.hash;
@@ -159,7 +159,7 @@ storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, s
     ss_codec_u64(&codec, &machine->fingerprint);
     ss_hardware_walk(machine, &machine->hardware, &codec);
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
-        walk_room(machine, room, machine->rooms[room].state, &codec);
+        walk_room(machine, room, machine->head.states[room], &codec);
     }
     if (ss_codec_ok(&codec)) {
         uint64_t sum = ss_snapshot_checksum(codec.bytes, codec.length);
@@ -195,7 +195,7 @@ static void load_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT], 
     for (int room = 0; room < SS_ROOM_COUNT && ss_codec_ok(codec); room++) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->fresh != NULL) {
-            states[room] = ops->fresh(machine, machine->rooms[room].state);
+            states[room] = ops->fresh(machine, machine->head.states[room]);
             if (states[room] == NULL) {
                 ss_codec_fail(codec, STORSIM_NO_MEMORY);
                 return;
@@ -264,12 +264,12 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     ss_bus_forget(machine);
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         if (states[room] != NULL) {
-            void *old = machine->rooms[room].state;
-            machine->rooms[room].state = states[room];
+            void *old = machine->head.states[room];
+            machine->head.states[room] = states[room];
             machine->rooms[room].ops->destroy(machine, old);
         }
     }
-    machine->where = (ss_where_t){.site = machine->where.site};
+    machine->head.where = (ss_where_t){.site = machine->head.where.site};
     return STORSIM_OK;
 }
 
@@ -290,7 +290,7 @@ size_t storsim_check(storsim_machine_t *machine, char *text, size_t capacity) {
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         const ss_room_ops_t *ops = machine->rooms[room].ops;
         if (ops != NULL && ops->check != NULL) {
-            here = ops->check(machine, machine->rooms[room].state, text != NULL && text[0] == '\0' ? text : NULL, capacity);
+            here = ops->check(machine, machine->head.states[room], text != NULL && text[0] == '\0' ? text : NULL, capacity);
             ss_describe(text, capacity, ops->name, here);
             broken += here;
         }

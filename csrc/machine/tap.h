@@ -15,6 +15,7 @@
 #ifndef SS_TAP_H
 #define SS_TAP_H
 
+#include "machine/head.h"
 #include "storsim/operation.h"
 
 typedef struct ss_tap ss_tap_t;
@@ -34,17 +35,6 @@ struct ss_tap {
     const ss_tap_ops_t *ops;
     storsim_machine_t *machine;
 };
-
-/* First member of every machine, so that tests of it need no call. */
-typedef struct ss_machine_head {
-    ss_tap_t *tap;   /* NULL: nobody listens */
-    uint32_t inside; /* entries under way */
-    uint64_t moment; /* how often ss_bus_forget was called */
-} ss_machine_head_t;
-
-static inline const ss_machine_head_t *ss_machine_head(const storsim_machine_t *machine) {
-    return (const ss_machine_head_t *)(const void *)machine;
-}
 
 static inline bool ss_tapped(const storsim_machine_t *machine) {
     const ss_machine_head_t *head = ss_machine_head(machine);

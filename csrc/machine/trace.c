@@ -16,7 +16,7 @@ static ss_trace_slot_t *next_slot(ss_trace_ring_t *ring) {
 
 /* Most entries have no duration. They are written where they are made: this runs for every access of a device. */
 SS_INLINE void note(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-    const ss_where_t *where = &machine->where;
+    const ss_where_t *where = &machine->head.where;
     uint64_t now = machine->hardware.clock.now;
     *next_slot(&machine->trace) = (ss_trace_slot_t){.time = now,
                                                     .began = now,
@@ -47,8 +47,8 @@ void ss_trace(storsim_machine_t *machine, uint16_t kind, uint64_t a, uint64_t b,
 ss_mark_t ss_trace_mark(const storsim_machine_t *machine) {
     return (ss_mark_t){.time = machine->hardware.clock.now,
                        .sequence = machine->trace.total,
-                       .irql = machine->where.irql,
-                       .cpu = (uint8_t)machine->where.cpu};
+                       .irql = machine->head.where.irql,
+                       .cpu = (uint8_t)machine->head.where.cpu};
 }
 
 void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c,
@@ -61,10 +61,10 @@ void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *b
     *next_slot(&machine->trace) = (ss_trace_slot_t){.time = machine->hardware.clock.now,
                                                     .began = began->time,
                                                     .kind = kind,
-                                                    .routine = machine->where.routine,
+                                                    .routine = machine->head.where.routine,
                                                     .irql = began->irql,
                                                     .cpu = began->cpu,
-                                                    .site = machine->where.site,
+                                                    .site = machine->head.where.site,
                                                     .inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX,
                                                     .values = {a, b, c, d}};
 }

@@ -2,6 +2,18 @@
 #include "nt/nt_i.h"
 #include "nt/operations.h"
 
+#include <stddef.h>
+#include <string.h>
+
+/* The frame below, without what lies behind its arguments: outside of calls there are none. */
+static inline void copy_where(ss_where_t *to, const ss_where_t *from) {
+    memcpy(to, from, offsetof(ss_where_t, args));
+    for (uint8_t i = 0; i < from->arg_count; i++) {
+        to->args[i] = from->args[i];
+    }
+}
+
+/* Field by field: clearing the whole frame would take longer than all the rest. */
 storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine,
                                storsim_arg_t *args) {
     storsim_status_t status = ss_machine_alive(machine);
@@ -10,19 +22,29 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     }
     ss_nt_t *nt = nt_of(machine);
     ss_where_t *where = ss_machine_where(machine);
-    *call = (ss_call_t){.machine = machine,
-                        .routine = routine,
-                        .args = args,
-                        .status = STORSIM_OK,
-                        .saved = *where,
-                        .began = ss_trace_mark(machine),
-                        .outer = nt->frame};
+    call->machine = machine;
+    call->routine = routine;
+    call->args = args;
+    call->owner = 0;
+    call->result = 0;
+    call->raised = false;
+    call->status = STORSIM_OK;
+    call->staged = NULL;
+    call->staged_set = 0;
+    call->outer = nt->frame;
+    call->began = ss_trace_mark(machine);
+    copy_where(&call->saved, where);
     nt->frame = call;
-    where->routine = routine != NULL ? routine->id : 0;
+    where->routine = 0;
     where->owner = 0;
     where->arg_count = 0;
-    for (uint8_t i = 0; routine != NULL && i < routine->param_count && i < STORSIM_FINDING_ARGS; i++) {
-        where->args[where->arg_count++] = args[i].value;
+    if (routine != NULL) {
+        uint8_t count = routine->param_count < STORSIM_FINDING_ARGS ? routine->param_count : STORSIM_FINDING_ARGS;
+        where->routine = routine->id;
+        where->arg_count = count;
+        for (uint8_t i = 0; i < count; i++) {
+            where->args[i] = args[i].value;
+        }
     }
     nt_sync(machine);
     call->irql = where->irql;
@@ -36,12 +58,13 @@ static void trace(const ss_call_t *call) {
     uint64_t outputs[4] = {0};
     uint32_t count = 0;
     for (uint8_t i = 0; call->status == STORSIM_OK && i < routine->param_count && count < 4; i++) {
-        if ((routine->params[i].flags & STORSIM_P_OUT) == 0) {
+        if ((!call->args[i].written && (call->staged_set >> i & 1u) == 0) ||
+            (routine->params[i].flags & STORSIM_P_OUT) == 0) {
             continue;
         }
         if (call->args[i].written) {
             outputs[count++] = call->args[i].value;
-        } else if ((call->staged_set >> i & 1u) != 0) {
+        } else {
             outputs[count++] = call->staged[i];
         }
     }
@@ -64,7 +87,7 @@ storsim_status_t ss_call_end(ss_call_t *call) {
                                                               call->status, call->result});
         }
     }
-    *ss_machine_where(call->machine) = call->saved;
+    copy_where(ss_machine_where(call->machine), &call->saved);
     nt_sync(call->machine);
     nt->frame = call->outer;
     if (call->status != STORSIM_OK) {

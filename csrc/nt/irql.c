@@ -22,14 +22,6 @@ void ss_set_context(storsim_machine_t *machine, uint8_t context) {
     nt_sync(machine);
 }
 
-void nt_sync(storsim_machine_t *machine) {
-    const ss_nt_t *nt = nt_of(machine);
-    ss_where_t *where = ss_machine_where(machine);
-    where->cpu = nt->cpu;
-    where->irql = nt->cpus[nt->cpu].irql;
-    where->context = nt->cpus[nt->cpu].context;
-}
-
 storsim_status_t storsim_set_cpu(storsim_machine_t *machine, uint32_t cpu) {
     if (ss_tapped(machine)) {
         storsim_arg_t args[] = {ss_arg_in(cpu)};

@@ -171,6 +171,10 @@ static inline ss_nt_t *nt_of(const storsim_machine_t *machine) {
     return ss_room_state(machine, SS_ROOM_NT);
 }
 
+static inline uint8_t nt_irql(const ss_nt_t *nt) {
+    return nt->cpus[nt->cpu].irql;
+}
+
 /* A record by id, whatever its state; the id must be in range. */
 static inline ss_block_t *block_at(const ss_nt_t *nt, ss_block_id_t id) {
     return &nt->blocks[id - 1];
@@ -192,14 +196,21 @@ size_t nt_check(storsim_machine_t *machine, void *state, char *text, size_t capa
 storsim_status_t nt_interrupt(storsim_machine_t *machine, void *state, uint32_t line);
 storsim_status_t nt_event(storsim_machine_t *machine, void *state, const ss_event_t *event);
 /* Copies the current CPU's level and context to ss_where. */
-void nt_sync(storsim_machine_t *machine);
+static inline void nt_sync(storsim_machine_t *machine) {
+    const ss_nt_t *nt = nt_of(machine);
+    const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
+    ss_where_t *where = ss_machine_where(machine);
+    where->cpu = nt->cpu;
+    where->irql = cpu->irql;
+    where->context = cpu->context;
+}
 
 /* --- violate.c --- */
 
 /* --- record.c: the table, the live and held lists, the arena, extent lists --- */
 /* Makes sure that `count` records can be taken without failing. */
 bool nt_records_reserve(ss_nt_t *nt, uint32_t count);
-ss_block_id_t nt_record_take(ss_nt_t *nt);
+ss_block_id_t nt_record_take(ss_nt_t *nt); /* the caller fills it in; only its generation is there */
 void nt_record_drop(ss_nt_t *nt, ss_block_id_t id); /* back to the free ones; handles go stale */
 void nt_live_append(ss_nt_t *nt, ss_block_id_t id);
 void nt_live_remove(ss_nt_t *nt, ss_block_id_t id);

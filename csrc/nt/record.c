@@ -18,21 +18,23 @@ bool nt_records_reserve(ss_nt_t *nt, uint32_t count) {
 
 ss_block_id_t nt_record_take(ss_nt_t *nt) {
     ss_block_id_t id = nt->free_block;
-    uint32_t generation = 1;
     if (id != 0) {
         nt->free_block = block_at(nt, id)->next;
         nt->free_blocks--;
-        generation = block_at(nt, id)->generation;
     } else {
         id = ++nt->block_count;
+        block_at(nt, id)->generation = 1;
     }
-    *block_at(nt, id) = (ss_block_t){.generation = generation};
     return id;
 }
 
 void nt_record_drop(ss_nt_t *nt, ss_block_id_t id) {
-    uint32_t generation = block_at(nt, id)->generation + 1;
-    *block_at(nt, id) = (ss_block_t){.generation = generation != 0 ? generation : 1, .next = nt->free_block};
+    ss_block_t *block = block_at(nt, id);
+    block->generation = block->generation + 1 != 0 ? block->generation + 1 : 1;
+    block->state = SS_STATE_FREE; /* what else it holds is overwritten when it is taken again */
+    block->kind = 0;
+    block->exports = 0;
+    block->next = nt->free_block;
     nt->free_block = id;
     nt->free_blocks++;
 }

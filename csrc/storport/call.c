@@ -195,7 +195,7 @@ static void run(ss_sp_t *sp) {
 }
 
 storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result) {
-    storsim_arg_t before[STORSIM_MAX_PARAMS];
+    uint64_t before[STORSIM_MAX_PARAMS];
     *result = 0;
     if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
         ss_port(machine) == NULL || args == NULL) {
@@ -206,20 +206,27 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
         return ss_tap_run(machine, &operation, args, result);
     }
     for (uint8_t i = 0; i < routine->param_count; i++) {
+        before[i] = args[i].value;
         args[i].written = false;
     }
-    ss_sp_t sp = {.machine = machine, .port = ss_port(machine), .a = args};
+    ss_sp_t sp; /* its call is filled in by ss_call_begin */
+    sp.machine = machine;
+    sp.port = ss_port(machine);
+    sp.adapter = NULL;
+    sp.a = args;
     storsim_status_t status = ss_call_begin(&sp.call, machine, routine, args);
     if (status != STORSIM_OK) {
         return status;
     }
-    memcpy(before, args, routine->param_count * sizeof *args);
     run(&sp);
     status = ss_call_end(&sp.call);
     if (status == STORSIM_OK || status == STORSIM_VIOLATION) {
         *result = sp.call.result;
-    } else {
-        memcpy(args, before, routine->param_count * sizeof *args);
+        return status;
+    }
+    for (uint8_t i = 0; i < routine->param_count; i++) {
+        args[i].value = before[i];
+        args[i].written = false;
     }
     return status;
 }

@@ -2,10 +2,6 @@
 #include "storport/room.h"
 #include "storport/operations.h"
 
-ss_port_t *ss_port(const storsim_machine_t *machine) {
-    return ss_room_state(machine, SS_ROOM_STORPORT);
-}
-
 static void free_runs(ss_host_t *host, ss_runs_t *runs) {
     ss_release(host, runs->list);
 }

@@ -118,7 +118,9 @@ typedef struct ss_sp {
 typedef void (*ss_handler_t)(ss_sp_t *sp);
 
 /* --- room.c --- */
-ss_port_t *ss_port(const storsim_machine_t *machine); /* NULL before storsim_storport_attach */
+static inline ss_port_t *ss_port(const storsim_machine_t *machine) { /* NULL before storsim_storport_attach */
+    return ss_room_state(machine, SS_ROOM_STORPORT);
+}
 void ss_port_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec);      /* walk.c */
 size_t ss_port_check(storsim_machine_t *machine, void *state, char *text, size_t capacity); /* check.c */
 void ss_port_destroy(storsim_machine_t *machine, void *state);
