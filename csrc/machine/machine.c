@@ -120,7 +120,7 @@ storsim_status_t ss_hardware_create(storsim_machine_t *machine, ss_hardware_t *h
     storsim_status_t status =
         ss_pages_create(&machine->host, machine->runs, machine->run_count, machine->node_count, machine->placement,
                         machine->allow_cross_node, ss_mix(machine->seed, 0x9A6E5), &hardware->pages);
-    return status != STORSIM_OK ? status : ss_ram_create(&machine->host, &hardware->ram);
+    return status != STORSIM_OK ? status : ss_ram_create(&machine->host, &machine->filler, &hardware->ram);
 }
 
 void ss_hardware_destroy(storsim_machine_t *machine, ss_hardware_t *hardware) {
@@ -229,6 +229,10 @@ ss_pages_t *ss_machine_pages(const storsim_machine_t *machine) {
 
 ss_ram_t *ss_machine_ram(const storsim_machine_t *machine) {
     return machine->hardware.ram;
+}
+
+void ss_machine_filler(storsim_machine_t *machine, void (*fill)(void *context, uint32_t page, uint8_t *to)) {
+    machine->filler = (ss_filler_t){fill, machine};
 }
 
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine) {

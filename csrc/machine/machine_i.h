@@ -151,6 +151,7 @@ struct storsim_machine {
     ss_room_t listener; /* serves interrupt lines; SS_ROOM_COUNT = none */
     ss_bus_guard_fn guard;
     ss_bus_steady_fn steady;
+    ss_filler_t filler;
     const ss_namer_t *namer;
     ss_observer_t observer;
     ss_fault_fn fault_behind;

@@ -8,12 +8,13 @@
 
 #include <string.h>
 
-storsim_status_t ss_ram_create(ss_host_t *host, ss_ram_t **ram) {
+storsim_status_t ss_ram_create(ss_host_t *host, const ss_filler_t *filler, ss_ram_t **ram) {
     ss_ram_t *made = ss_alloc_zeroed(host, 1, sizeof *made);
     if (made == NULL) {
         return STORSIM_NO_MEMORY;
     }
     made->host = host;
+    made->filler = filler;
     ss_pagemap_init(&made->frames, host);
     *ram = made;
     return STORSIM_OK;
@@ -31,13 +32,6 @@ void ss_ram_destroy(ss_ram_t *ram) {
     ss_release(ram->host, ram->stores);
     ss_pagemap_destroy(&ram->frames);
     ss_release(ram->host, ram);
-}
-
-store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) {
-    if (store == 0 || store > ram->store_count || !ram->stores[store - 1].used) {
-        return NULL;
-    }
-    return &ram->stores[store - 1];
 }
 
 storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store) {
@@ -67,6 +61,18 @@ void ss_store_tail(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value)
         store->tail = offset;
         store->tail_value = value;
     }
+}
+
+void ss_store_owned(ss_ram_t *ram, ss_store_t id, uint32_t page) {
+    store_t *store = ss_store_at(ram, id);
+    if (store != NULL) {
+        store->owned = page + 1;
+    }
+}
+
+bool ss_store_unmade(const ss_ram_t *ram, ss_store_t id) {
+    const store_t *store = ss_store_at(ram, id);
+    return store != NULL && ss_unmade(store);
 }
 
 static void forget(ss_ram_t *ram, ss_store_t id) {
@@ -179,6 +185,10 @@ static storsim_status_t materialise(ss_ram_t *ram, store_t *store) {
     }
     store->state = state;
     ram->host_bytes += store->pages * STORSIM_PAGE_SIZE;
+    if (store->owned != 0) {
+        ram->filler->fill(ram->filler->context, store->owned - 1, store->data);
+        state[0] = PAGE_DIRTY;
+    }
     return STORSIM_OK;
 }
 

@@ -6,7 +6,10 @@
  * through the debugger gives it a loose store of one page.
  *
  * Page states inside a store: untouched (content = pattern, no host memory), clean (pattern written out), dirty (written since).
- * The digest covers the pattern seed and the dirty pages, so a read changes nothing. */
+ * The digest covers the pattern seed and the dirty pages, so a read changes nothing.
+ *
+ * A page of shared pool has an owner who can say what is in it as long as nobody wrote there: such a store of one page has no host memory
+ * until somebody looks or writes. Then the owner fills it, and it is dirty from there on. Digest and snapshot see it as dirty all along. */
 #ifndef SS_RAM_H
 #define SS_RAM_H
 
@@ -23,7 +26,14 @@ typedef enum ss_fill {
     SS_FILL_ZERO = 1
 } ss_fill_t;
 
-storsim_status_t ss_ram_create(ss_host_t *host, ss_ram_t **ram);
+/* Makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. Changes nothing. */
+typedef struct ss_filler {
+    void (*fill)(void *context, uint32_t page, uint8_t *to);
+    void *context;
+} ss_filler_t;
+
+/* The filler stays where it is; it may be set later than this, before the first owned store. */
+storsim_status_t ss_ram_create(ss_host_t *host, const ss_filler_t *filler, ss_ram_t **ram);
 void ss_ram_destroy(ss_ram_t *ram);
 
 /* A new store. seed makes the pattern (derive it from the machine's seed and the block's address, so that it needs no counter). */
@@ -31,6 +41,10 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
 /* From byte `offset` on, pages not yet touched hold `value` instead of the pattern: the slack behind a block's last byte, or a page
  * that starts as poison. Costs no host memory. Called once, before the first touch. */
 void ss_store_tail(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value);
+/* A fresh store of one page belongs to an owner, who makes its contents at the first touch and until then need not write them. */
+void ss_store_owned(ss_ram_t *ram, ss_store_t store, uint32_t page);
+/* True while an owned store was not touched: what its owner says is what is in it. */
+bool ss_store_unmade(const ss_ram_t *ram, ss_store_t store);
 /* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */
 storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t store, uint64_t page_offset, uint64_t first_pfn, uint64_t count);
 /* Frames forget their store. Never fails. */

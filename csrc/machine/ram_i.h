@@ -17,6 +17,7 @@ typedef struct store {
     uint8_t *data, *state; /* both NULL until the first touch */
     extent_t first, *more; /* extents 0 and 1 … */
     uint32_t extent_count, more_capacity, exports, next_free;
+    uint32_t owned; /* the owner's number of the page + 1; 0: the fill above says what is in it */
     uint64_t tail;         /* from this byte on untouched pages hold tail_value; UINT64_MAX: none */
     uint8_t fill, tail_value;
     bool used, loose, orphan;
@@ -24,13 +25,19 @@ typedef struct store {
 
 struct ss_ram {
     ss_host_t *host;
+    const ss_filler_t *filler;
     ss_pagemap_t frames; /* pfn → store */
     store_t *stores;
     uint32_t store_count, store_capacity, free_store;
     uint64_t exports, loose_pages, host_bytes;
 };
 
-store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store); /* NULL for an unused id */
+static inline store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) { /* NULL for an unused id */
+    return store != 0 && store <= ram->store_count && ram->stores[store - 1].used ? &ram->stores[store - 1] : NULL;
+}
+static inline bool ss_unmade(const store_t *store) {
+    return store->owned != 0 && store->data == NULL;
+}
 extent_t *ss_store_extent(store_t *store, uint32_t index);
 uint64_t ss_ram_store_digest(ss_ram_t *ram, ss_store_t store); /* of frames, pattern and dirty pages */
 

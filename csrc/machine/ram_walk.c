@@ -1,6 +1,7 @@
 /* machine/ram_walk.c: snapshot, restore, digest and check of the bytes.
  *
- * Canonical: stores in the order of their ids; of each its pattern, its frames and its dirty pages. Clean pages are the pattern, so
+ * Canonical: stores in the order of their ids; of each its pattern, its frames and its dirty pages, among them those
+ * that their owner would make. Clean pages are the pattern, so
  * they are left out; orphans belong to their exports and are left out too. Ids are kept, because blocks refer to them. */
 #include "machine/ram_i.h"
 
@@ -30,7 +31,7 @@ static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_
 }
 
 static uint64_t dirty_pages(const store_t *store) {
-    uint64_t count = 0;
+    uint64_t count = ss_unmade(store) ? 1 : 0;
     for (uint64_t page = 0; store->state != NULL && page < store->pages; page++) {
         count += store->state[page] == PAGE_DIRTY;
     }
@@ -58,6 +59,14 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
     ss_codec_count(codec, &count, 8 + STORSIM_PAGE_SIZE, UINT64_MAX);
     if (ss_codec_loading(codec)) {
         load_pages(ram, store, id, codec, count);
+        return;
+    }
+    if (ss_unmade(store)) {
+        uint8_t bytes[STORSIM_PAGE_SIZE];
+        uint64_t only = 0;
+        ram->filler->fill(ram->filler->context, store->owned - 1, bytes);
+        ss_codec_u64(codec, &only);
+        ss_codec_bytes(codec, bytes, sizeof bytes);
         return;
     }
     for (uint64_t page = 0; count != 0 && store->state != NULL && page < store->pages; page++) {

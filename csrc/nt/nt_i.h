@@ -255,7 +255,10 @@ static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) 
 void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
 
 /* --- pool.c --- */
-nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index);
+static inline nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
+    return nt->pool_pages[index - 1];
+}
+void nt_pool_fill(void *context, uint32_t index, uint8_t *to); /* an ss_filler_t of the machine */
 uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
 bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);

@@ -42,7 +42,8 @@ static uint64_t word(const uint8_t *bytes) {
 /* The header as it should be and as it is; false when it cannot be read (no host memory) or there is none. */
 static bool header_of(storsim_machine_t *machine, const ss_block_t *block, uint64_t *expected, uint64_t *found) {
     uint8_t raw[8];
-    if (block->pool_page == 0 || ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER,
+    if (block->pool_page == 0 || ss_store_unmade(ss_machine_ram(machine), block->store) || /* nobody wrote to it */
+        ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER,
                                                raw, sizeof raw) != STORSIM_OK) {
         return false;
     }

@@ -5,7 +5,8 @@
  * Every slot is a whole number of 16-byte granules; a class is the number of slots that fit a page, so no page wastes a
  * slot. Where there is room a slot has at least one granule of slack behind the block: an overrun meets known bytes
  * before it meets a neighbour. Unused parts of a page hold poison, so that taking and freeing a slot leaves the page as
- * it was. A freed slot is handed out again only after it left the quarantine; a page without a live block gives its
+ * it was: what is in a page nobody touched follows from its live slots, and host memory is taken and filled (nt_pool_fill) when
+ * somebody first looks. A freed slot is handed out again only after it left the quarantine; a page without a live block gives its
  * frame back at once and keeps only its addresses. The nonpaged budget counts requested bytes of pool blocks and MDLs,
  * not headers and slack: what a driver can reckon. Model choice. Source: spec/storport-memory §2.4. */
 #include "nt/nt_i.h"
@@ -27,10 +28,6 @@ void nt_pool_shape(uint64_t bytes, uint16_t *granules, uint16_t *slots, uint8_t 
 }
 
 /* --- pool pages --------------------------------------------------------------------------------------------------- */
-
-nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
-    return nt->pool_pages[index - 1];
-}
 
 uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset) {
     return (uint32_t)(offset / ((uint64_t)page->granules * GRANULE));
@@ -146,10 +143,8 @@ uint64_t nt_pool_header(const ss_nt_t *nt, const ss_block_t *block, bool allocat
     return header_word(nt_pool_slot(page, block->va % PAGE), page->granules, block->tag, allocated);
 }
 
-/* Header, block and slack go in with one write: it is the only step of taking a slot that may need host memory for
- * bytes. */
-static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store, const slot_plan_t *plan) {
-    uint8_t bytes[PAGE];
+/* Header, block and slack of a live slot as nobody has written to them yet. */
+static void fill_slot(const storsim_machine_t *machine, uint8_t *bytes, const slot_plan_t *plan) {
     size_t total = (size_t)plan->granules * GRANULE, end = POOL_HEADER + (size_t)plan->bytes;
     ss_put_word(bytes, header_word(plan->slot, plan->granules, plan->tag, true));
     ss_put_word(bytes + 8, 0);
@@ -161,6 +156,35 @@ static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store,
         ss_rng_fill(&pattern, bytes + POOL_HEADER, ((size_t)plan->bytes + 7) / 8);
     }
     memset(bytes + end, GUARD_BYTE, total - end);
+}
+
+/* A pool page that nobody looked at or wrote to: poison, and the slots that are live. */
+void nt_pool_fill(void *context, uint32_t index, uint8_t *to) {
+    const storsim_machine_t *machine = context;
+    const ss_nt_t *nt = nt_of(machine);
+    const nt_pool_page_t *page = nt_pool_page(nt, index);
+    uint8_t spare[PAGE]; /* a slot at the very end must not run over */
+    memset(to, SS_POISON, PAGE);
+    for (uint32_t slot = 0; slot < page->slots; slot++) {
+        const ss_block_t *block = page->ids[slot] != 0 ? block_at(nt, page->ids[slot]) : NULL;
+        if (block != NULL && block->state == SS_STATE_LIVE) {
+            size_t total = (size_t)page->granules * GRANULE;
+            const slot_plan_t plan = {
+                .bytes = block->size, .va = block->va - POOL_HEADER, .tag = block->tag, .slot = slot, .granules = page->granules};
+            fill_slot(machine, spare, &plan);
+            memcpy(to + slot * total, spare, total);
+        }
+    }
+}
+
+/* With one write, the only step of taking a slot that may need host memory for bytes; nothing while nobody touched the page. */
+static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store, const slot_plan_t *plan) {
+    if (ss_store_unmade(ss_machine_ram(machine), store)) {
+        return STORSIM_OK;
+    }
+    uint8_t bytes[PAGE];
+    size_t total = (size_t)plan->granules * GRANULE;
+    fill_slot(machine, bytes, plan);
     return ss_store_write(ss_machine_ram(machine), store, (uint64_t)plan->slot * total, bytes, total);
 }
 
@@ -226,7 +250,7 @@ static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t
     return status;
 }
 
-/* Takes a frame on one node and everything a pool page needs, with the first slot's bytes already in it. */
+/* Takes a frame on one node and everything a pool page needs. */
 typedef struct page_draft {
     nt_pool_page_t *page;
     ss_store_t store;
@@ -261,10 +285,7 @@ static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slo
         return status;
     }
     ss_store_tail(ram, draft->store, 0, SS_POISON);
-    status = write_slot(machine, draft->store, plan);
-    if (status == STORSIM_OK) {
-        status = ss_pagemap_reserve(&nt->by_frame, draft->pfn, 1);
-    }
+    status = ss_pagemap_reserve(&nt->by_frame, draft->pfn, 1);
     return status == STORSIM_OK ? ss_store_attach(ram, draft->store, 0, draft->pfn, 1) : status;
 }
 
@@ -288,6 +309,7 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
         return status;
     }
     uint32_t index = nt_pool_page_add(nt, draft.page);
+    ss_store_owned(ss_machine_ram(machine), draft.store, index);
     ss_block_id_t span = nt_record_take(nt);
     ss_block_t *block = block_at(nt, span);
     *block = (ss_block_t){.va = plan->va,
@@ -453,9 +475,10 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id) {
         give_frame(machine, page, index);
         return;
     }
-    /* The page has host memory since its first slot, so this cannot fail. */
-    (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON,
-                       nt_slot_bytes(nt, block));
+    if (!ss_store_unmade(ss_machine_ram(machine), block->store)) { /* it has host memory: this cannot fail */
+        (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON,
+                           nt_slot_bytes(nt, block));
+    }
 }
 
 /* The addresses of a page without a live or quarantined slot are free; its record goes. */

@@ -14,7 +14,7 @@ static void contents(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
     ss_ram_t *ram;
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     ss_store_t store;
     CHECK_EQ(ss_store_create(ram, 3, SS_FILL_PATTERN, 9, &store), STORSIM_OK);
     CHECK_EQ(ss_store_attach(ram, store, 0, 100, 1), STORSIM_OK);
@@ -50,7 +50,7 @@ static void loose_pages(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
     ss_ram_t *ram;
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     uint8_t bytes[8];
     CHECK_EQ(ss_ram_write(ram, 7 * 4096 + 4094, "wxyz", 4), STORSIM_OK);
     CHECK_EQ(ss_ram_read(ram, 7 * 4096 + 4092, bytes, 8), STORSIM_OK);
@@ -69,7 +69,7 @@ static void exports(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
     ss_ram_t *ram;
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     ss_store_t store;
     CHECK_EQ(ss_store_create(ram, 1, SS_FILL_PATTERN, 1, &store), STORSIM_OK);
     CHECK_EQ(ss_store_attach(ram, store, 0, 3, 1), STORSIM_OK);
@@ -101,7 +101,7 @@ static void round_trip(void) {
     ss_host_init(&host, NULL);
     ss_ram_t *ram, *copy;
     ss_store_t a, b;
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     CHECK_EQ(ss_store_create(ram, 2, SS_FILL_PATTERN, 5, &a), STORSIM_OK);
     CHECK_EQ(ss_store_create(ram, 4, SS_FILL_PATTERN, 6, &b), STORSIM_OK);
     CHECK_EQ(ss_store_attach(ram, b, 0, 10, 2), STORSIM_OK);
@@ -112,7 +112,7 @@ static void round_trip(void) {
     ss_codec_t save = {.mode = SS_SAVE, .host = &host};
     ss_ram_walk(ram, &save);
     CHECK_EQ(save.status, STORSIM_OK);
-    CHECK_EQ(ss_ram_create(&host, &copy), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &copy), STORSIM_OK);
     ss_codec_t load = {.mode = SS_LOAD, .host = &host, .bytes = save.bytes, .length = save.length};
     ss_ram_walk(copy, &load);
     CHECK_EQ(load.status, STORSIM_OK);
@@ -122,7 +122,7 @@ static void round_trip(void) {
     ss_ram_destroy(copy);
     for (size_t flip = 0; flip < save.length; flip += 97) { /* damage: an error or another content, never a crash */
         save.bytes[flip] ^= 0x81;
-        CHECK_EQ(ss_ram_create(&host, &copy), STORSIM_OK);
+        CHECK_EQ(ss_ram_create(&host, NULL, &copy), STORSIM_OK);
         ss_codec_t bad = {.mode = SS_LOAD, .host = &host, .bytes = save.bytes, .length = save.length};
         ss_ram_walk(copy, &bad);
         ss_ram_destroy(copy);

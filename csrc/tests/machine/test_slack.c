@@ -9,7 +9,7 @@ static void tail(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
     ss_ram_t *ram;
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     ss_store_t store, plain;
     CHECK_EQ(ss_store_create(ram, 3, SS_FILL_PATTERN, 7, &store), STORSIM_OK);
     CHECK_EQ(ss_store_create(ram, 3, SS_FILL_PATTERN, 7, &plain), STORSIM_OK);
