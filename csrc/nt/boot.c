@@ -169,7 +169,7 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
     }
     ss_pagemap_destroy(&nt->by_va);
     ss_pagemap_destroy(&nt->by_frame);
-    void *owned[] = {nt->node_order, nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
+    void *owned[] = {nt->node_order, nt->idle_page, nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
                      nt->partial,    nt->partial_last, nt->owners, nt->connections, nt->dpcs,       nt->devices,
                      nt->exports,    nt->paths};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {

@@ -137,6 +137,7 @@ typedef struct ss_nt {
 
     nt_pool_page_t **pool_pages;                                  /* index - 1 */
     uint32_t pool_page_count, pool_page_capacity, free_pool_page; /* free_pool_page: chained through spare */
+    nt_pool_page_t *idle_page; /* the structure of a page that ended, for the next one; NULL: none */
     uint32_t *pool_page_spare;
     uint32_t pool_spare_capacity;
     uint32_t *partial; /* node * POOL_CLASSES + class: first page with a free slot */
@@ -262,6 +263,7 @@ void nt_pool_fill(void *context, uint32_t index, uint8_t *to); /* an ss_filler_t
 uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
 bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);
+void nt_pool_release_page(ss_nt_t *nt, nt_pool_page_t *page); /* one that is in no list */
 uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page); /* cannot fail after the reserve */
 void nt_pool_list(ss_nt_t *nt, uint32_t index);               /* at the end of its list */
 void nt_pool_unlist(ss_nt_t *nt, uint32_t index);

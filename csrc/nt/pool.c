@@ -9,6 +9,7 @@
  * somebody first looks. A freed slot is handed out again only after it left the quarantine; a page without a live block gives its
  * frame back at once and keeps only its addresses. The nonpaged budget counts requested bytes of pool blocks and MDLs,
  * not headers and slack: what a driver can reckon. Model choice. Source: spec/storport-memory §2.4. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 
 #include <string.h>
@@ -49,8 +50,22 @@ bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page) {
         }
         nt->pool_pages = array;
     }
-    *page = ss_alloc_zeroed(nt->host, 1, sizeof **page + slots * sizeof(uint32_t));
-    return *page != NULL;
+    size_t bytes = sizeof **page + slots * sizeof(uint32_t);
+    nt_pool_page_t *idle = nt->idle_page;
+    if (idle == NULL || idle->slots != slots) {
+        *page = ss_alloc_zeroed(nt->host, 1, bytes);
+        return *page != NULL;
+    }
+    nt->idle_page = NULL;
+    memset(idle, 0, bytes);
+    *page = idle;
+    return true;
+}
+
+/* The latest one is kept: the next page mostly is of the same class. */
+void nt_pool_release_page(ss_nt_t *nt, nt_pool_page_t *page) {
+    ss_release(nt->host, nt->idle_page);
+    nt->idle_page = page;
 }
 
 uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page) {
@@ -65,7 +80,7 @@ uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page) {
 }
 
 static void page_forget(ss_nt_t *nt, uint32_t index) {
-    ss_release(nt->host, nt->pool_pages[index - 1]);
+    nt_pool_release_page(nt, nt->pool_pages[index - 1]);
     nt->pool_pages[index - 1] = NULL;
     nt->pool_page_spare[index - 1] = nt->free_pool_page;
     nt->free_pool_page = index;
@@ -226,11 +241,7 @@ static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_
 }
 
 static uint32_t lowest_free(const nt_pool_page_t *page) {
-    uint32_t slot = 0;
-    while ((page->free[slot / 64] >> (slot % 64) & 1) == 0) {
-        slot++;
-    }
-    return slot;
+    return page->free[0] != 0 ? ss_low_zeros(page->free[0]) : 64 + ss_low_zeros(page->free[1]);
 }
 
 static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan,
@@ -289,14 +300,17 @@ static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slo
     return status == STORSIM_OK ? ss_store_attach(ram, draft->store, 0, draft->pfn, 1) : status;
 }
 
-static void undo_page(storsim_machine_t *machine, const page_draft_t *draft) {
+static void undo_page(storsim_machine_t *machine, const page_draft_t *draft, uint16_t slots) {
     if (draft->store != 0) {
         ss_store_destroy(ss_machine_ram(machine), draft->store);
     }
     if (draft->frame) {
         ss_pages_give(ss_machine_pages(machine), draft->pfn, 1);
     }
-    ss_release(ss_machine_host(machine), draft->page);
+    if (draft->page != NULL) {
+        draft->page->slots = slots;
+        nt_pool_release_page(nt_of(machine), draft->page);
+    }
 }
 
 static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan,
@@ -305,7 +319,7 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
     page_draft_t draft = {.page = NULL};
     storsim_status_t status = draft_page(machine, node, plan, slots, &draft);
     if (status != STORSIM_OK) {
-        undo_page(machine, &draft);
+        undo_page(machine, &draft, slots);
         return status;
     }
     uint32_t index = nt_pool_page_add(nt, draft.page);

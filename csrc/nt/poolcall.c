@@ -47,11 +47,8 @@ static bool bad_tag(ss_call_t *call, uint64_t bytes, uint32_t tag) {
 }
 
 /* V11: reached only when bypass_irql_status let the call through. p1…: level, pool type, size or address. */
-static bool above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t value) {
+static bool stop_above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t value) {
     uint8_t irql = storsim_irql(call->machine);
-    if (irql <= DISPATCH_LEVEL) {
-        return false;
-    }
     uint32_t type = ss_pool_type(call->machine);
     if (special) { /* V5 */
         (void)ss_bugcheck(call, SS_POOL_ABOVE_DISPATCH, 0xC1, irql, type, value, freeing ? 0x31 : 0x30, NULL);
@@ -61,6 +58,10 @@ static bool above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t
     uint32_t action = verifier ? (freeing ? 0x12 : 0x02) : (freeing ? 0x09 : 0x08);
     (void)ss_bugcheck(call, SS_POOL_ABOVE_DISPATCH, verifier ? 0xC4 : 0xC2, action, irql, type, value, NULL);
     return true;
+}
+
+static inline bool above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t value) {
+    return nt_irql(nt_of(call->machine)) > DISPATCH_LEVEL && stop_above_dispatch(call, freeing, special, value);
 }
 
 ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t tag, ss_block_id_t *id) {
@@ -106,15 +107,14 @@ static bool pool_kind(const ss_block_t *block) {
     return block->kind == STORSIM_BLOCK_POOL || block->kind == STORSIM_BLOCK_MDL;
 }
 
-/* What lies at an address that a pool free got. *block: the record concerned, or NULL. */
-static verdict_t judge_pool(storsim_machine_t *machine, uint64_t va, const ss_block_t **block) {
+/* What lies at an address that a pool free got: `found`, the record around it, or NULL. */
+static verdict_t judge_pool(const storsim_machine_t *machine, uint64_t va, const ss_block_t *found) {
     const ss_nt_t *nt = nt_of(machine);
-    *block = NULL;
     if (va < STORSIM_SYSTEM_START) {
         return FREE_USER;
     }
-    ss_block_id_t id = ss_block_around(machine, va), span = nt_span_at(nt, va);
-    if (id == 0) {
+    if (found == NULL) {
+        ss_block_id_t span = nt_span_at(nt, va);
         if (span == 0) {
             return FREE_FOREIGN;
         }
@@ -126,8 +126,6 @@ static verdict_t judge_pool(storsim_machine_t *machine, uint64_t va, const ss_bl
                      va % PAGE == (uint64_t)slot * page->granules * GRANULE + POOL_HEADER;
         return start ? FREE_TWICE : FREE_INSIDE;
     }
-    const ss_block_t *found = ss_block(machine, id);
-    *block = found;
     if (pool_kind(found)) {
         if (found->va != va) {
             return FREE_INSIDE;
@@ -139,9 +137,7 @@ static verdict_t judge_pool(storsim_machine_t *machine, uint64_t va, const ss_bl
 }
 
 /* What StorPortFreeMdl got: an MDL's start, live or freed, or no MDL. */
-static verdict_t judge_mdl(storsim_machine_t *machine, uint64_t va, const ss_block_t **block) {
-    const ss_block_t *found = ss_block(machine, ss_block_around(machine, va));
-    *block = found;
+static verdict_t judge_mdl(uint64_t va, const ss_block_t *found) {
     if (found == NULL || found->kind != STORSIM_BLOCK_MDL || found->va != va) {
         return FREE_FOREIGN;
     }
@@ -216,11 +212,13 @@ static storsim_status_t check_mapped(ss_call_t *call, const ss_block_t *block) {
 
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va) {
     storsim_machine_t *machine = call->machine;
-    const ss_block_t *block = ss_block(machine, ss_block_around(machine, va));
+    const ss_block_id_t id = ss_block_around(machine, va);
+    const ss_block_t *block = ss_block(machine, id);
     if (above_dispatch(call, true, block != NULL && (block->flags & BLOCK_SPECIAL) != 0, va)) {
         return call->status;
     }
-    verdict_t verdict = kind == STORSIM_BLOCK_MDL ? judge_mdl(machine, va, &block) : judge_pool(machine, va, &block);
+    verdict_t verdict = kind == STORSIM_BLOCK_MDL ? judge_mdl(va, block) : judge_pool(machine, va, block);
+    block = verdict == FREE_USER ? NULL : block;
     if (verdict != FREE_OK && kind == STORSIM_BLOCK_POOL &&
         nt_special_bad_free(call, va, block, verdict == FREE_FOREIGN && block == NULL)) {
         return call->status;
@@ -231,8 +229,8 @@ storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint
     if (nt_overrun_check_pool(call, block) != STORSIM_OK || check_mapped(call, block) != STORSIM_OK) {
         return call->status;
     }
-    ss_detail_t detail = {.address = va, .allocated_at = block->site};
     if (block->kind != (uint8_t)kind) {
+        const ss_detail_t detail = {.address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_FREE_ROUTINE,
                    &detail); /* an MDL is a pool block: freed, but not as it should be. Model choice */
     }
@@ -241,8 +239,9 @@ storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint
         ss_violate(call, SS_WRONG_ADAPTER, &owners);
     }
     if (block->mdl_count != 0) {
+        const ss_detail_t detail = {.address = va, .allocated_at = block->site};
         ss_violate(call, SS_FREE_WITH_LIVE_MDL, &detail);
     }
-    ss_block_free(machine, ss_block_around(machine, va));
+    ss_block_free(machine, id);
     return STORSIM_OK;
 }

@@ -18,6 +18,16 @@ static bool unloading(ss_sp_t *sp) {
     return true;
 }
 
+/* The variable for the result still holds a live block, which nobody could free any more. */
+static void warn_lost(ss_sp_t *sp, uint64_t va) {
+    ss_watch_t held;
+    ss_watch(sp->machine, va, &held);
+    if (held.id != 0 && held.va == va && held.kind == STORSIM_BLOCK_POOL) {
+        const ss_detail_t detail = {.address = held.va, .allocated_at = held.site};
+        ss_violate(&sp->call, SS_StorPortAllocatePool2, &detail);
+    }
+}
+
 void ss_StorPortAllocatePool(ss_sp_t *sp) {
     uint64_t bytes = sp->a[1].value;
     uint32_t tag = (uint32_t)sp->a[2].value;
@@ -26,11 +36,8 @@ void ss_StorPortAllocatePool(ss_sp_t *sp) {
         ss_reply(sp, SS_STOR(INVALID_PARAMETER));
         return;
     }
-    ss_watch_t held;
-    ss_watch(sp->machine, pointer->value, &held);
-    if (held.id != 0 && held.va == pointer->value && held.kind == STORSIM_BLOCK_POOL) {
-        const ss_detail_t detail = {.address = held.va, .allocated_at = held.site};
-        ss_violate(&sp->call, SS_StorPortAllocatePool2, &detail);
+    if (pointer->value != 0) {
+        warn_lost(sp, pointer->value);
     }
     if (ss_in_context(sp, STORSIM_CONTEXT_FREE_ADAPTER_RESOURCES) && unloading(sp)) {
         return;
