@@ -176,8 +176,9 @@ void fuzz_pages(fuzz_t *f) {
     storsim_memory_run_t run;
     f->routine = NULL;
     for (uint64_t at = 0; storsim_memory_next_free(f->machine, at, &run); at = run.first_pfn + run.pages) {
-        for (uint64_t page = run.first_pfn; page < run.first_pfn + run.pages && page < ORACLE_PAGES; page++) {
-            seen[page / 64] |= UINT64_C(1) << page % 64;
+        uint64_t end = run.first_pfn + run.pages < ORACLE_PAGES ? run.first_pfn + run.pages : ORACLE_PAGES;
+        for (uint64_t word = run.first_pfn / 64; run.first_pfn < end && word * 64 < end; word++) {
+            seen[word] |= oracle_pages_of(word, run.first_pfn, end);
         }
     }
     for (uint32_t word = 0; word < ORACLE_WORDS; word++) {

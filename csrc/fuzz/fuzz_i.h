@@ -21,6 +21,8 @@ typedef struct fuzz {
     const uint8_t *arg, *arg_end;   /* of the operation under way */
 
     storsim_machine_t *machine;
+    storsim_checkpoint_t *fresh; /* the machine as it was at first, from a program's second one on; NULL: none */
+    bool lasting;                /* something happened to it that going back does not undo */
     uint32_t adapters[ORACLE_ADAPTERS], controller;
     uint64_t extensions[ORACLE_ADAPTERS];
     size_t findings;   /* seen so far */
@@ -78,6 +80,8 @@ void fuzz_remember(fuzz_t *f, storsim_type_t type, uint64_t value);
 
 storsim_status_t fuzz_open(fuzz_t *f); /* a machine as the head of the program says; INVALID: no such machine is possible */
 void fuzz_close(fuzz_t *f);
+/* The next machine of the program, like the one that went: mostly the same one, taken back to its beginning. */
+storsim_status_t fuzz_next(fuzz_t *f);
 /* Pages of the model from the core's own list: after operations that the oracle does not model. */
 void fuzz_learn(fuzz_t *f);
 

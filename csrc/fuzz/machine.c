@@ -97,34 +97,17 @@ static storsim_status_t add_devices(fuzz_t *f, uint32_t knobs, uint32_t audio) {
     return status == STORSIM_OK && audio != 0 ? add_audio(f, audio) : status;
 }
 
-storsim_status_t fuzz_open(fuzz_t *f) {
-    static const uint32_t versions[] = {0x0A000010, 0x0A000010, 0x0A000005, 0x0A000004, 0x0A000001, 0x06010000};
-    f->arg = f->head;
-    f->arg_end = f->head_end;
-    uint32_t pages = 48 + fuzz_arg(f) * 5, shape = fuzz_arg(f), kind = fuzz_arg(f), knobs = fuzz_arg(f), seed = fuzz_arg(f);
-    uint32_t audio = fuzz_arg(f);
-    pages = audio != 0 && pages < 256 ? 256 : pages;
-    oracle_init(&f->oracle, (int)((kind + 1) % 3), versions[kind / 3 % 6]);
-    storsim_range_t ranges[8];
-    storsim_machine_config_t config = {.host = f->options->host, .ranges = ranges, .seed = seed, .trace_entries = 64};
-    config.range_count = make_map(f, pages, shape, ranges);
-    config.node_count = f->oracle.nodes;
+static storsim_status_t create(fuzz_t *f, const storsim_machine_config_t *config, uint32_t knobs, uint32_t audio) {
     storsim_nt_config_t nt;
     storsim_nt_config_init(&nt);
     nt.os = f->oracle.os;
     nt.level = (storsim_level_t)f->oracle.level;
-    nt.node_strict = f->oracle.node_strict = knobs % 2 != 0;
-    f->findings = 0;
-    f->brackets = 0;
-    f->controller = 0;
-    f->dead = f->loose = f->foreign = false;
-    memset(f->recent_count, 0, sizeof f->recent_count);
-    storsim_status_t status = storsim_machine_create(&config, &f->machine);
+    nt.node_strict = f->oracle.node_strict;
+    storsim_status_t status = storsim_machine_create(config, &f->machine);
     if (status != STORSIM_OK) {
         f->machine = NULL;
         return status;
     }
-    f->report->machines++;
     if (f->options->begins != NULL) {
         f->options->begins(f->options->context, f->machine);
     }
@@ -136,6 +119,19 @@ storsim_status_t fuzz_open(fuzz_t *f) {
         fuzz_close(f);
         return status == STORSIM_NO_MEMORY ? status : STORSIM_INVALID;
     }
+    bool watched = f->options->begins != NULL || f->options->ends != NULL; /* somebody wants to see every machine */
+    if (f->report->machines != 0 && !watched && storsim_checkpoint_take(f->machine, &f->fresh) != STORSIM_OK) {
+        f->fresh = NULL;
+    }
+    return STORSIM_OK;
+}
+
+/* What the rest of a machine's life is judged by. */
+static void begin(fuzz_t *f, uint32_t audio) {
+    f->report->machines++;
+    f->brackets = 0;
+    f->dead = f->loose = f->lasting = false;
+    memset(f->recent_count, 0, sizeof f->recent_count);
     learn_blocks(f);
     f->foreign = audio != 0;
     f->findings = storsim_finding_count(f->machine);
@@ -147,7 +143,36 @@ storsim_status_t fuzz_open(fuzz_t *f) {
         fuzz_remember(f, STORSIM_T_LINE, storsim_hda_line(f->machine, f->controller));
         fuzz_learn(f);
     }
-    return STORSIM_OK;
+}
+
+storsim_status_t fuzz_open(fuzz_t *f) {
+    static const uint32_t versions[] = {0x0A000010, 0x0A000010, 0x0A000005, 0x0A000004, 0x0A000001, 0x06010000};
+    f->arg = f->head;
+    f->arg_end = f->head_end;
+    uint32_t pages = 48 + fuzz_arg(f) * 5, shape = fuzz_arg(f), kind = fuzz_arg(f), knobs = fuzz_arg(f), seed = fuzz_arg(f);
+    uint32_t audio = fuzz_arg(f);
+    pages = audio != 0 && pages < 256 ? 256 : pages;
+    oracle_init(&f->oracle, (int)((kind + 1) % 3), versions[kind / 3 % 6]);
+    f->oracle.node_strict = knobs % 2 != 0;
+    storsim_range_t ranges[8];
+    storsim_machine_config_t config = {.host = f->options->host, .ranges = ranges, .seed = seed, .trace_entries = 64};
+    config.range_count = make_map(f, pages, shape, ranges);
+    config.node_count = f->oracle.nodes;
+    if (f->machine != NULL && storsim_checkpoint_restore(f->machine, f->fresh) != STORSIM_OK) {
+        fuzz_close(f);
+    }
+    storsim_status_t status = f->machine == NULL ? create(f, &config, knobs, audio) : STORSIM_OK;
+    if (status == STORSIM_OK) {
+        begin(f, audio);
+    }
+    return status;
+}
+
+storsim_status_t fuzz_next(fuzz_t *f) {
+    if (f->fresh == NULL || f->lasting) {
+        fuzz_close(f);
+    }
+    return fuzz_open(f);
 }
 
 void fuzz_close(fuzz_t *f) {
@@ -160,6 +185,8 @@ void fuzz_close(fuzz_t *f) {
     if (f->options->ends != NULL) {
         f->options->ends(f->options->context, f->machine);
     }
+    storsim_checkpoint_free(f->machine, f->fresh);
+    f->fresh = NULL;
     storsim_machine_destroy(f->machine);
     f->machine = NULL;
 }

@@ -32,8 +32,7 @@ static uint32_t ones(uint64_t word) {
     return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 
-/* Bits of word number `word` that are pages of [first, end). */
-static uint64_t pages_of(uint64_t word, uint64_t first, uint64_t end) {
+uint64_t oracle_pages_of(uint64_t word, uint64_t first, uint64_t end) {
     uint64_t base = word * 64, mask = UINT64_MAX;
     if (first > base) {
         mask &= UINT64_MAX << (first - base);
@@ -47,7 +46,7 @@ static uint64_t pages_of(uint64_t word, uint64_t first, uint64_t end) {
 void oracle_map(oracle_t *oracle, uint32_t first, uint32_t pages, uint32_t node) {
     uint32_t end = first + pages;
     for (uint32_t word = first / 64; word * 64 < end; word++) {
-        oracle->on_node[node][word] |= pages_of(word, first, end);
+        oracle->on_node[node][word] |= oracle_pages_of(word, first, end);
         oracle->words = word + 1 > oracle->words ? word + 1 : oracle->words;
     }
     oracle_give(oracle, first, pages);
@@ -57,11 +56,21 @@ bool oracle_is_free(const oracle_t *oracle, uint64_t page) {
     return page < ORACLE_PAGES && (oracle->free[page / 64] >> page % 64 & 1) != 0;
 }
 
+uint64_t oracle_busy_in(const oracle_t *oracle, uint64_t first, uint64_t end) {
+    uint64_t page = first, top = end < ORACLE_PAGES ? end : ORACLE_PAGES;
+    while (page < top && (~oracle->free[page / 64] & oracle_pages_of(page / 64, page, top)) == 0) {
+        page = (page / 64 + 1) * 64;
+    }
+    for (; page < top && oracle_is_free(oracle, page); page++) {
+    }
+    return page < end ? page : end;
+}
+
 /* The pages of [first, first + pages) that are in no map are left out. */
 void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages) {
     uint64_t end = first + pages < ORACLE_PAGES ? first + pages : ORACLE_PAGES;
     for (uint64_t word = first / 64; first < end && word * 64 < end; word++) {
-        uint64_t taken = oracle->free[word] & pages_of(word, first, end);
+        uint64_t taken = oracle->free[word] & oracle_pages_of(word, first, end);
         oracle->free[word] &= ~taken;
         oracle->free_pages -= ones(taken);
     }
@@ -70,7 +79,7 @@ void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages) {
 void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages) {
     uint64_t end = first + pages < ORACLE_PAGES ? first + pages : ORACLE_PAGES;
     for (uint64_t word = first / 64; first < end && word * 64 < end; word++) {
-        uint64_t given = ~oracle->free[word] & pages_of(word, first, end);
+        uint64_t given = ~oracle->free[word] & oracle_pages_of(word, first, end);
         oracle->free[word] |= given;
         oracle->free_pages += ones(given);
     }

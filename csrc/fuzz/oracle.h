@@ -2,8 +2,7 @@
  *
  * It knows the map as a bit per page and every block as an entry of an array, finds a place by trying every one, and predicts for each
  * call what the DDI answers, which violations it records and which bugcheck stops it. It shares no code with the core: only the numbers
- * of the specification. Maps have at most ORACLE_PAGES pages. A bit set says "every place at once": the pages that start n free ones are
- * those that are free and whose neighbour starts n - 1.
+ * of the specification. Maps have at most ORACLE_PAGES pages; free runs are read off the bits, a word at a time.
  * Source: spec storport-memory §3, §4; rulings R10–R20, R31–R34. */
 #ifndef STORSIM_FUZZ_ORACLE_H
 #define STORSIM_FUZZ_ORACLE_H
@@ -96,6 +95,9 @@ typedef struct hmb_call {
 void oracle_init(oracle_t *oracle, int level, uint32_t os);
 void oracle_map(oracle_t *oracle, uint32_t first, uint32_t pages, uint32_t node); /* adds free pages to the map */
 bool oracle_is_free(const oracle_t *oracle, uint64_t page);
+/* Bits of word number `word` that are pages of [first, end); some are. */
+uint64_t oracle_pages_of(uint64_t word, uint64_t first, uint64_t end);
+uint64_t oracle_busy_in(const oracle_t *oracle, uint64_t first, uint64_t end); /* the first page there that is not free, or `end` */
 void oracle_take(oracle_t *oracle, uint64_t first, uint64_t pages);
 void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages);
 block_t *oracle_add(oracle_t *oracle, const block_t *block); /* takes its pages; NULL when the table is full */

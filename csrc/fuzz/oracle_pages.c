@@ -16,33 +16,30 @@ static expect_t with(expect_t expect, const char *violation) {
     return expect;
 }
 
-/* --- every place at once -------------------------------------------------------------------------------------------- */
+/* --- runs of free pages ---------------------------------------------------------------------------------------------- */
 
-typedef struct bits {
-    uint64_t word[ORACLE_WORDS];
-} bits_t;
-
-/* Page p becomes page p - by: what is true of the page `by` further up. */
-static void shift_down(bits_t *bits, uint32_t words, uint32_t by) {
-    uint32_t whole = by / 64, rest = by % 64;
-    for (uint32_t i = 0; i < words; i++) {
-        uint64_t low = i + whole < words ? bits->word[i + whole] : 0;
-        uint64_t high = i + whole + 1 < words ? bits->word[i + whole + 1] : 0;
-        bits->word[i] = rest != 0 ? low >> rest | high << (64 - rest) : low;
+static uint32_t zeros_below(uint64_t word) { /* below the lowest bit that is set; word is not 0 */
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    uint32_t count = 0;
+    for (; (word & 1) == 0; word >>= 1) {
+        count++;
     }
+    return count;
+#endif
 }
 
-/* From "this page is free" to "a run of `pages` free pages starts here", doubling the run that is known. */
-static void run_starts(bits_t *bits, uint32_t words, uint64_t pages) {
-    for (uint64_t known = 1; known < pages;) {
-        uint64_t more = known <= pages - known ? known : pages - known;
-        bits_t further = *bits;
-        shift_down(&further, words, (uint32_t)more);
-        for (uint32_t i = 0; i < words; i++) {
-            bits->word[i] &= further.word[i];
-        }
-        known += more;
+static uint32_t zeros_above(uint64_t word) { /* above the highest bit that is set; word is not 0 */
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_clzll(word);
+#else
+    uint32_t count = 0;
+    for (; word >> 63 == 0; word <<= 1) {
+        count++;
     }
+    return count;
+#endif
 }
 
 static bool allowed(const contig_call_t *call, uint64_t first, uint64_t pages) {
@@ -52,21 +49,37 @@ static bool allowed(const contig_call_t *call, uint64_t first, uint64_t pages) {
     return call->boundary == 0 || (first ^ (first + pages - 1)) / (call->boundary / 4096) == 0;
 }
 
-/* The highest place on one node, or UINT64_MAX. */
-static uint64_t highest(const oracle_t *oracle, const contig_call_t *call, uint64_t pages, uint32_t node) {
-    bits_t starts;
-    for (uint32_t i = 0; i < oracle->words; i++) {
-        starts.word[i] = oracle->free[i] & oracle->on_node[node][i];
-    }
-    run_starts(&starts, oracle->words, pages);
-    for (uint32_t i = oracle->words; i > 0; i--) {
-        for (uint64_t word = starts.word[i - 1], bit = 63; word != 0; word <<= 1, bit--) {
-            if (word >> 63 != 0 && allowed(call, (i - 1) * UINT64_C(64) + bit, pages)) {
-                return (i - 1) * UINT64_C(64) + bit;
-            }
+/* The highest place in a run of free pages, or UINT64_MAX: every one is tried. */
+static uint64_t highest_in(const contig_call_t *call, uint64_t pages, uint64_t start, uint64_t end) {
+    for (uint64_t first = end - start >= pages ? end - pages + 1 : start; first > start; first--) {
+        if (allowed(call, first - 1, pages)) {
+            return first - 1;
         }
     }
     return UINT64_MAX;
+}
+
+/* The highest place on one node, or UINT64_MAX: from the top down, run by run. */
+static uint64_t highest(const oracle_t *oracle, const contig_call_t *call, uint64_t pages, uint32_t node) {
+    uint64_t end = 0, found; /* of the run that goes on downwards; 0: none does */
+    for (uint32_t i = oracle->words; i > 0; i--) {
+        uint64_t here = oracle->free[i - 1] & oracle->on_node[node][i - 1];
+        uint64_t edges = end != 0 ? ~here : here; /* the next page down where a run ends or has ended */
+        for (; edges != 0; edges = end != 0 ? ~here : here) {
+            uint32_t bit = 63 - zeros_above(edges);
+            uint64_t above = (i - 1) * UINT64_C(64) + bit + 1, upper = bit == 63 ? 0 : UINT64_MAX << (bit + 1);
+            if (end == 0) {
+                end = above;
+                here |= upper;
+            } else if ((found = highest_in(call, pages, above, end)) != UINT64_MAX) {
+                return found;
+            } else {
+                end = 0;
+                here &= ~upper;
+            }
+        }
+    }
+    return end != 0 ? highest_in(call, pages, 0, end) : UINT64_MAX;
 }
 
 /* The default distances are equal between all foreign nodes, so "others by distance" is by number. */
@@ -200,18 +213,6 @@ static void add_run(longest_t *longest, const hmb_call_t *call, uint64_t first, 
     if (first < end) {
         add_length(longest, (uint32_t)(end - first));
     }
-}
-
-static uint32_t zeros_below(uint64_t word) { /* below the lowest bit that is set; word is not 0 */
-#if defined(__GNUC__)
-    return (uint32_t)__builtin_ctzll(word);
-#else
-    uint32_t count = 0;
-    for (; (word & 1) == 0; word >>= 1) {
-        count++;
-    }
-    return count;
-#endif
 }
 
 /* Runs of free pages of one node. */
