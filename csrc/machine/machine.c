@@ -69,6 +69,9 @@ static storsim_status_t copy_map(storsim_machine_t *machine, const storsim_machi
     sort_ranges(sorted, count);
     bool valid = ranges_valid(sorted, count);
     machine->run_count = valid ? make_runs(sorted, count, machine->runs) : 0;
+    for (size_t i = 0; i < machine->run_count; i++) {
+        machine->total_pages += machine->runs[i].pages;
+    }
     machine->node_count = config->node_count;
     for (size_t i = 0; valid && i < count; i++) {
         if (config->node_count != 0 && sorted[i].node >= config->node_count) {

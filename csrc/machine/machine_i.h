@@ -138,6 +138,7 @@ struct storsim_machine {
     uint64_t seed, fingerprint; /* fingerprint: of the configuration, compared at restore */
     storsim_memory_run_t *runs;
     size_t run_count;
+    uint64_t total_pages; /* of all runs */
     uint32_t node_count;
     uint8_t *distances; /* NULL: 10 and 20 */
     storsim_placement_t placement;

@@ -25,8 +25,11 @@ uint8_t storsim_memory_distance(const storsim_machine_t *machine, uint32_t from,
 
 uint64_t storsim_memory_total_pages(const storsim_machine_t *machine, uint32_t node) {
     uint64_t pages = 0;
+    if (node == STORSIM_NODE_ANY) {
+        return machine->total_pages;
+    }
     for (size_t i = 0; i < machine->run_count; i++) {
-        pages += node == STORSIM_NODE_ANY || machine->runs[i].node == node ? machine->runs[i].pages : 0;
+        pages += machine->runs[i].node == node ? machine->runs[i].pages : 0;
     }
     return pages;
 }

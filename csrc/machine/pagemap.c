@@ -113,7 +113,7 @@ static uint32_t *take_leaf(ss_pagemap_t *map) {
 }
 
 /* Linear probing without tombstones: the places after the hole move up when that brings them nearer to home. */
-static void remove_group(ss_pagemap_t *map, group_t *group) {
+void ss_pagemap_empty(ss_pagemap_t *map, group_t *group) {
     uint32_t mask = map->capacity - 1;
     uint32_t hole = (uint32_t)(group - map->groups);
     put_leaf(map, group->leaf);
@@ -243,7 +243,7 @@ static bool prepare(ss_pagemap_t *map, uint64_t key, bool whole) {
         uint32_t *leaf = take_leaf(map);
         if (leaf == NULL) {
             if (group->uniform == 0 && !group->promised) {
-                remove_group(map, group);
+                ss_pagemap_empty(map, group);
             }
             return false;
         }
@@ -263,26 +263,12 @@ static bool prepare(ss_pagemap_t *map, uint64_t key, bool whole) {
 static void drop_if_empty(ss_pagemap_t *map, uint64_t key) {
     group_t *group = lookup(map, key);
     if (group != NULL && (group->leaf != NULL ? group->filled == 0 : group->uniform == 0)) {
-        remove_group(map, group);
+        ss_pagemap_empty(map, group);
     }
 }
 
-/* Mostly: a few pages of a group that has others, and no spans anywhere. NULL: it is not so. */
-static inline group_t *with_leaf(const ss_pagemap_t *map, uint64_t page, uint64_t count) {
-    if (map->spans != NULL || count > GROUP_PAGES - page % GROUP_PAGES || count == GROUP_PAGES) {
-        return NULL;
-    }
-    group_t *group = ss_pagemap_at_home(map, page);
-    return group != NULL && group->leaf != NULL ? group : NULL;
-}
-
-storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+storsim_status_t ss_pagemap_reserve_elsewhere(ss_pagemap_t *map, uint64_t page, uint64_t count) {
     if (count == 0) {
-        return STORSIM_OK;
-    }
-    group_t *near = with_leaf(map, page, count);
-    if (near != NULL) {
-        near->promised = true;
         return STORSIM_OK;
     }
     if (!pledge(map, page, count)) {
@@ -305,15 +291,6 @@ storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t c
     return STORSIM_OK;
 }
 
-static inline void write_leaf(group_t *group, uint64_t from, uint64_t to, uint32_t value) {
-    uint32_t *leaf = group->leaf, before = 0;
-    for (uint64_t i = from; i < to; i++) {
-        before += leaf[i] != 0;
-        leaf[i] = value;
-    }
-    group->filled += (value != 0 ? (uint32_t)(to - from) : 0) - before;
-}
-
 static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64_t to, uint32_t value) {
     group->promised = false;
     if (from == 0 && to == GROUP_PAGES) {
@@ -324,7 +301,7 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
         return;
     }
     if (group->leaf != NULL) { /* there is one wherever less than the whole is written */
-        write_leaf(group, from, to, value);
+        ss_pagemap_write(group, (uint32_t)from, (uint32_t)to, value);
     }
 }
 
@@ -344,7 +321,7 @@ static bool set_in_group(ss_pagemap_t *map, uint64_t number, uint64_t from, uint
     }
     write_group(map, group, from, to, value);
     if (group->leaf != NULL ? group->filled == 0 : group->uniform == 0) {
-        remove_group(map, group);
+        ss_pagemap_empty(map, group);
     }
     return true;
 }
@@ -386,17 +363,8 @@ static bool few(const ss_pagemap_t *map, uint64_t count) {
     return count / GROUP_PAGES <= map->capacity;
 }
 
-storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
+storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
     if (count == 0) {
-        return STORSIM_OK;
-    }
-    group_t *near = with_leaf(map, page, count);
-    if (near != NULL) {
-        near->promised = false;
-        write_leaf(near, page % GROUP_PAGES, page % GROUP_PAGES + count, value);
-        if (near->filled == 0) {
-            remove_group(map, near);
-        }
         return STORSIM_OK;
     }
     if (value != 0) {
@@ -437,12 +405,12 @@ static void replace_in_group(ss_pagemap_t *map, group_t *group, uint64_t from_pa
         }
     }
     if (group->leaf != NULL ? group->filled == 0 : group->uniform == 0) {
-        remove_group(map, group);
+        ss_pagemap_empty(map, group);
     }
 }
 
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to) {
-    group_t *near = with_leaf(map, page, count);
+    group_t *near = ss_pagemap_leaf(map, page, count);
     if (near != NULL) {
         replace_in_group(map, near, page % GROUP_PAGES, page % GROUP_PAGES + count, from, to);
         return;

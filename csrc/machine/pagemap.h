@@ -33,10 +33,9 @@ typedef struct ss_pagemap {
 void ss_pagemap_init(ss_pagemap_t *map, ss_host_t *host);
 void ss_pagemap_destroy(ss_pagemap_t *map);
 uint32_t ss_pagemap_get_elsewhere(const ss_pagemap_t *map, uint64_t page); /* ss_pagemap_get, whatever there is */
-/* Reserves what a later ss_pagemap_set of the same pages needs, so that the set cannot fail. */
-storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count);
-/* Sets count pages to value. Clearing (value 0) exactly what one earlier set covered never fails; NO_MEMORY changes nothing. */
-storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value);
+storsim_status_t ss_pagemap_reserve_elsewhere(ss_pagemap_t *map, uint64_t page, uint64_t count); /* the same for the next two */
+storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value);
+void ss_pagemap_empty(ss_pagemap_t *map, ss_pagemap_group_t *group); /* a group whose last page was cleared goes */
 /* Sets those of count pages that are `from` (non-zero) to `to`. Never fails where one earlier set covered exactly these pages and
  * later ones only overwrote parts of it. O(count / 512 + pages of groups that are not uniform), for a span O(spans + groups). */
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to);
@@ -62,6 +61,50 @@ static inline uint32_t ss_pagemap_get(const ss_pagemap_t *map, uint64_t page) {
         return group->leaf[page % SS_GROUP_PAGES];
     }
     return ss_pagemap_get_elsewhere(map, page);
+}
+
+/* Mostly: a few pages of a group that has others, and no spans anywhere. NULL: it is not so. */
+static inline ss_pagemap_group_t *ss_pagemap_leaf(const ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    if (map->spans != NULL || count == 0 || count >= SS_GROUP_PAGES || count > SS_GROUP_PAGES - page % SS_GROUP_PAGES) {
+        return NULL;
+    }
+    ss_pagemap_group_t *group = ss_pagemap_at_home(map, page);
+    return group != NULL && group->leaf != NULL ? group : NULL;
+}
+
+/* Pages [from, to) of a leaf. */
+static inline void ss_pagemap_write(ss_pagemap_group_t *group, uint32_t from, uint32_t to, uint32_t value) {
+    uint32_t *leaf = group->leaf, before = 0;
+    for (uint32_t i = from; i < to; i++) {
+        before += leaf[i] != 0;
+        leaf[i] = value;
+    }
+    group->filled += (value != 0 ? to - from : 0) - before;
+}
+
+/* Reserves what a later ss_pagemap_set of the same pages needs, so that the set cannot fail. */
+static inline storsim_status_t ss_pagemap_reserve(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    ss_pagemap_group_t *group = ss_pagemap_leaf(map, page, count);
+    if (group == NULL) {
+        return ss_pagemap_reserve_elsewhere(map, page, count);
+    }
+    group->promised = true;
+    return STORSIM_OK;
+}
+
+/* Sets count pages to value. Clearing (value 0) exactly what one earlier set covered never fails; NO_MEMORY changes nothing. */
+static inline storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
+    ss_pagemap_group_t *group = ss_pagemap_leaf(map, page, count);
+    if (group == NULL) {
+        return ss_pagemap_set_elsewhere(map, page, count, value);
+    }
+    uint32_t from = (uint32_t)(page % SS_GROUP_PAGES);
+    group->promised = false;
+    ss_pagemap_write(group, from, from + (uint32_t)count, value);
+    if (group->filled == 0) {
+        ss_pagemap_empty(map, group);
+    }
+    return STORSIM_OK;
 }
 
 #endif

@@ -198,18 +198,24 @@ uint32_t storsim_adapter_count(const storsim_machine_t *machine) {
 }
 
 /* A live adapter first: addresses come back once they have left the quarantine. */
-uint32_t storsim_adapter_at(const storsim_machine_t *machine, uint64_t extension) {
-    const ss_port_t *port = ss_port(machine);
-    uint32_t removed = 0;
-    for (uint32_t i = port != NULL && extension != 0 ? port->adapter_count : 0; i > 0; i--) {
-        if (port->adapters[i - 1]->extension == extension) {
-            if (port->adapters[i - 1]->live) {
-                return port->adapters[i - 1]->number;
+ss_adapter_t *ss_adapter_at(const ss_port_t *port, uint64_t extension) {
+    ss_adapter_t *removed = NULL;
+    for (uint32_t i = extension != 0 ? port->adapter_count : 0; i > 0; i--) {
+        ss_adapter_t *adapter = port->adapters[i - 1];
+        if (adapter->extension == extension) {
+            if (adapter->live) {
+                return adapter;
             }
-            removed = removed == 0 ? port->adapters[i - 1]->number : removed;
+            removed = removed == NULL ? adapter : removed;
         }
     }
     return removed;
+}
+
+uint32_t storsim_adapter_at(const storsim_machine_t *machine, uint64_t extension) {
+    const ss_port_t *port = ss_port(machine);
+    const ss_adapter_t *adapter = port != NULL ? ss_adapter_at(port, extension) : NULL;
+    return adapter != NULL ? adapter->number : 0;
 }
 
 const storsim_adapter_config_t *storsim_adapter_get_config(const storsim_machine_t *machine, uint32_t number) {

@@ -110,7 +110,7 @@ static bool find_adapter(ss_sp_t *sp) {
         }
         return false;
     }
-    ss_adapter_t *adapter = ss_adapter(sp->machine, storsim_adapter_at(sp->machine, extension));
+    ss_adapter_t *adapter = ss_adapter_at(sp->port, extension);
     if (adapter == NULL) {
         if (ss_at_least(sp->machine, STORSIM_VERIFIER)) {
             stop_at_foreign(sp, extension);

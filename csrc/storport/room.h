@@ -127,6 +127,8 @@ void ss_port_destroy(storsim_machine_t *machine, void *state);
 
 /* --- adapter.c --- */
 ss_adapter_t *ss_adapter(const storsim_machine_t *machine, uint32_t number); /* live or removed; NULL when there is none */
+/* The live adapter with this device extension, else the one removed last; NULL when there is none. */
+ss_adapter_t *ss_adapter_at(const ss_port_t *port, uint64_t extension);
 ss_adapter_t *ss_adapter_live(const storsim_machine_t *machine, uint32_t number);
 
 /* --- context.c --- */
