@@ -8,7 +8,7 @@
 /* The frame below, without what lies behind its arguments: outside of calls there are none. */
 static inline void copy_where(ss_where_t *to, const ss_where_t *from) {
     memcpy(to, from, offsetof(ss_where_t, args));
-    for (uint8_t i = 0; i < from->arg_count; i++) {
+    for (uint32_t i = 0; i < from->arg_count; i++) {
         to->args[i] = from->args[i];
     }
 }
@@ -39,10 +39,10 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     where->owner = 0;
     where->arg_count = 0;
     if (routine != NULL) {
-        uint8_t count = routine->param_count < STORSIM_FINDING_ARGS ? routine->param_count : STORSIM_FINDING_ARGS;
+        uint32_t count = routine->param_count < STORSIM_FINDING_ARGS ? routine->param_count : STORSIM_FINDING_ARGS;
         where->routine = routine->id;
-        where->arg_count = count;
-        for (uint8_t i = 0; i < count; i++) {
+        where->arg_count = (uint8_t)count;
+        for (uint32_t i = 0; i < count; i++) {
             where->args[i] = args[i].value;
         }
     }
@@ -56,8 +56,8 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
 static void trace(const ss_call_t *call) {
     const storsim_routine_t *routine = call->routine;
     uint64_t outputs[4] = {0};
-    uint32_t count = 0;
-    for (uint8_t i = 0; call->status == STORSIM_OK && i < routine->param_count && count < 4; i++) {
+    uint32_t count = 0, params = call->status == STORSIM_OK ? routine->param_count : 0;
+    for (uint32_t i = 0; i < params && count < 4; i++) {
         if ((!call->args[i].written && (call->staged_set >> i & 1u) == 0) ||
             (routine->params[i].flags & STORSIM_P_OUT) == 0) {
             continue;

@@ -210,7 +210,10 @@ static inline void nt_sync(storsim_machine_t *machine) {
 
 /* --- record.c: the table, the live and held lists, the arena, extent lists --- */
 /* Makes sure that `count` records can be taken without failing. */
-bool nt_records_reserve(ss_nt_t *nt, uint32_t count);
+bool nt_records_widen(ss_nt_t *nt, uint32_t count); /* when there are not enough free ones */
+static inline bool nt_records_reserve(ss_nt_t *nt, uint32_t count) {
+    return nt->free_blocks >= count || nt->block_capacity - nt->block_count >= count || nt_records_widen(nt, count);
+}
 ss_block_id_t nt_record_take(ss_nt_t *nt); /* the caller fills it in; only its generation is there */
 void nt_record_drop(ss_nt_t *nt, ss_block_id_t id); /* back to the free ones; handles go stale */
 void nt_live_append(ss_nt_t *nt, ss_block_id_t id);

@@ -81,6 +81,9 @@ static storsim_status_t check_header(ss_call_t *call, const ss_block_t *block) {
 
 storsim_status_t nt_overrun_check_pool(ss_call_t *call, const ss_block_t *block) {
     storsim_machine_t *machine = call->machine;
+    if (block->pool_page != 0 && ss_store_unmade(ss_machine_ram(machine), block->store)) {
+        return STORSIM_OK; /* nobody wrote to its page */
+    }
     if ((block->flags & BLOCK_SPECIAL) != 0) {
         return nt_special_check(call, block);
     }

@@ -3,10 +3,7 @@
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
-bool nt_records_reserve(ss_nt_t *nt, uint32_t count) {
-    if (nt->free_blocks >= count) {
-        return true;
-    }
+bool nt_records_widen(ss_nt_t *nt, uint32_t count) {
     void *array = nt->blocks;
     if (nt->block_count > UINT32_MAX / 2 || !ss_grow(nt->host, &array, &nt->block_capacity,
                                                      nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {

@@ -56,7 +56,7 @@ static bool failed(const ss_sp_t *sp) {
 /* Zeroes the out-parameters the routine has not written itself. In-out ones (counts, lengths) stay as they were. */
 static void clear_outputs(ss_sp_t *sp) {
     const storsim_routine_t *routine = sp->call.routine;
-    for (uint8_t i = 0; i < routine->param_count; i++) {
+    for (uint32_t i = 0; i < routine->param_count; i++) {
         const storsim_param_t *param = &routine->params[i];
         storsim_arg_t *arg = &sp->a[i];
         if ((param->flags & STORSIM_P_INOUT) != STORSIM_P_OUT || (param->flags & STORSIM_P_HIDDEN) || arg->written) {
@@ -137,14 +137,14 @@ static bool find_adapter(ss_sp_t *sp) {
 
 static bool check_irql(ss_sp_t *sp) {
     const storsim_routine_t *routine = sp->call.routine;
-    bool pool = routine->id == STORSIM_ID_StorPortAllocatePool || routine->id == STORSIM_ID_StorPortFreePool;
-    if (routine->id == STORSIM_ID_StorPortAllocatePool && ss_in_context(sp, STORSIM_CONTEXT_START_IO) &&
-        !sp->adapter->config.full_duplex && !sp->adapter->config.virtual_miniport) {
+    if (routine->id == STORSIM_ID_StorPortAllocatePool && !sp->adapter->config.full_duplex && !sp->adapter->config.virtual_miniport &&
+        ss_in_context(sp, STORSIM_CONTEXT_START_IO)) {
         ss_violate(&sp->call, SS_SpNoWait, NULL);
     }
     if (ss_call_irql_ok(&sp->call)) {
         return true;
     }
+    bool pool = routine->id == STORSIM_ID_StorPortAllocatePool || routine->id == STORSIM_ID_StorPortFreePool;
     if (pool && storsim_nt_config(sp->machine)->bypass_irql_status) {
         return true; /* spec V11: the bad level reaches the pool allocator itself, and stops there */
     }
@@ -168,10 +168,9 @@ static bool check_irql(ss_sp_t *sp) {
 /* Steps 1 to 6. The result stands in sp->call.result unless sp->call.status says the call stopped. */
 static void run(ss_sp_t *sp) {
     const storsim_routine_t *routine = sp->call.routine;
-    bool writes = storsim_nt_config(sp->machine)->not_implemented_writes;
     if (!ss_call_present(&sp->call)) {
         sp->call.result = routine->returns == STORSIM_R_STATUS ? SS_STOR(NOT_IMPLEMENTED) : 0;
-        if (writes) {
+        if (storsim_nt_config(sp->machine)->not_implemented_writes) {
             clear_outputs(sp);
         }
         return;
@@ -180,7 +179,7 @@ static void run(ss_sp_t *sp) {
         /* Spec §2.8: the dump path has no pool, so for it the routine does not exist either. */
         if (routine->id == STORSIM_ID_StorPortAllocatePool && sp->adapter->config.dump_mode != 0) {
             ss_reply(sp, SS_STOR(NOT_IMPLEMENTED));
-            if (writes) {
+            if (storsim_nt_config(sp->machine)->not_implemented_writes) {
                 clear_outputs(sp);
             }
             return;
@@ -205,7 +204,7 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
         const storsim_operation_t operation = ss_sp_operation(routine);
         return ss_tap_run(machine, &operation, args, result);
     }
-    for (uint8_t i = 0; i < routine->param_count; i++) {
+    for (uint32_t i = 0; i < routine->param_count; i++) {
         before[i] = args[i].value;
         args[i].written = false;
     }
@@ -224,7 +223,7 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
         *result = sp.call.result;
         return status;
     }
-    for (uint8_t i = 0; i < routine->param_count; i++) {
+    for (uint32_t i = 0; i < routine->param_count; i++) {
         args[i].value = before[i];
         args[i].written = false;
     }

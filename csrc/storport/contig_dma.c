@@ -35,8 +35,10 @@ static void allocate(ss_sp_t *sp, storsim_block_kind_t kind) {
 
 static void give_back(ss_sp_t *sp, storsim_block_kind_t kind, uint64_t address) {
     uint64_t va = sp->a[1].value;
-    ss_watch_t watch;
-    ss_watch(sp->machine, va, &watch);
+    ss_watch_t watch = {.id = 0};
+    if (ss_watching(sp->port)) {
+        ss_watch(sp->machine, va, &watch);
+    }
     if (ss_contig_return(&sp->call, kind, va, sp->a[2].value, (int32_t)(uint32_t)sp->a[3].value, address) != STORSIM_OK) {
         return;
     }

@@ -47,8 +47,10 @@ void ss_StorPortFreeMdl(ss_sp_t *sp) {
         ss_reply(sp, SS_STOR(INVALID_PARAMETER));
         return;
     }
-    ss_watch_t watch;
-    ss_watch(sp->machine, mdl, &watch);
+    ss_watch_t watch = {.id = 0};
+    if (ss_watching(sp->port)) {
+        ss_watch(sp->machine, mdl, &watch);
+    }
     if (watch.id != 0 && ss_srb_owns_mdl(sp->machine, watch.id)) {
         /* Model choice: the MDL of a request is the port's, never a pool block the driver owns. */
         const ss_detail_t detail = {.address = mdl, .allocated_at = watch.site};

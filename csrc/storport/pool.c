@@ -56,8 +56,10 @@ void ss_StorPortFreePool(ss_sp_t *sp) {
         ss_reply(sp, SS_STOR(INVALID_PARAMETER));
         return;
     }
-    ss_watch_t watch;
-    ss_watch(sp->machine, va, &watch);
+    ss_watch_t watch = {.id = 0};
+    if (ss_watching(sp->port)) {
+        ss_watch(sp->machine, va, &watch);
+    }
     if (ss_pool_return(&sp->call, STORSIM_BLOCK_POOL, va) != STORSIM_OK) {
         return; /* the status of the call says why */
     }

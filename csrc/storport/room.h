@@ -156,6 +156,14 @@ typedef struct ss_watch {
     uint64_t va, size, pfn, pages, device_address;
     uint8_t kind;
 } ss_watch_t;
+/* Whether anything of the port's hangs on blocks that drivers free: lists that are out, mappings. If not, none need be watched. */
+static inline bool ss_watching(const ss_port_t *port) {
+    bool watching = port->list_count != 0;
+    for (uint32_t i = 0; i < port->adapter_count && !watching; i++) {
+        watching = port->adapters[i]->config.dma_remapping;
+    }
+    return watching;
+}
 void ss_watch(storsim_machine_t *machine, uint64_t va, ss_watch_t *watch);
 void ss_watch_block(storsim_machine_t *machine, ss_block_id_t id, ss_watch_t *watch);
 bool ss_watch_gone(storsim_machine_t *machine, const ss_watch_t *watch);
