@@ -22,6 +22,13 @@
 #define SS_ASIDE static
 #endif
 
+/* Starts to fetch what will be read or written soon. */
+#if defined(__GNUC__) || defined(__clang__)
+#define SS_SOON(address) __builtin_prefetch(address)
+#else
+#define SS_SOON(address) ((void)(address))
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__) && (defined(_M_X64) || defined(_M_ARM64))
 #include <intrin.h>
 #define SS_BITS_MSVC 1

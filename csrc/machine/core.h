@@ -52,7 +52,7 @@ ss_host_t *ss_machine_plain(const storsim_machine_t *machine); /* for what must 
 ss_pages_t *ss_machine_pages(const storsim_machine_t *machine);
 ss_ram_t *ss_machine_ram(const storsim_machine_t *machine);
 /* Who makes the contents of owned stores (ram.h); the context it gets is the machine. One room may. */
-void ss_machine_filler(storsim_machine_t *machine, void (*fill)(void *context, uint32_t page, uint8_t *to));
+void ss_machine_filler(storsim_machine_t *machine, void (*fill)(void *context, uint32_t page, uint8_t *to, bool kept));
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine);
 uint64_t ss_machine_seed(const storsim_machine_t *machine);
 

@@ -70,11 +70,6 @@ void ss_store_owned(ss_ram_t *ram, ss_store_t id, uint32_t page) {
     }
 }
 
-bool ss_store_unmade(const ss_ram_t *ram, ss_store_t id) {
-    const store_t *store = ss_store_at(ram, id);
-    return store != NULL && ss_unmade(store);
-}
-
 static void forget(ss_ram_t *ram, ss_store_t id) {
     store_t *store = &ram->stores[id - 1];
     if (store->data != NULL) {
@@ -186,7 +181,7 @@ static storsim_status_t materialise(ss_ram_t *ram, store_t *store) {
     store->state = state;
     ram->host_bytes += store->pages * STORSIM_PAGE_SIZE;
     if (store->owned != 0) {
-        ram->filler->fill(ram->filler->context, store->owned - 1, store->data);
+        ram->filler->fill(ram->filler->context, store->owned - 1, store->data, true);
         state[0] = PAGE_DIRTY;
     }
     return STORSIM_OK;

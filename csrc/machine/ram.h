@@ -26,9 +26,10 @@ typedef enum ss_fill {
     SS_FILL_ZERO = 1
 } ss_fill_t;
 
-/* Makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. Changes nothing. */
+/* Makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. kept: from now on what is in
+ * the page is what is written to it; else they were only asked for. */
 typedef struct ss_filler {
-    void (*fill)(void *context, uint32_t page, uint8_t *to);
+    void (*fill)(void *context, uint32_t page, uint8_t *to, bool kept);
     void *context;
 } ss_filler_t;
 
@@ -41,10 +42,8 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
 /* From byte `offset` on, pages not yet touched hold `value` instead of the pattern: the slack behind a block's last byte, or a page
  * that starts as poison. Costs no host memory. Called once, before the first touch. */
 void ss_store_tail(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value);
-/* A fresh store of one page belongs to an owner, who makes its contents at the first touch and until then need not write them. */
+/* A fresh store of one page belongs to an owner, who makes its contents at the first touch, is told so, and until then need not write them. */
 void ss_store_owned(ss_ram_t *ram, ss_store_t store, uint32_t page);
-/* True while an owned store was not touched: what its owner says is what is in it. */
-bool ss_store_unmade(const ss_ram_t *ram, ss_store_t store);
 /* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */
 storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t store, uint64_t page_offset, uint64_t first_pfn, uint64_t count);
 /* Frames forget their store. Never fails. */

@@ -64,7 +64,7 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
     if (ss_unmade(store)) {
         uint8_t bytes[STORSIM_PAGE_SIZE];
         uint64_t only = 0;
-        ram->filler->fill(ram->filler->context, store->owned - 1, bytes);
+        ram->filler->fill(ram->filler->context, store->owned - 1, bytes, false);
         ss_codec_u64(codec, &only);
         ss_codec_bytes(codec, bytes, sizeof bytes);
         return;

@@ -52,28 +52,29 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     return STORSIM_OK;
 }
 
+/* What the out-parameters hold, the first four, in order; those that will be written later too. Returns their number. */
+static uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
+    const storsim_routine_t *routine = call->routine;
+    uint32_t count = 0, index = 0;
+    for (const storsim_arg_t *arg = call->args, *end = arg + routine->param_count; arg != end; arg++, index++) {
+        bool staged = call->staged_set != 0 && (call->staged_set >> index & 1u) != 0;
+        if ((arg->written || staged) && (routine->params[index].flags & STORSIM_P_OUT) != 0 && count < 4) {
+            outputs[count++] = arg->written ? arg->value : call->staged[index];
+        }
+    }
+    return count;
+}
+
 /* The call's entry in the trace, after one for its outputs when there are several. */
 static void trace(const ss_call_t *call) {
     const storsim_routine_t *routine = call->routine;
     uint64_t outputs[4] = {0};
-    uint32_t count = 0, params = call->status == STORSIM_OK ? routine->param_count : 0;
-    for (uint32_t i = 0; i < params && count < 4; i++) {
-        if ((!call->args[i].written && (call->staged_set >> i & 1u) == 0) ||
-            (routine->params[i].flags & STORSIM_P_OUT) == 0) {
-            continue;
-        }
-        if (call->args[i].written) {
-            outputs[count++] = call->args[i].value;
-        } else {
-            outputs[count++] = call->staged[i];
-        }
-    }
-    if (count > 1) {
+    if (call->status == STORSIM_OK && outputs_of(call, outputs) > 1) {
         ss_trace(call->machine, STORSIM_TRACE_OUTPUTS, outputs[0], outputs[1], outputs[2], outputs[3]);
     }
-    uint8_t skip = routine->param_count != 0 && routine->params[0].type == STORSIM_T_DEVEXT ? 1 : 0;
+    uint32_t skip = routine->param_count != 0 && routine->params[0].type == STORSIM_T_DEVEXT ? 1 : 0;
     uint64_t first = skip < routine->param_count ? call->args[skip].value : 0;
-    uint64_t second = skip + 1 < routine->param_count ? call->args[skip + 1].value : 0;
+    uint64_t second = skip + 1u < routine->param_count ? call->args[skip + 1].value : 0;
     ss_trace_span(call->machine, STORSIM_TRACE_CALL, &call->began, call->result, first, second, outputs[0]);
 }
 

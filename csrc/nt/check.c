@@ -107,6 +107,7 @@ static void check_pool_page(const storsim_machine_t *machine, const ss_nt_t *nt,
                    "a slot's address", block->va);
         }
     }
+    expect(report, page->store == span->store && page->va == span->va && page->pfn == span->pfn, "a pool page's span", span->va);
     expect(report, live == page->live && held == page->held, "slots of a pool page", span->va);
     expect(report, page->gone == (live == 0), "a pool page without live blocks", span->va);
     expect(report, page->listed == (!page->gone && live + held < page->slots), "list of pool pages", span->va);

@@ -168,10 +168,17 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
     }
     for (uint32_t i = 1; i <= nt->pool_page_count && sane; i++) {
         if (nt->pool_pages[i - 1] != NULL) {
-            const nt_pool_page_t *page = nt_pool_page(nt, i);
+            nt_pool_page_t *page = nt_pool_page(nt, i);
             bool owned = page->block != 0 && page->block <= nt->block_count &&
                          block_at(nt, page->block)->pool_page == i && block_at(nt, page->block)->kind == KIND_POOL_PAGE;
             sane = owned && (page->gone ? page->held != 0 : page->live != 0);
+            if (sane) {
+                const ss_block_t *span = block_at(nt, page->block);
+                page->store = span->store;
+                page->va = span->va;
+                page->pfn = span->pfn;
+                page->made = true; /* a snapshot has its bytes */
+            }
         }
     }
     if (!sane) {

@@ -65,6 +65,9 @@ typedef struct nt_pool_page {
     uint16_t granules, slots;
     uint8_t class_index, node;
     bool gone, listed; /* gone: no live slot, frame given back; only quarantined addresses are left */
+    bool made;         /* its bytes are in its store; else what is in it follows from its slots */
+    ss_store_t store;  /* this and the next two: as the span's record has them */
+    uint64_t va, pfn;
     uint64_t free[2];  /* bit set = slot never used or out of quarantine */
     uint32_t ids[];    /* record of each slot, 0 = free */
 } nt_pool_page_t;
@@ -262,7 +265,7 @@ void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
 static inline nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
     return nt->pool_pages[index - 1];
 }
-void nt_pool_fill(void *context, uint32_t index, uint8_t *to); /* an ss_filler_t of the machine */
+void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept); /* an ss_filler_t of the machine */
 uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
 bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);

@@ -16,6 +16,11 @@
 
 /* --- what is damaged ---------------------------------------------------------------------------------------------- */
 
+/* A slot of a page that nobody wrote to. */
+static bool untouched(const ss_nt_t *nt, const ss_block_t *block) {
+    return block->pool_page != 0 && !nt_pool_page(nt, block->pool_page)->made;
+}
+
 /* Bytes between the block's end and the end of its slot or page. */
 static uint64_t slack_of(const ss_nt_t *nt, const ss_block_t *block) {
     uint64_t room = block->pool_page != 0 ? nt_slot_bytes(nt, block) - POOL_HEADER : block->pages * PAGE;
@@ -42,9 +47,8 @@ static uint64_t word(const uint8_t *bytes) {
 /* The header as it should be and as it is; false when it cannot be read (no host memory) or there is none. */
 static bool header_of(storsim_machine_t *machine, const ss_block_t *block, uint64_t *expected, uint64_t *found) {
     uint8_t raw[8];
-    if (block->pool_page == 0 || ss_store_unmade(ss_machine_ram(machine), block->store) || /* nobody wrote to it */
-        ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER,
-                                               raw, sizeof raw) != STORSIM_OK) {
+    if (block->pool_page == 0 || untouched(nt_of(machine), block) ||
+        ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
     *expected = nt_pool_header(nt_of(machine), block, true);
@@ -81,8 +85,8 @@ static storsim_status_t check_header(ss_call_t *call, const ss_block_t *block) {
 
 storsim_status_t nt_overrun_check_pool(ss_call_t *call, const ss_block_t *block) {
     storsim_machine_t *machine = call->machine;
-    if (block->pool_page != 0 && ss_store_unmade(ss_machine_ram(machine), block->store)) {
-        return STORSIM_OK; /* nobody wrote to its page */
+    if (untouched(nt_of(machine), block)) {
+        return STORSIM_OK;
     }
     if ((block->flags & BLOCK_SPECIAL) != 0) {
         return nt_special_check(call, block);

@@ -174,11 +174,12 @@ static void fill_slot(const storsim_machine_t *machine, uint8_t *bytes, const sl
 }
 
 /* A pool page that nobody looked at or wrote to: poison, and the slots that are live. */
-void nt_pool_fill(void *context, uint32_t index, uint8_t *to) {
+void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept) {
     const storsim_machine_t *machine = context;
     const ss_nt_t *nt = nt_of(machine);
-    const nt_pool_page_t *page = nt_pool_page(nt, index);
+    nt_pool_page_t *page = nt_pool_page(nt, index);
     uint8_t spare[PAGE]; /* a slot at the very end must not run over */
+    page->made = page->made || kept;
     memset(to, SS_POISON, PAGE);
     for (uint32_t slot = 0; slot < page->slots; slot++) {
         const ss_block_t *block = page->ids[slot] != 0 ? block_at(nt, page->ids[slot]) : NULL;
@@ -192,11 +193,8 @@ void nt_pool_fill(void *context, uint32_t index, uint8_t *to) {
     }
 }
 
-/* With one write, the only step of taking a slot that may need host memory for bytes; nothing while nobody touched the page. */
+/* With one write, into a page that has host memory. */
 static storsim_status_t write_slot(storsim_machine_t *machine, ss_store_t store, const slot_plan_t *plan) {
-    if (ss_store_unmade(ss_machine_ram(machine), store)) {
-        return STORSIM_OK;
-    }
     uint8_t bytes[PAGE];
     size_t total = (size_t)plan->granules * GRANULE;
     fill_slot(machine, bytes, plan);
@@ -210,13 +208,12 @@ static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_
     ss_nt_t *nt = nt_of(machine);
     nt_pool_page_t *page = nt_pool_page(nt, index);
     const ss_block_id_t id = nt_record_take(nt);
-    const ss_block_t *span = block_at(nt, page->block);
     ss_block_t *block = block_at(nt, id);
     *block = (ss_block_t){.va = plan->va + POOL_HEADER,
                           .size = plan->bytes,
                           .time = storsim_now(machine),
-                          .pfn = span->pfn,
-                          .store = span->store,
+                          .pfn = page->pfn,
+                          .store = page->store,
                           .store_offset = (uint32_t)(plan->va % PAGE + POOL_HEADER),
                           .generation = block->generation,
                           .owner = owner,
@@ -225,7 +222,7 @@ static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_
                           .kind = (uint8_t)kind,
                           .state = SS_STATE_LIVE,
                           .irql = storsim_irql(machine),
-                          .node = span->node,
+                          .node = page->node,
                           .cache = 1, /* MmCached, as pool is */
                           .context = ss_context(machine),
                           .pool_page = index};
@@ -251,10 +248,9 @@ static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t
     if (!nt_records_reserve(nt, 1)) {
         return STORSIM_NO_MEMORY;
     }
-    const ss_block_t *span = block_at(nt, page->block);
     plan->slot = lowest_free(page);
-    plan->va = span->va + (uint64_t)plan->slot * plan->granules * GRANULE;
-    storsim_status_t status = write_slot(machine, span->store, plan);
+    plan->va = page->va + (uint64_t)plan->slot * plan->granules * GRANULE;
+    storsim_status_t status = page->made ? write_slot(machine, page->store, plan) : STORSIM_OK;
     if (status == STORSIM_OK) {
         *id = commit_slot(machine, kind, plan, owner, index);
     }
@@ -339,6 +335,9 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
                           .pool_page = index};
     nt_pool_page_t *page = draft.page;
     page->block = span;
+    page->store = draft.store;
+    page->va = plan->va;
+    page->pfn = draft.pfn;
     page->granules = plan->granules;
     page->slots = slots;
     page->class_index = class_index;
@@ -489,7 +488,7 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id) {
         give_frame(machine, page, index);
         return;
     }
-    if (!ss_store_unmade(ss_machine_ram(machine), block->store)) { /* it has host memory: this cannot fail */
+    if (page->made) { /* it has host memory: this cannot fail */
         (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON,
                            nt_slot_bytes(nt, block));
     }

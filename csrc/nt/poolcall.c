@@ -1,5 +1,6 @@
 /* nt/poolcall.c: what a pool allocation and a pool free of a driver can go wrong with: rows of spec/storport-memory
  * §3.1 and §3.8. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 
 /* --- allocation --------------------------------------------------------------------------------------------------- */
@@ -210,10 +211,20 @@ static storsim_status_t check_mapped(ss_call_t *call, const ss_block_t *block) {
     return STORSIM_OK;
 }
 
+/* The records that a free changes besides the block's own lie anywhere: they are fetched while the checks run. */
+static inline void expect_free(const ss_nt_t *nt, const ss_block_t *block) {
+    if (block != NULL && block->state == SS_STATE_LIVE) {
+        SS_SOON(nt->blocks + block->next - (block->next != 0));
+        SS_SOON(nt->blocks + block->previous - (block->previous != 0));
+        SS_SOON(nt->blocks + nt->first_held - (nt->first_held != 0));
+    }
+}
+
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va) {
     storsim_machine_t *machine = call->machine;
     const ss_block_id_t id = ss_block_around(machine, va);
     const ss_block_t *block = ss_block(machine, id);
+    expect_free(nt_of(machine), block);
     if (above_dispatch(call, true, block != NULL && (block->flags & BLOCK_SPECIAL) != 0, va)) {
         return call->status;
     }

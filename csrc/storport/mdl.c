@@ -48,7 +48,7 @@ void ss_StorPortFreeMdl(ss_sp_t *sp) {
         return;
     }
     ss_watch_t watch = {.id = 0};
-    if (ss_watching(sp->port)) {
+    if (sp->port->srb_count != 0) {
         ss_watch(sp->machine, mdl, &watch);
     }
     if (watch.id != 0 && ss_srb_owns_mdl(sp->machine, watch.id)) {
