@@ -388,6 +388,82 @@ static void injected(void) {
     world_end(&w);
 }
 
+/* --- pages nobody touched --- */
+
+/* Every byte of pool memory, as the debugger sees it, and what the machine says of itself, is the same whether a page was looked at
+ * before or not. */
+static void same(world_t *looked, world_t *left) {
+    uint8_t *bytes[2];
+    size_t length[2];
+    CHECK_EQ(world_digest(looked), world_digest(left));
+    CHECK_EQ(storsim_snapshot(looked->machine, &bytes[0], &length[0]), STORSIM_OK);
+    CHECK_EQ(storsim_snapshot(left->machine, &bytes[1], &length[1]), STORSIM_OK);
+    CHECK_EQ(length[0], length[1]);
+    CHECK(length[0] == length[1] && memcmp(bytes[0], bytes[1], length[0]) == 0);
+    storsim_snapshot_free(looked->machine, bytes[0]);
+    storsim_snapshot_free(left->machine, bytes[1]);
+    world_check(looked);
+    world_check(left);
+}
+
+static void look(world_t *w, uint64_t va, uint8_t page[4096]) {
+    CHECK_EQ(storsim_memory_read(w->machine, storsim_physical(w->machine, va) & ~UINT64_C(4095), page, 4096), STORSIM_OK);
+}
+
+/* The same allocations, frees and stores in two worlds, one of which looks at every page at once. */
+static void untouched(void) {
+    world_t worlds[2];
+    uint64_t live[64];
+    uint32_t count = 0, random = 1;
+    world_start(&worlds[0], STORSIM_VERIFIER);
+    world_start(&worlds[1], STORSIM_VERIFIER);
+    storsim_checkpoint_t *point = NULL;
+    for (int step = 0; step < 1500; step++) {
+        random = random * 1103515245u + 12345u;
+        uint32_t choice = random >> 16;
+        if (count < 64 && choice % 5 < 3) {
+            uint64_t size = 1 + choice / 5 % (choice % 7 == 0 ? 4000 : 300);
+            live[count] = va_of(&worlds[0], pool_get(&worlds[0], size, TAG, STORSIM_OK));
+            CHECK_EQ(va_of(&worlds[1], pool_get(&worlds[1], size, TAG, STORSIM_OK)), live[count]);
+            count++;
+        } else if (count != 0) {
+            uint32_t at = choice % count;
+            if (choice % 11 == 0) {
+                CHECK_EQ(storsim_write_va(worlds[0].machine, live[at], "x", 1), STORSIM_OK);
+                CHECK_EQ(storsim_write_va(worlds[1].machine, live[at], "x", 1), STORSIM_OK);
+            }
+            pool_put(&worlds[0], live[at], STORSIM_OK);
+            pool_put(&worlds[1], live[at], STORSIM_OK);
+            live[at] = live[--count];
+        }
+        uint8_t page[4096];
+        for (uint32_t i = 0; i < count; i++) {
+            look(&worlds[0], live[i], page);
+        }
+        if (step % 100 == 99) {
+            same(&worlds[0], &worlds[1]);
+        }
+        if (step == 700) { /* looked at and freed after a checkpoint: going back forgets both */
+            CHECK_EQ(storsim_checkpoint_take(worlds[1].machine, &point), STORSIM_OK);
+            for (uint32_t i = 0; i < count; i++) {
+                look(&worlds[1], live[i], page);
+                pool_put(&worlds[1], live[i], STORSIM_OK);
+            }
+            CHECK_EQ(storsim_checkpoint_restore(worlds[1].machine, point), STORSIM_OK);
+            storsim_checkpoint_free(worlds[1].machine, point);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t pages[2][4096];
+        look(&worlds[0], live[i], pages[0]);
+        look(&worlds[1], live[i], pages[1]);
+        CHECK(memcmp(pages[0], pages[1], 4096) == 0);
+    }
+    same(&worlds[0], &worlds[1]);
+    world_end(&worlds[0]);
+    world_end(&worlds[1]);
+}
+
 int main(void) {
     shapes();
     pages();
@@ -402,5 +478,6 @@ int main(void) {
     wrong_adapter();
     above_dispatch();
     injected();
+    untouched();
     return CHECK_DONE();
 }
