@@ -55,8 +55,9 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
 /* What the out-parameters hold, the first four, in order; those that will be written later too. Returns their number. */
 static uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
     const storsim_routine_t *routine = call->routine;
-    uint32_t count = 0, index = 0;
-    for (const storsim_arg_t *arg = call->args, *end = arg + routine->param_count; arg != end; arg++, index++) {
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < routine->param_count; index++) {
+        const storsim_arg_t *arg = &call->args[index];
         bool staged = call->staged_set != 0 && (call->staged_set >> index & 1u) != 0;
         if ((arg->written || staged) && (routine->params[index].flags & STORSIM_P_OUT) != 0 && count < 4) {
             outputs[count++] = arg->written ? arg->value : call->staged[index];
