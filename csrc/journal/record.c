@@ -95,9 +95,11 @@ storsim_status_t ss_journal_append(storsim_journal_t *journal, const uint8_t *bo
 
 /* Eight bytes are written whatever the number's length: blocks have room to spare. */
 static inline uint8_t *put_number(uint8_t *at, uint64_t value) {
-    if (value == 0) {
-        *at = 0;
-        return at + 1;
+    if (value < 0x100) { /* most */
+        uint8_t bytes = value != 0;
+        at[0] = bytes;
+        at[1] = (uint8_t)value;
+        return at + 1 + bytes;
     }
     uint8_t code = 0;
     if (value - STORSIM_ARENA_BASE < SS_NEAR) {
@@ -413,7 +415,7 @@ static storsim_status_t tap_callback(ss_tap_t *tap, const storsim_callback_t *ca
         at = put_number(at, callback->values[i]);
     }
     at = put_number(at, callback->data != NULL ? ss_callback_bytes(callback) : 0);
-    at = ss_put_u64(at, ss_callback_hash(callback));
+    at = ss_put_u64(at, callback->data != NULL ? ss_callback_hash(callback) : 0);
     (void)ss_journal_commit(journal, at);
     journal->depth++;
     ss_views_refresh(journal);

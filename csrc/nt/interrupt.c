@@ -9,6 +9,8 @@
 #include "nt/nt_i.h"
 #include "nt/operations.h"
 
+#include <string.h>
+
 enum { EVENT_DPC_READY = 1, STORM_BOUND = 64 };
 #define DPC_BURST 10000u /* deferred calls without time moving: the watchdog's idea of an endless loop */
 
@@ -247,10 +249,8 @@ storsim_status_t storsim_queue_dpc(storsim_machine_t *machine, uint64_t routine,
 }
 
 static void take_out(ss_nt_t *nt, uint32_t at) {
-    for (uint32_t i = at + 1; i < nt->dpc_count; i++) {
-        nt->dpcs[i - 1] = nt->dpcs[i];
-    }
     nt->dpc_count--;
+    memmove(nt->dpcs + at, nt->dpcs + at + 1, (nt->dpc_count - at) * sizeof *nt->dpcs);
 }
 
 void ss_dpc_drop(storsim_machine_t *machine, ss_room_t room, uint16_t kind, uint64_t a) {

@@ -91,6 +91,10 @@ typedef struct ss_machine_object {
     uint32_t callback_depth;
     PyObject *pending;   /* first exception of a callback, until the outer call raises it */
     PyObject *tokens;    /* dict: token → object */
+    struct {
+        uint64_t token;
+        PyObject *object;
+    } recent[8]; /* some of `tokens`, borrowed; by token modulo 8 */
     PyObject *transfers; /* dict: record of an asynchronous transfer → its list */
     uint64_t next_token; /* last token given out */
     uint64_t kept_token; /* tokens up to here may come back by a restore: not released */
@@ -135,6 +139,7 @@ uint64_t ss_token_new(ss_machine_object_t *machine, PyObject *object); /* 0 with
 PyObject *ss_token_object(ss_machine_object_t *machine,
                           uint64_t token); /* new reference; RuntimeError when stale; None for 0 */
 void ss_token_release(ss_machine_object_t *machine, uint64_t token);
+void ss_tokens_changed(ss_machine_object_t *machine); /* before an object leaves `tokens` */
 uint64_t ss_token_find(ss_machine_object_t *machine,
                        PyObject *object); /* token of an equal object, 0 when there is none */
 storsim_status_t ss_trampoline(void *host, storsim_callback_t *callback);

@@ -18,9 +18,17 @@ uint64_t ss_token_new(ss_machine_object_t *machine, PyObject *object) {
     return failed ? 0 : ++machine->next_token;
 }
 
+void ss_tokens_changed(ss_machine_object_t *machine) {
+    memset(machine->recent, 0, sizeof machine->recent);
+}
+
 PyObject *ss_token_object(ss_machine_object_t *machine, uint64_t token) {
+    size_t place = token % (sizeof machine->recent / sizeof machine->recent[0]);
     if (token == 0) {
         Py_RETURN_NONE;
+    }
+    if (machine->recent[place].token == token) {
+        return Py_NewRef(machine->recent[place].object);
     }
     PyObject *key = PyLong_FromUnsignedLongLong(token);
     PyObject *object = key ? PyDict_GetItemWithError(machine->tokens, key) : NULL;
@@ -29,6 +37,10 @@ PyObject *ss_token_object(ss_machine_object_t *machine, uint64_t token) {
         PyErr_SetString(PyExc_RuntimeError,
                         "the machine refers to a callback or context that this machine object does not hold: it was "
                         "registered in another process, or after the snapshot that was restored; register it again");
+    }
+    if (object != NULL) {
+        machine->recent[place].token = token;
+        machine->recent[place].object = object;
     }
     return Py_XNewRef(object);
 }
@@ -40,6 +52,7 @@ void ss_token_release(ss_machine_object_t *machine, uint64_t token) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *key = PyLong_FromUnsignedLongLong(token);
+    ss_tokens_changed(machine);
     if (key == NULL || PyDict_DelItem(machine->tokens, key) < 0) {
         PyErr_Clear();
     }
@@ -77,23 +90,26 @@ uint64_t ss_token_find(ss_machine_object_t *machine, PyObject *object) {
  * result: n nothing, u number, t truth */
 typedef struct callback_form {
     const char *arguments;
+    size_t count;
     char result;
     bool one_shot;
 } callback_form_t;
+#define MOST_ARGUMENTS 4
+#define FORM(letters, result, one_shot) {letters, sizeof(letters) - 1, result, one_shot}
 
 static const callback_form_t forms[] = {
-    [STORSIM_CB_SG_EXECUTE] = {"vvst", 'n', true},
-    [STORSIM_CB_HDA_BDL_ISR] = {"tv", 'n', false},
-    [STORSIM_CB_HDA_NOTIFICATION] = {"tv", 'n', false},
-    [STORSIM_CB_HDA_TRANSFER] = {"xt", 'n', true},
-    [STORSIM_CB_HDA_UNSOLICITED] = {"yt", 'n', false},
-    [STORSIM_CB_HMB_POLICY] = {"vvv", 'u', false},
-    [STORSIM_CB_FAULT_PREDICATE] = {"rvvv", 't', false},
-    [STORSIM_CB_INTERRUPT] = {"vt", 't', false},
-    [STORSIM_CB_DPC] = {"t", 'n', true},
-    [STORSIM_CB_CODEC_SINK] = {"vvb", 'n', false},
-    [STORSIM_CB_CODEC_SOURCE] = {"vvw", 'u', false},
-    [STORSIM_CB_CODEC_VERB] = {"v", 'u', false},
+    [STORSIM_CB_SG_EXECUTE] = FORM("vvst", 'n', true),
+    [STORSIM_CB_HDA_BDL_ISR] = FORM("tv", 'n', false),
+    [STORSIM_CB_HDA_NOTIFICATION] = FORM("tv", 'n', false),
+    [STORSIM_CB_HDA_TRANSFER] = FORM("xt", 'n', true),
+    [STORSIM_CB_HDA_UNSOLICITED] = FORM("yt", 'n', false),
+    [STORSIM_CB_HMB_POLICY] = FORM("vvv", 'u', false),
+    [STORSIM_CB_FAULT_PREDICATE] = FORM("rvvv", 't', false),
+    [STORSIM_CB_INTERRUPT] = FORM("vt", 't', false),
+    [STORSIM_CB_DPC] = FORM("t", 'n', true),
+    [STORSIM_CB_CODEC_SINK] = FORM("vvb", 'n', false),
+    [STORSIM_CB_CODEC_SOURCE] = FORM("vvw", 'u', false),
+    [STORSIM_CB_CODEC_VERB] = FORM("v", 'u', false),
 };
 
 static const callback_form_t *form_of(storsim_callback_kind_t kind) {
@@ -151,23 +167,25 @@ static void take_bytes(storsim_callback_t *callback, PyObject *array) {
 }
 
 static int run(ss_machine_object_t *machine, storsim_callback_t *callback, const callback_form_t *form) {
-    PyObject *arguments[8] = {NULL}, *result = NULL;
+    PyObject *space[MOST_ARGUMENTS + 1], **arguments = space + 1, *result = NULL; /* a method's self fits before them */
     PyObject *callable = ss_token_object(machine, callback->routine);
-    size_t count = strlen(form->arguments);
-    bool ready = callable != NULL;
-    for (size_t i = 0; ready && i < count; i++) {
-        arguments[i] = argument_of(machine, callback, form->arguments[i], callback->values[i]);
-        ready = arguments[i] != NULL;
+    size_t made = 0;
+    while (callable != NULL && made < form->count) {
+        arguments[made] = argument_of(machine, callback, form->arguments[made], callback->values[made]);
+        if (arguments[made] == NULL) {
+            break;
+        }
+        made++;
     }
-    if (ready) {
-        result = PyObject_Vectorcall(callable, arguments, count, NULL);
+    if (callable != NULL && made == form->count) {
+        result = PyObject_Vectorcall(callable, arguments, made | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
     int failed = result == NULL || take_result(callback, form->result, result) < 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < made; i++) {
         if (!failed && form->arguments[i] == 'w') {
             take_bytes(callback, arguments[i]);
         }
-        Py_XDECREF(arguments[i]);
+        Py_DECREF(arguments[i]);
     }
     Py_XDECREF(result);
     Py_XDECREF(callable);

@@ -232,6 +232,7 @@ static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ig
     }
     ss_journal_close(self->journal);
     self->closed = true;
+    ss_tokens_changed(self);
     PyDict_Clear(self->tokens);
     PyDict_Clear(self->transfers);
     self->depth--;
@@ -254,6 +255,7 @@ static int machine_traverse(ss_machine_object_t *self, visitproc visit, void *ar
 }
 
 static int machine_clear(ss_machine_object_t *self) {
+    ss_tokens_changed(self);
     if (self->tokens != NULL) {
         PyDict_Clear(self->tokens);
     }

@@ -48,6 +48,7 @@ PyObject *ss_machine_snapshot(ss_machine_object_t *self, PyObject *Py_UNUSED(ign
 
 /* Objects registered after the snapshot, or with another machine, are not what the restored numbers mean. */
 static int forget_tokens(ss_machine_object_t *self, bool own, uint64_t tokens) {
+    ss_tokens_changed(self);
     if (!own) {
         PyDict_Clear(self->tokens);
     }

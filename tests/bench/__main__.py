@@ -22,6 +22,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.installed import prefer
@@ -57,12 +58,20 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Group]:
             alone = None
         return rows_python.calls(extension(folder), count, alone)
 
+    def audio() -> list[Row]:
+        try:
+            seconds = 20 if quick else 100
+            own: Callable[[], float] | None = partial(core().notification, seconds)
+        except CannotBuild:
+            own = None
+        return rows_audio.streams(extension(folder), count, own)
+
     few = max(3, count // 3)
     return {
         "python": calls,
         "machine": lambda: rows_python.machines(count),
         "snapshot": lambda: rows_python.snapshots(count),
-        "audio": lambda: rows_audio.streams(extension(folder), count),
+        "audio": audio,
         "batch": lambda: rows_testing.journals(core().folder / "run_journal", few),
         "hypothesis": lambda: rows_testing.hypothesis_machines(1 if quick else 5, 1 if quick else 99),
         "placement": lambda: rows_core.placement(few),

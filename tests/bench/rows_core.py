@@ -70,6 +70,12 @@ class Core:
         """Nanoseconds of one allocation and its free by a routine, called from C."""
         return float(run([str(self.folder / "ddi_cost"), name, str(pairs), "1000"]).split()[3])
 
+    def notification(self, seconds: int) -> float:
+        """Nanoseconds that an interrupt of an audio entry costs with a C function as callback, recorded by default."""
+        lines = run([str(self.folder / "notify_cost"), str(seconds)]).splitlines()
+        spent = {line.split()[0]: float(line.split()[1]) for line in lines}
+        return spent["recorded"] - spent["silent"]
+
     def instructions(self, name: str, pairs: int = 2000) -> float:
         """The same in instructions."""
         out = self.folder / "callgrind.out"

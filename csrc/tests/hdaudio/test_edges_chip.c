@@ -44,7 +44,7 @@ static void test_spoilt(void) {
     for (int way = 0; way < WAYS; way++) {
         world_t *w = world_make(NULL);
         storsim_machine_t *m = w->machine;
-        uint64_t heard_on;
+        uint64_t heard_on = 0;
         buffer_t buffer;
         (void)prepare(w, w->context, STORSIM_ENGINE_XN);
         CHECK_EQ(capture(w, w->context, 0, stereo(), &heard_on), 0);
