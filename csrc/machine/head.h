@@ -5,6 +5,8 @@
 
 #include "storsim/machine.h"
 
+#include <stddef.h>
+
 typedef enum ss_room { SS_ROOM_NT, SS_ROOM_NVME, SS_ROOM_HDA, SS_ROOM_STORPORT, SS_ROOM_HDAUDIO, SS_ROOM_JOURNAL, SS_ROOM_HOST, SS_ROOM_COUNT } ss_room_t;
 
 /* Where the machine is just now; findings and trace copy it. args beyond arg_count are left over from other calls. */
@@ -32,7 +34,7 @@ static inline const ss_machine_head_t *ss_machine_head(const storsim_machine_t *
 }
 
 static inline void *ss_room_state(const storsim_machine_t *machine, ss_room_t room) {
-    return ss_machine_head(machine)->states[room];
+    return room < SS_ROOM_COUNT ? ss_machine_head(machine)->states[room] : NULL; /* rooms are constants: nothing is tested */
 }
 
 static inline ss_where_t *ss_machine_where(storsim_machine_t *machine) {

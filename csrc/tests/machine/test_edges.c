@@ -323,7 +323,7 @@ static void test_stores(void) {
     uint8_t bytes[8] = {0}, *data;
     uint64_t written;
     ss_host_init(&host, NULL);
-    CHECK_EQ(ss_ram_create(&host, &ram), STORSIM_OK);
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
     CHECK_EQ(ss_store_create(ram, 0, SS_FILL_ZERO, 1, &store), STORSIM_NO_MEMORY);
     CHECK_EQ(ss_store_create(ram, UINT64_MAX, SS_FILL_ZERO, 1, &store), STORSIM_NO_MEMORY);
     CHECK_EQ(ss_store_create(ram, 2, SS_FILL_ZERO, 1, &store), STORSIM_OK);
