@@ -75,7 +75,7 @@ storsim_status_t storsim_checkpoint_take(storsim_machine_t *machine, storsim_che
     if (ss_tapped(machine)) {
         return recorded_take(machine, checkpoint);
     }
-    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+    if (machine->callback_depth != 0) {
         return STORSIM_REENTRY;
     }
     storsim_checkpoint_t *made = ss_alloc_zeroed(&machine->plain, 1, sizeof *made);
@@ -94,7 +94,7 @@ storsim_status_t storsim_checkpoint_restore(storsim_machine_t *machine, const st
     if (ss_tapped(machine)) {
         return recorded_restore(machine, checkpoint);
     }
-    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+    if (machine->callback_depth != 0) {
         return STORSIM_REENTRY;
     }
     if (ss_ram_exports(machine->hardware.ram) != 0) {

@@ -133,9 +133,7 @@ static storsim_status_t run_and_settle(storsim_machine_t *machine, uint64_t tick
     if (!ss_add_u64(machine->hardware.clock.now, ticks, &end)) {
         return STORSIM_OVERFLOW;
     }
-    machine->advance_depth++;
     storsim_status_t status = run_until(machine, end, stop_at_interrupt);
-    machine->advance_depth--;
     storsim_status_t settled = ss_settle(machine);
     return status != STORSIM_OK ? status : settled;
 }
@@ -145,7 +143,7 @@ storsim_status_t ss_wait(storsim_machine_t *machine, uint64_t ticks) {
 }
 
 static storsim_status_t outer_allowed(const storsim_machine_t *machine) {
-    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+    if (machine->callback_depth != 0) {
         return STORSIM_REENTRY;
     }
     return ss_machine_alive(machine);

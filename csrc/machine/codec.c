@@ -57,7 +57,7 @@ void ss_codec_bytes(ss_codec_t *codec, void *bytes, size_t count) {
     if (count == 0) {
         return;
     }
-    switch (codec->mode) {
+    switch (codec->mode) { /* unreachable: no other mode */
     case SS_SAVE:
         if (ss_codec_ok(codec) && reserve(codec, count)) {
             memcpy(codec->bytes + codec->length, bytes, count);

@@ -158,7 +158,7 @@ struct storsim_machine {
     ss_fault_fn fault_behind;
     storsim_callback_fn callback;
     void *callback_host;
-    uint32_t callback_depth, advance_depth;
+    uint32_t callback_depth;
 };
 
 storsim_status_t ss_hardware_create(storsim_machine_t *machine, ss_hardware_t *hardware);

@@ -45,7 +45,7 @@ storsim_status_t ss_machine_tap(storsim_machine_t *machine, struct ss_tap *tap) 
 }
 
 bool ss_machine_entered(const storsim_machine_t *machine) {
-    return machine->head.inside != 0 || machine->callback_depth != 0 || machine->advance_depth != 0;
+    return machine->callback_depth != 0;
 }
 
 void ss_machine_config(const storsim_machine_t *machine, storsim_range_t *ranges, storsim_machine_config_t *config) {

@@ -145,7 +145,7 @@ storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, s
     if (ss_tapped(machine)) {
         return recorded_snapshot(machine, bytes, length);
     }
-    bool inside = machine->callback_depth != 0 || machine->advance_depth != 0;
+    bool inside = machine->callback_depth != 0;
     return inside ? STORSIM_REENTRY : ss_snapshot_save(machine, bytes, length);
 }
 
@@ -218,7 +218,7 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     if (ss_tapped_bytes(machine, length)) {
         return recorded_restore(machine, bytes, length, where);
     }
-    if (machine->callback_depth != 0 || machine->advance_depth != 0) {
+    if (machine->callback_depth != 0) {
         return STORSIM_REENTRY;
     }
     if (ss_ram_exports(machine->hardware.ram) != 0) {

@@ -327,7 +327,7 @@ void ss_StorPortFreeHostMemoryBuffer(ss_sp_t *sp) {
     match_t match = compare(adapter, list, (uint32_t)count, seen);
     ss_release(ss_machine_host(sp->machine), seen);
     const ss_detail_t detail = {.expected = adapter->hmb_count, .got = count, .address = adapter->hmb_ranges[0].RangeStart};
-    switch (match) {
+    switch (match) { /* unreachable: no other match */
     case MATCH_EXACT: accept(sp); break;
     case MATCH_REORDERED:
         ss_violate(&sp->call, SS_HMB_REORDERED, &detail);

@@ -7,11 +7,12 @@
 /* Bytes of the piece that starts in page `index`, at most `left`; *next receives the first page behind it. false: a page is missing. */
 static bool piece(storsim_machine_t *machine, uint64_t mdl, uint32_t index, uint32_t offset, uint32_t left, ss_run_t *run, uint32_t *next) {
     uint64_t pfn, bytes = STORSIM_PAGE_SIZE - offset, pages = 1;
+    /* unreachable: the caller has compared offset and length with the MDL */
     if (!ss_mdl_page(machine, mdl, index, &run->pfn)) {
         return false;
     }
     while (bytes < left) {
-        if (!ss_mdl_page(machine, mdl, index + (uint32_t)pages, &pfn)) {
+        if (!ss_mdl_page(machine, mdl, index + (uint32_t)pages, &pfn)) { /* unreachable: as above */
             return false;
         }
         if (pfn != run->pfn + pages) {
@@ -31,7 +32,7 @@ static bool piece(storsim_machine_t *machine, uint64_t mdl, uint32_t index, uint
 storsim_status_t ss_runs_of_mdl(storsim_machine_t *machine, uint64_t mdl, uint64_t offset, uint32_t length, ss_runs_t *runs) {
     *runs = (ss_runs_t){0};
     ss_mdl_t fields;
-    if (!ss_mdl_load(machine, mdl, &fields)) {
+    if (!ss_mdl_load(machine, mdl, &fields)) { /* unreachable: the caller has read it, so its memory is there */
         return STORSIM_INVALID;
     }
     uint64_t first = fields.byte_offset + offset;
@@ -41,7 +42,7 @@ storsim_status_t ss_runs_of_mdl(storsim_machine_t *machine, uint64_t mdl, uint64
         uint32_t index = (uint32_t)(first / STORSIM_PAGE_SIZE), in_page = (uint32_t)(first % STORSIM_PAGE_SIZE), left = length, n = 0;
         while (left > 0) {
             ss_run_t run;
-            if (!piece(machine, mdl, index, in_page, left, &run, &index)) {
+            if (!piece(machine, mdl, index, in_page, left, &run, &index)) { /* unreachable: see piece */
                 ss_release(ss_machine_host(machine), runs->list);
                 *runs = (ss_runs_t){0};
                 return STORSIM_INVALID;

@@ -20,6 +20,7 @@ ss_sg_t *ss_sg_find(const ss_port_t *port, uint64_t list) {
 void ss_sg_forget(storsim_machine_t *machine, ss_sg_t *sg) {
     ss_port_t *port = ss_port(machine);
     ss_adapter_t *adapter = ss_adapter(machine, sg->adapter);
+    /* unreachable: ends at the record, which is in the list until it is forgotten here */
     for (uint32_t i = 0; i < port->list_count; i++) {
         if (port->lists[i] == sg) {
             memmove(port->lists + i, port->lists + i + 1, (port->list_count - i - 1) * sizeof *port->lists);
@@ -70,12 +71,10 @@ storsim_status_t ss_sg_dpc(storsim_machine_t *machine, uint16_t kind, uint64_t a
 }
 
 static bool is_deferred(const ss_sp_t *sp, uint64_t sequence) {
-    switch (sp->adapter->config.sg_delivery) {
-    case STORSIM_SG_DEFERRED: return true;
-    case STORSIM_SG_RANDOM: return ss_mix(ss_machine_seed(sp->machine), ss_mix(sequence, sp->adapter->number)) & 1;
-    case STORSIM_SG_IMMEDIATE: break;
+    if (sp->adapter->config.sg_delivery != STORSIM_SG_RANDOM) {
+        return sp->adapter->config.sg_delivery == STORSIM_SG_DEFERRED;
     }
-    return false;
+    return ss_mix(ss_machine_seed(sp->machine), ss_mix(sequence, sp->adapter->number)) & 1;
 }
 
 /* --- build ------------------------------------------------------------------------------------------------------------- */

@@ -3,8 +3,8 @@
 A branch is one side of one condition: ``a && b`` has four. A condition in a macro counts once for every place the macro
 is used. What many programs were built from counts as reached when one of them reached it.
 
-A comment ``/* unreachable: reason */`` speaks for its own line and for the deeper indented lines that follow it. What
-it excuses is counted apart; a mark that excuses nothing is an error.
+A comment ``/* unreachable: reason */`` speaks for its line (alone on its line: for the next) and for the deeper indented
+lines that follow. What it excuses is counted apart; a mark that excuses nothing is an error.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ class File:
             if not _MARK.search(line):
                 continue
             depth = len(line) - len(line.lstrip())
-            excused[number] = number
-            for after, following in enumerate(text[number:], number + 1):
+            first = number + 1 if line.lstrip().startswith("/*") and line.rstrip().endswith("*/") else number
+            excused[number] = excused[first] = number
+            for after, following in enumerate(text[first:], first + 1):
                 if following.strip() and len(following) - len(following.lstrip()) <= depth:
                     break
                 excused[after] = number

@@ -174,6 +174,83 @@ static void test_calls_that_are_none(void) {
     world_end(w);
 }
 
+/* Every verb to every node and to nodes that are not there has an answer; registers read back what was written to them. */
+static void test_verbs(void) {
+    world_t *w = world_make(NULL);
+    storsim_machine_t *m = w->machine;
+    uint32_t response;
+    for (uint32_t nid = 0; nid < 0x40; nid++) {
+        for (uint32_t verb = 0x700; verb <= 0x740; verb++) {
+            CHECK_EQ(storsim_codec_command(m, w->controller, 0, nid << 20 | verb << 8 | 5, &response), STORSIM_OK);
+        }
+        for (uint32_t verb = 0xF00; verb <= 0xF40; verb++) {
+            CHECK_EQ(storsim_codec_command(m, w->controller, 0, nid << 20 | verb << 8 | (verb & 0x1F), &response), STORSIM_OK);
+        }
+        for (uint32_t verb = 0; verb < 16; verb++) {
+            CHECK_EQ(storsim_codec_command(m, w->controller, 0, nid << 20 | verb << 16 | 0x8011, &response), STORSIM_OK);
+        }
+    }
+    static const struct { uint32_t set, get; } registers[] = {{0x715, 0xF15}, {0x71A, 0xF1A}, {0x707, 0xF07}, {0x70C, 0xF0C}};
+    for (size_t i = 0; i < sizeof registers / sizeof registers[0]; i++) {
+        CHECK_EQ(storsim_codec_command(m, w->controller, 0, UINT32_C(0x30) << 20 | registers[i].set << 8 | 3, &response), STORSIM_OK);
+        CHECK_EQ(storsim_codec_command(m, w->controller, 0, UINT32_C(0x30) << 20 | registers[i].get << 8, &response), STORSIM_OK);
+        CHECK_EQ(response & 3, 3);
+    }
+    CHECK(storsim_codec_command(m, w->controller, 7, 0xF0000, &response) != STORSIM_OK);
+    /* At most 64 unsolicited responses wait; one more is refused and changes nothing. */
+    for (unsigned i = 0; i < 64; i++) {
+        CHECK_EQ(storsim_codec_unsolicited(m, w->controller, 0, 1, i), STORSIM_OK);
+    }
+    CHECK_EQ(storsim_codec_unsolicited(m, w->controller, 0, 1, 99), STORSIM_BUSY);
+    CHECK_EQ(storsim_codec_command(m, w->controller, 0, UINT32_C(0x30) << 20 | 0x70881, &response), STORSIM_OK);
+    CHECK_EQ(storsim_codec_jack(m, w->controller, 0, 0x30, false), STORSIM_BUSY);
+    world_end(w);
+}
+
+/* What was queued or mapped for somebody who is gone finds nobody, and says nothing. */
+static void test_too_late(void) {
+    world_t *w = world_make(NULL);
+    storsim_machine_t *m = w->machine;
+    uint32_t line, id;
+    ss_block_id_t range;
+    uint8_t bytes[4] = {0};
+    CHECK_EQ(at_irql(w, 2), 0);
+    CHECK_EQ(ss_dpc_queue(m, SS_ROOM_HDAUDIO, SS_DPC_COMPLETION, 999, 0), STORSIM_OK);
+    CHECK_EQ(ss_dpc_queue(m, SS_ROOM_HDAUDIO, SS_DPC_RIRB, 99, 0), STORSIM_OK);
+    CHECK_EQ(ss_dpc_queue(m, SS_ROOM_HDAUDIO, SS_DPC_TRANSFER, w->controller, UINT64_C(99) << 32), STORSIM_OK);
+    CHECK_EQ(ss_dpc_queue(m, SS_ROOM_HDAUDIO, SS_DPC_RIRB, w->controller, 0), STORSIM_OK); /* an empty ring */
+    CHECK_EQ(at_irql(w, 0), 2);
+    CHECK_EQ(ss_event_at(m, 0, SS_ROOM_HDAUDIO, SS_EVENT_VERB_TIMEOUT, 99, 1, &id), STORSIM_OK);
+    CHECK_EQ(ss_event_at(m, 0, SS_ROOM_HDAUDIO, SS_EVENT_VERB_TIMEOUT, w->controller, 99, &id), STORSIM_OK);
+    CHECK_EQ(ss_event_at(m, 0, SS_ROOM_HDAUDIO, SS_EVENT_VERB_TIMEOUT, w->controller, 0, &id), STORSIM_OK);
+    advance(w, 1);
+    CHECK_EQ(ss_line_add(m, &line), STORSIM_OK);
+    CHECK_EQ(ss_interrupt_connect(m, line, 5, SS_ROOM_HDAUDIO, 99), STORSIM_OK);
+    CHECK_EQ(ss_line_set(m, line, true), STORSIM_OK); /* nobody's: unclaimed */
+    CHECK_EQ(ss_line_set(m, line, false), STORSIM_OK);
+    ss_interrupt_disconnect(m, line);
+    CHECK_EQ(ss_line_add(m, &line), STORSIM_OK);
+    CHECK_EQ(ss_interrupt_connect(m, line, 5, SS_ROOM_HDAUDIO, w->controller), STORSIM_OK);
+    CHECK_EQ(ss_line_set(m, line, true), STORSIM_OK); /* the controller has no cause */
+    CHECK_EQ(ss_line_set(m, line, false), STORSIM_OK);
+    ss_interrupt_disconnect(m, line);
+    CHECK_EQ(ss_register_range_make(m, SS_ROOM_HDAUDIO, UINT64_C(99) << 32, 4096, 1, &range), STORSIM_OK);
+    CHECK_EQ(storsim_read_va(m, ss_block(m, range)->va, bytes, 4), STORSIM_STALE);
+    CHECK_EQ(storsim_finding_count(m), findings(w, "INTERRUPT_UNCLAIMED"));
+    ss_block_free(m, range);
+    /* A register is read in as few accesses as its address allows. */
+    CHECK_EQ(ss_register_range_make(m, SS_ROOM_HDAUDIO, (uint64_t)w->controller << 32, 4096, 1, &range), STORSIM_OK);
+    uint64_t va = ss_block(m, range)->va;
+    for (unsigned from = 0; from < 4; from++) {
+        for (unsigned length = 1; from + length <= 4; length++) {
+            CHECK_EQ(storsim_read_va(m, va + from, bytes, length), STORSIM_OK);
+        }
+    }
+    ss_block_free(m, range);
+    world_check(w);
+    world_end(w);
+}
+
 /* --- states that cannot come about ------------------------------------------------------------------------------------ */
 
 typedef struct whole {
@@ -313,6 +390,8 @@ int main(void) {
     test_nobody();
     test_configurations();
     test_calls_that_are_none();
+    test_verbs();
+    test_too_late();
     test_spoilt();
     test_restore_refused();
     return CHECK_DONE();

@@ -2,6 +2,9 @@
  * nothing in its arguments, and results that were not what was recorded. */
 #include "kit.h"
 
+#include "machine/core.h"
+#include "storsim/behaviour.h"
+
 typedef struct sink {
     unsigned long asked, refuse_at;
 } sink_t;
@@ -84,6 +87,46 @@ static void test_beginning_refused(void) {
         storsim_machine_destroy(machine);
         CHECK_EQ(state.live, 0);
     }
+}
+
+/* A machine with a past of any kind is not recorded: its beginning would be missing. */
+static void test_fresh(void) {
+    for (int way = 0; way < 5; way++) {
+        storsim_machine_t *machine = machine_of(NULL);
+        storsim_journal_t *journal;
+        ss_device_t device;
+        uint8_t *bytes;
+        size_t length;
+        switch (way) {
+        case 0: CHECK_EQ(storsim_memory_reserve(machine, 0x100000, 0x1000), STORSIM_OK); break;
+        case 1: CHECK_EQ(ss_bus_add_device(machine, false, true, &device), STORSIM_OK); break;
+        case 2: CHECK_EQ(storsim_nt_boot(machine, NULL), STORSIM_OK); break;
+        case 3: CHECK_EQ(storsim_hda_attach(machine), STORSIM_OK); break;
+        default: CHECK_EQ(storsim_snapshot(machine, &bytes, &length), STORSIM_OK); storsim_snapshot_free(machine, bytes); break;
+        }
+        CHECK_EQ(storsim_journal_create(NULL, &journal), STORSIM_OK);
+        CHECK_EQ(storsim_journal_attach(journal, machine), way < 4 ? STORSIM_INVALID : STORSIM_OK); /* looking leaves no traces */
+        storsim_journal_destroy(journal);
+        storsim_machine_destroy(machine);
+    }
+}
+
+/* What cannot fail happens although its record was refused, and the recording ends there. */
+static void test_sure(void) {
+    sink_t to = {0};
+    const storsim_journal_options_t options = {.sink = sink, .context = &to};
+    kit_t kit = kit_make(&options, STORSIM_RELEASE);
+    const storsim_fault_rule_t rule = {.kind = STORSIM_FAULT_NTH, .first = 1};
+    uint32_t id;
+    CHECK_EQ(storsim_fault_add(kit.machine, &rule, &id), STORSIM_OK);
+    size_t calls = storsim_journal_calls(kit.journal);
+    to.refuse_at = to.asked + 1;
+    storsim_fault_clear(kit.machine);
+    CHECK(kit_pool(&kit, 100) != 0); /* there is no rule any more */
+    CHECK(storsim_journal_full(kit.journal));
+    CHECK_EQ(storsim_journal_calls(kit.journal), calls);
+    kit_replays(kit.journal);
+    kit_end(&kit);
 }
 
 /* --- wrong moments ---------------------------------------------------------------------------------------------------- */
@@ -352,6 +395,80 @@ static void test_views_end(void) {
     storsim_machine_destroy(kit.machine);
 }
 
+/* --- behaviours ------------------------------------------------------------------------------------------------------- */
+
+static void test_behaviours(void) {
+    const storsim_routine_t *row = storsim_ddi_routine(STORSIM_ID_StorPortAllocatePool);
+    storsim_routine_t unknown = *row;
+    unknown.id = 60000;
+    uint32_t bits = storsim_behaviour_bits(), index, added;
+    size_t length = storsim_behaviour_bytes();
+    CHECK(storsim_behaviour_outcome(NULL, 0)[0] == '\0' && storsim_behaviour_outcome(row, 1000)[0] == '\0');
+    CHECK(storsim_behaviour_call(NULL, 0) == bits && storsim_behaviour_call(&unknown, 0) == bits && storsim_behaviour_call(row, 1000) == bits);
+    CHECK(storsim_behaviour_finding(&unknown, 0) == bits && storsim_behaviour_finding(row, 100000) == bits);
+    CHECK(storsim_behaviour_rule(100000) == NULL && storsim_behaviour_situation(STORSIM_F_STORPORT, 1000) == NULL);
+    unknown.id = STORSIM_ID_HDAUDIO_END;
+    CHECK_EQ(storsim_behaviour_call(&unknown, 0), bits);
+    unknown.id = 0;
+    CHECK_EQ(storsim_behaviour_call(&unknown, 0), bits);
+    uint8_t *set = malloc(length), *other = malloc(length);
+    CHECK(set != NULL && other != NULL);
+    CHECK_EQ(storsim_behaviour_set_init(set, length - 1), STORSIM_INVALID);
+    CHECK_EQ(storsim_behaviour_set_init(set, length), STORSIM_OK);
+    CHECK_EQ(storsim_behaviour_set_init(other, length), STORSIM_OK);
+    CHECK(!storsim_behaviour_set_next(set, length, 0, &index) && !storsim_behaviour_set_test(set, length, bits));
+    CHECK(!storsim_behaviour_set_reached(set, length, NULL, 0) && !storsim_behaviour_set_rule_reached(set, length, 100000));
+    other[STORSIM_BEHAVIOUR_HEADER] = 3;
+    CHECK(storsim_behaviour_set_test(other, length, 0) && !storsim_behaviour_set_test(other, length, 5));
+    CHECK_EQ(storsim_behaviour_set_merge(set, length, other, length, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_behaviour_set_merge(set, length, other, length, &added), STORSIM_OK);
+    CHECK_EQ(added, 0);
+    /* Bytes that are no set of these tables: nothing is in them, and they are not merged. */
+    for (size_t at = 0; at < 20; at++) {
+        other[at] ^= 1;
+        CHECK(!storsim_behaviour_set_valid(other, length));
+        CHECK_EQ(storsim_behaviour_set_merge(set, length, other, length, &added), STORSIM_FORMAT);
+        CHECK_EQ(storsim_behaviour_set_merge(other, length, set, length, &added), STORSIM_FORMAT);
+        if (at < 8) {
+            CHECK(!storsim_behaviour_set_test(other, length, 0) && !storsim_behaviour_set_next(other, length, 0, &index));
+            CHECK(!storsim_behaviour_set_reached(other, length, row, 0) && !storsim_behaviour_set_rule_reached(other, length, 0));
+            CHECK_EQ(storsim_behaviour_set_count(other, length), 0);
+        }
+        other[at] ^= 1;
+    }
+    other[length - 1] |= 0x80;
+    CHECK(storsim_behaviour_set_valid(other, length) == (bits % 8 == 0)); /* a bit beyond the last */
+    CHECK(!storsim_behaviour_set_valid(set, length - 1));
+    /* Of a machine that nobody watches, and before there is a kernel to watch. */
+    storsim_machine_t *bare = machine_of(NULL);
+    CHECK_EQ(storsim_behaviours_watch(bare), STORSIM_INVALID);
+    storsim_machine_destroy(bare);
+    kit_t kit = kit_make(NULL, STORSIM_RELEASE);
+    storsim_behaviours_clear(kit.machine);
+    CHECK_EQ(storsim_behaviours_seen(kit.machine), 0);
+    CHECK_EQ(storsim_behaviours_save(kit.machine, set, length), STORSIM_INVALID);
+    CHECK_EQ(storsim_behaviours_collect(kit.machine, set, length), STORSIM_INVALID);
+    CHECK_EQ(storsim_behaviours_watch(kit.machine), STORSIM_OK);
+    CHECK_EQ(storsim_behaviours_watch(kit.machine), STORSIM_OK);
+    (void)kit_pool(&kit, 100);
+    CHECK(storsim_behaviours_seen(kit.machine) != 0);
+    CHECK_EQ(storsim_behaviours_save(kit.machine, set, length - 1), STORSIM_INVALID);
+    CHECK_EQ(storsim_behaviours_collect(kit.machine, set, length - 1), STORSIM_INVALID);
+    set[0] ^= 1;
+    CHECK_EQ(storsim_behaviours_collect(kit.machine, set, length), STORSIM_INVALID);
+    CHECK_EQ(storsim_behaviours_save(kit.machine, set, length), STORSIM_OK);
+    unsigned reached = 0;
+    for (uint32_t outcome = 0; storsim_behaviour_outcome(row, outcome)[0] != '\0'; outcome++) {
+        reached += storsim_behaviour_set_reached(set, length, row, outcome);
+    }
+    CHECK_EQ(reached, 1);
+    storsim_behaviours_clear(kit.machine);
+    CHECK_EQ(storsim_behaviours_seen(kit.machine), 0);
+    kit_end(&kit);
+    free(set);
+    free(other);
+}
+
 /* --- operations ------------------------------------------------------------------------------------------------------- */
 
 /* Every operation with nothing in its arguments, on a machine with every room and on one with none: an answer, no more. */
@@ -588,6 +705,9 @@ static void test_links_of_nothing(void) {
 int main(void) {
     test_attach();
     test_beginning_refused();
+    test_fresh();
+    test_sure();
+    test_behaviours();
     test_moments();
     test_too_large_for_a_record();
     test_refusing_host();

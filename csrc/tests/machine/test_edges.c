@@ -97,7 +97,8 @@ static void test_configurations(void) {
     config.placement = (storsim_placement_t)(STORSIM_ADVERSARIAL + 1);
     CHECK_EQ(storsim_machine_create(&config, &machine), STORSIM_INVALID);
     CHECK(machine == NULL);
-    for (unsigned long at = 1; at < 8; at++) { /* the distances are asked for like all the rest */
+    bool made = false;
+    for (unsigned long at = 1; !made; at++) { /* the distances are asked for like all the rest */
         static const uint8_t distances[4] = {10, 20, 20, 10};
         failing_host_t state = {.fail_at = at};
         const storsim_host_t hook = FAILING_HOOK(&state);
@@ -111,9 +112,47 @@ static void test_configurations(void) {
             CHECK_EQ(storsim_memory_distance(machine, 2, 0), 255);
             storsim_machine_destroy(machine);
         }
+        made = status == STORSIM_OK;
         CHECK_EQ(state.live, 0);
     }
     storsim_machine_destroy(NULL);
+}
+
+/* Reserving, releasing and asking at the ends of what can be asked. */
+static void test_memory(void) {
+    failing_host_t state = {0};
+    const storsim_host_t hook = FAILING_HOOK(&state);
+    const storsim_range_t ranges[] = {{0x1000, 0x9F000, 0}, {0x100000, 0x400000, 0}};
+    const storsim_machine_config_t config = {.host = &hook, .ranges = ranges, .range_count = 2};
+    storsim_machine_t *m;
+    uint64_t pinned = 7;
+    uint8_t byte = 1;
+    CHECK_EQ(storsim_machine_create(&config, &m), STORSIM_OK);
+    CHECK_EQ(storsim_memory_free_bytes(m, STORSIM_NODE_ANY, 5, 4), 0);
+    CHECK_EQ(storsim_memory_free_bytes(m, STORSIM_NODE_ANY, 0x1001, 0x1FFF), 0);
+    CHECK(storsim_memory_largest_free(m, 0, UINT64_MAX, 0x3000) == 0 && storsim_memory_largest_free(m, 0, UINT64_MAX, 0x800) == 0);
+    CHECK_EQ(storsim_memory_largest_free(m, 9, 4, 0), 0);
+    CHECK_EQ(storsim_memory_largest_free(m, 0, UINT64_MAX, 0x10000), 0x10000);
+    for (uint64_t i = 0; i < 16; i++) { /* so many that the list has to grow for the next, which splits one */
+        CHECK_EQ(storsim_memory_reserve(m, 0x100000 + i * 0x10000, 0x3000), STORSIM_OK);
+    }
+    uint64_t free_before = storsim_memory_free_bytes(m, STORSIM_NODE_ANY, 0, UINT64_MAX);
+    state.fail_at = state.requests + 1;
+    CHECK_EQ(storsim_memory_release(m, 0x101000, 0x1000), STORSIM_NO_MEMORY);
+    CHECK_EQ(storsim_memory_free_bytes(m, STORSIM_NODE_ANY, 0, UINT64_MAX), free_before);
+    CHECK_EQ(storsim_memory_release(m, 0x101000, 0x1000), STORSIM_OK);
+    CHECK_EQ(storsim_memory_release(m, 0x101000, 0x1000), STORSIM_INVALID);
+    CHECK_EQ(storsim_memory_fragment(m, 1, 0, 1, 1, &pinned), STORSIM_INVALID);
+    CHECK_EQ(pinned, 7);
+    const storsim_finding_t stop = {.code = 1};
+    CHECK_EQ(ss_stop(m, SS_ROOM_NT, 0, &stop), STORSIM_BUGCHECK);
+    CHECK_EQ(storsim_memory_reserve(m, 0x300000, 0x1000), STORSIM_STOPPED);
+    CHECK_EQ(storsim_memory_release(m, 0x100000, 0x1000), STORSIM_STOPPED);
+    CHECK_EQ(storsim_memory_fragment(m, 1, 2, 1, 1, &pinned), STORSIM_STOPPED);
+    CHECK_EQ(storsim_memory_write(m, 0x300000, &byte, 1), STORSIM_STOPPED);
+    CHECK_EQ(storsim_memory_read(m, 0x300000, &byte, 1), STORSIM_OK);
+    storsim_machine_destroy(m);
+    CHECK_EQ(state.live, 0);
 }
 
 /* --- rooms, rules, events, lines -------------------------------------------------------------------------------------- */
@@ -491,6 +530,7 @@ int main(void) {
     test_host();
     test_random();
     test_configurations();
+    test_memory();
     test_rooms();
     test_findings();
     test_bus();

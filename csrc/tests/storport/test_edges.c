@@ -287,6 +287,50 @@ static void test_translation(void) {
     done(&b);
 }
 
+/* Which list, which adapter: the second of two is meant. */
+static void test_the_other_one(void) {
+    setup_t setup = defaults();
+    setup.callback = refuse;
+    setup.nt.level = STORSIM_RELEASE; /* whose memory a device may touch is not the question here */
+    bench_t b = boot(&setup);
+    storsim_adapter_config_t config;
+    uint32_t other, status = 99;
+    storsim_adapter_config_init(&config);
+    config.name = "other";
+    CHECK_EQ(storsim_adapter_add(b.m, &config, &other), STORSIM_OK);
+    uint64_t big = pool(&b, 9000), mdl = PARAM(CALL(&b, AllocateMdl, big, 9000), 3), first = pool(&b, 400), second = pool(&b, 400);
+    EXPECT(CALL(&b, BuildMdlForNonPagedPool, mdl), S(SUCCESS));
+    level(&b, 2);
+    EXPECT(CALL(&b, BuildScatterGatherList, mdl, big, 9000, 1, 2, 1, first, 400), S(SUCCESS));
+    EXPECT(CALL(&b, BuildScatterGatherList, mdl, big, 4000, 1, 2, 1, second, 400), S(SUCCESS));
+    storsim_sg_element_t element;
+    uint32_t count = 1;
+    CHECK_EQ(storsim_sg_elements(b.m, second, &element, &count), STORSIM_OK);
+    CHECK(count >= 1 && element.Length <= 4000);
+    EXPECT(CALL(&b, PutScatterGatherList, second, 1), S(SUCCESS));
+    EXPECT(CALL(&b, PutScatterGatherList, first, 1), S(SUCCESS));
+    /* What a DPC was queued for is gone, or is none of this room's: nothing happens. */
+    CHECK_EQ(ss_dpc_queue(b.m, SS_ROOM_STORPORT, SS_DPC_SG, 999, 0), STORSIM_OK);
+    CHECK_EQ(ss_dpc_queue(b.m, SS_ROOM_STORPORT, 77, 1, 0), STORSIM_OK);
+    level(&b, 0);
+    CHECK_EQ(violations(&b), 0);
+    /* A controller on the other adapter, and one on a device that no adapter has: only the first has an owner to tell. */
+    const storsim_nvme_identify_t identify = {.hmpre = 1024};
+    const uint32_t no_entries[5] = {1, 256, 0x100000, 0, 0}, far[5] = {1, 256, 0x100000, 0, 1};
+    ss_device_t lonely;
+    uint8_t entry[16] = {0, 0, 0, 0, 0, 1, 0, 0, 0, 1};
+    CHECK_EQ(storsim_memory_write(b.m, 0x100000, entry, sizeof entry), STORSIM_OK);
+    CHECK_EQ(ss_bus_add_device(b.m, false, true, &lonely), STORSIM_OK);
+    CHECK_EQ(storsim_nvme_attach(b.m, storsim_adapter_device(b.m, other), &identify), STORSIM_OK);
+    CHECK_EQ(storsim_nvme_attach(b.m, lonely, &identify), STORSIM_OK);
+    CHECK_EQ(storsim_nvme_set_features(b.m, lonely, 0x0D, no_entries, &status), STORSIM_OK);
+    CHECK_EQ(storsim_nvme_set_features(b.m, lonely, 0x0D, far, &status), STORSIM_OK);
+    CHECK_EQ(violations(&b), 0);
+    CHECK_EQ(storsim_nvme_set_features(b.m, storsim_adapter_device(b.m, other), 0x0D, no_entries, &status), STORSIM_OK);
+    CHECK_EQ(found(&b, "HMB_ENTRIES"), 1);
+    done(&b);
+}
+
 /* --- device space ----------------------------------------------------------------------------------------------------- */
 
 /* An IOMMU's address space below a limit is used up before memory is. */
@@ -523,6 +567,7 @@ int main(void) {
     test_extension_used_again();
     test_stopped();
     test_translation();
+    test_the_other_one();
     test_device_space_ends();
     test_device_moves();
     test_spoilt();
