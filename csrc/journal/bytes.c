@@ -60,6 +60,7 @@ void ss_journal_head(uint8_t head[SS_JOURNAL_HEAD]) {
 
 storsim_status_t storsim_journal_encode(storsim_journal_t *journal, uint8_t **bytes, size_t *length) {
     uint64_t total = SS_JOURNAL_HEAD + journal->bytes + 4 * (uint64_t)journal->records;
+    /* unreachable: the records are in memory already */
     uint8_t *made = total <= SIZE_MAX / 2 ? ss_alloc(&journal->host, (size_t)total) : NULL;
     if (made == NULL) {
         return STORSIM_NO_MEMORY;
@@ -111,7 +112,7 @@ static storsim_status_t push(ss_host_t *host, nesting_t *nesting, storsim_record
 
 static storsim_status_t place(ss_host_t *host, nesting_t *nesting, const storsim_record_t *record, size_t index) {
     uint8_t top = nesting->depth != 0 ? nesting->kinds[nesting->depth - 1] : 0;
-    switch (record->kind) {
+    switch (record->kind) { /* unreachable: a record that was parsed has one of these kinds */
     case STORSIM_RECORD_MACHINE: return index == 0 ? STORSIM_OK : STORSIM_FORMAT;
     case STORSIM_RECORD_CALL:
         return index != 0 && top != STORSIM_RECORD_CALL ? push(host, nesting, record->kind, record->operation.id) : STORSIM_FORMAT;

@@ -157,7 +157,7 @@ static storsim_status_t set_machine(ss_program_t *program, const storsim_record_
 }
 
 static storsim_status_t add(builder_t *builder, const storsim_record_t *record, uint32_t index) {
-    switch (record->kind) {
+    switch (record->kind) { /* unreachable: a record that was parsed has one of these kinds */
     case STORSIM_RECORD_MACHINE: return set_machine(builder->program, record);
     case STORSIM_RECORD_CALL:
     case STORSIM_RECORD_STORE:

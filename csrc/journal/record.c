@@ -17,7 +17,7 @@ static bool block_add(storsim_journal_t *journal, uint64_t bytes) {
     uint64_t capacity = journal->last == NULL ? FIRST_BLOCK : journal->last->capacity < LARGEST_BLOCK ? journal->last->capacity * 2
                                                                                                      : LARGEST_BLOCK;
     capacity = capacity < bytes ? bytes : capacity;
-    if (capacity > SIZE_MAX / 2) {
+    if (capacity > SIZE_MAX / 2) { /* unreachable: what a record needs was compared with SS_RECORD_LIMIT */
         return false;
     }
     ss_journal_block_t *block = ss_alloc(&journal->host, sizeof *block + (size_t)capacity);

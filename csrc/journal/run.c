@@ -289,7 +289,7 @@ static uint64_t derive(storsim_machine_t *machine, const ss_ref_t *ref, uint64_t
     if (base == 0) {
         return 0;
     }
-    switch (ref->by) {
+    switch (ref->by) { /* unreachable: no other derivation */
     case STORSIM_BY_PHYSICAL:
         return ss_room_state(machine, SS_ROOM_NT) != NULL ? storsim_physical(machine, base + ref->offset) : 0;
     case STORSIM_BY_MAPPING:

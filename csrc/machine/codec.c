@@ -27,6 +27,7 @@ static bool reserve(ss_codec_t *codec, size_t count) {
     if (codec->capacity - codec->length >= count) {
         return true;
     }
+    /* unreachable: no host has so much memory for what is there already */
     if (count > SIZE_MAX / 4 || codec->length > SIZE_MAX / 4) {
         ss_codec_fail(codec, STORSIM_NO_MEMORY);
         return false;

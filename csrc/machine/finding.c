@@ -112,7 +112,7 @@ static void put(writer_t *writer, const char *format, ...) {
     bool room = writer->text != NULL && writer->length < writer->capacity;
     int count = vsnprintf(room ? writer->text + writer->length : NULL, room ? writer->capacity - writer->length : 0, format, list);
     va_end(list);
-    writer->length += count > 0 ? (size_t)count : 0;
+    writer->length += count > 0 ? (size_t)count : 0; /* unreachable: none of these formats can fail */
 }
 
 static void put_call(writer_t *writer, const ss_namer_t *namer, const storsim_finding_t *finding) {

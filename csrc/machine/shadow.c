@@ -250,7 +250,7 @@ static storsim_status_t pagewise(storsim_machine_t *machine, operation_t operati
         uint64_t at = physical + done, rest = PAGE - at % PAGE;
         size_t step = (size_t)(rest < bytes - done ? rest : bytes - done);
         storsim_status_t status = STORSIM_OK;
-        switch (operation) {
+        switch (operation) { /* unreachable: no other operation */
         case LOAD: status = load(machine, at, into + done, step); break;
         case SAVE: status = save(machine, at, from + done, step); break;
         case FLUSH: status = flush(machine, at, step); break;

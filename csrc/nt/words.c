@@ -85,7 +85,7 @@ static const char *cache_name(uint64_t cache) {
 }
 
 static size_t length(int count) {
-    return count > 0 ? (size_t)count : 0;
+    return count > 0 ? (size_t)count : 0; /* unreachable: none of these formats can fail */
 }
 
 static size_t overrun(const storsim_finding_t *finding, char *text, size_t capacity) {

@@ -3,8 +3,9 @@
 A branch is one side of one condition: ``a && b`` has four. A condition in a macro counts once for every place the macro
 is used. What many programs were built from counts as reached when one of them reached it.
 
-A comment ``/* unreachable: reason */`` speaks for its line (alone on its line: for the next) and for the deeper indented
-lines that follow. What it excuses is counted apart; a mark that excuses nothing is an error.
+A comment ``/* unreachable: reason */`` speaks for its line (alone on its line: for the next) and, unless that is the
+head of a loop or a switch, for the deeper indented lines that follow. What it excuses is counted apart; a mark that
+excuses nothing is an error.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class File:
             depth = len(line) - len(line.lstrip())
             first = number + 1 if line.lstrip().startswith("/*") and line.rstrip().endswith("*/") else number
             excused[number] = excused[first] = number
+            if text[first - 1].lstrip().startswith(("for ", "while ", "switch ")):
+                continue  # its condition: what is inside does run
             for after, following in enumerate(text[first:], first + 1):
                 if following.strip() and len(following) - len(following.lstrip()) <= depth:
                     break

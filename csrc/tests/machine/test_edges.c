@@ -33,6 +33,20 @@ static void test_host(void) {
     ss_release(&host, resized);
     ss_release(&host, NULL);
     CHECK_EQ(host.live_blocks, 0);
+    none = ss_resize(&host, NULL, 5, 0);
+    CHECK(none != NULL);
+    ss_release(&host, none);
+    /* Saving more at once than twice what there was room for. */
+    ss_codec_t codec = {.mode = SS_SAVE, .host = &host};
+    uint8_t *many = ss_alloc_zeroed(&host, 100000, 1);
+    CHECK(many != NULL);
+    ss_codec_bytes(&codec, many, 10);
+    ss_codec_bytes(&codec, many, 100000);
+    CHECK(ss_codec_ok(&codec) && codec.length == 100010 && codec.capacity >= codec.length);
+    ss_codec_bytes(&codec, many, SIZE_MAX / 2);
+    CHECK(!ss_codec_ok(&codec) && codec.length == 100010);
+    ss_release(&host, codec.bytes);
+    ss_release(&host, many);
     void *array = NULL;
     uint32_t capacity = 0;
     CHECK(!ss_grow(&host, &array, &capacity, UINT32_MAX, 1) && capacity == 0 && array == NULL);
@@ -144,6 +158,10 @@ static void test_memory(void) {
     CHECK_EQ(storsim_memory_release(m, 0x101000, 0x1000), STORSIM_INVALID);
     CHECK_EQ(storsim_memory_fragment(m, 1, 0, 1, 1, &pinned), STORSIM_INVALID);
     CHECK_EQ(pinned, 7);
+    storsim_set_site(m, 5);
+    state.fail_at = state.requests + 1;
+    STORSIM_HERE(m); /* no memory for another site: the calls come from none */
+    CHECK_EQ(ss_machine_where(m)->site, 0);
     const storsim_finding_t stop = {.code = 1};
     CHECK_EQ(ss_stop(m, SS_ROOM_NT, 0, &stop), STORSIM_BUGCHECK);
     CHECK_EQ(storsim_memory_reserve(m, 0x300000, 0x1000), STORSIM_STOPPED);
