@@ -181,7 +181,6 @@ static void test_rooms(void) {
     static const ss_room_ops_t ops = {.name = "test"};
     uint32_t id, line;
     CHECK_EQ(ss_room_attach(m, SS_ROOM_COUNT, &ops, NULL), STORSIM_INVALID);
-    CHECK(ss_room_state(m, SS_ROOM_COUNT) == NULL);
     CHECK_EQ(ss_rules_register(m, SS_ROOM_COUNT, rules, 1), STORSIM_INVALID);
     CHECK_EQ(ss_room_attach(m, SS_ROOM_JOURNAL, &ops, NULL), STORSIM_OK);
     CHECK_EQ(ss_rules_register(m, SS_ROOM_JOURNAL, rules, 1), STORSIM_OK);
