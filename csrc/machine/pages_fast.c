@@ -222,11 +222,6 @@ SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uin
     return TAKEN;
 }
 
-/* Bits first … last of 32. */
-SS_INLINE uint32_t span(uint64_t first, uint64_t last) {
-    return UINT32_MAX >> (31 - last) & UINT32_MAX << first;
-}
-
 /* Words looked at in vain before the search that keeps records is asked. */
 #define TRIES 2
 
@@ -303,6 +298,11 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
     return STORSIM_OK;
 }
 
+/* Bits first … last of 32. */
+SS_INLINE uint32_t span(uint64_t first, uint64_t last) {
+    return UINT32_MAX >> (31 - last) & UINT32_MAX << first;
+}
+
 /* Do bounds say that nothing so long starts in [low, high] (offsets)? Looks at the chunks of one block, or the groups of one chunk. */
 SS_INLINE bool ruled_out(const ss_segment_t *segment, uint32_t length, uint64_t low, uint64_t high) {
     uint64_t first = low >> SS_CHUNK_SHIFT, last = high >> SS_CHUNK_SHIFT;
@@ -319,10 +319,10 @@ SS_INLINE bool ruled_out(const ss_segment_t *segment, uint32_t length, uint64_t 
     return hits == 0;
 }
 
-/* The highest place in a run of the map. *fit becomes the request's where it is needed for the first time. */
+/* The highest place in a run of the map. */
 SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site, const ss_page_request_t *request,
-                                        ss_fit_t *fit, uint64_t *first_pfn) {
-    uint32_t length = (uint32_t)request->pages;
+                                        const ss_fit_t *fit, uint64_t *first_pfn) {
+    uint32_t length = fit->length;
     uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
     if (low > high) {
         return STORSIM_NO_SPACE;
@@ -333,13 +333,13 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
         return STORSIM_NO_SPACE;
     }
     high = ss_min_u64(high, end - length);
-    if (low > high || ruled_out(segment, length, low - segment->base, high - segment->base)) {
+    if (low > high) {
         return STORSIM_NO_SPACE;
     }
-    if (fit->length == 0) {
-        *fit = ss_fit_of(request);
-    }
     bool plain = !fit->constrained && high + length == end;
+    if (!plain && !fit->constrained && ruled_out(segment, length, low - segment->base, high - segment->base)) {
+        return STORSIM_NO_SPACE;
+    }
     attempt_t attempt = plain ? take_plain(segment, fit->length, low, &start)
                               : take_fitting(segment, fit, low, high, &start);
     if (attempt == LONG_WAY) {
@@ -360,7 +360,7 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
 SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
     ss_fit_t fit;
-    fit.length = 0;
+    ss_fit_of(request, &fit);
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
         if (node >= pages->node_count) {
@@ -479,7 +479,7 @@ SS_ASIDE void finish_give(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint32_
         }
     }
     if (chunk->front->classes != 0) {
-        ss_small_touch(segment, word, low, stretch, last - segment->base);
+        ss_small_touch(segment, chunk, word, low, stretch, last - segment->base);
     }
 }
 

@@ -215,7 +215,7 @@ typedef struct ss_fit {
     uint64_t last_pattern; /* legal starts there */
 } ss_fit_t;
 
-ss_fit_t ss_fit_of(const ss_page_request_t *request);
+void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit);
 /* Highest legal start in [low, high] (offsets of first pages, inside the segment), or false. high + length <= end. */
 bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high, uint64_t *start);
 /* Raises bounds and drops memos for the pages [offset, offset + count), just freed. */

@@ -84,7 +84,8 @@ static bool window_highest(const window_t *window, const ss_page_request_t *requ
     uint64_t base = window->segment->base, low = window->first_min - base;
     uint64_t high = window->first_max + request->pages - base, start = 0, end;
     if (request->pages <= SS_SMALL && in_run == highest_in) {
-        ss_fit_t fit = ss_fit_of(request);
+        ss_fit_t fit;
+        ss_fit_of(request, &fit);
         bool found = ss_small_highest(window->segment, &fit, low, window->first_max - base, &start);
         *first = base + start;
         return found;

@@ -44,42 +44,51 @@ static inline uint64_t every(uint64_t period) {
 
 /* The last kind of lengths that begins at or below this length. */
 static inline uint8_t kind_of(uint32_t length) {
-    static const uint8_t kinds[16] = {0, 0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5};
-    return length < 16 ? kinds[length] : (uint8_t)(6 + (length >= 32));
+    static const uint8_t kinds[SS_SMALL + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6,
+                                                6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+                                                7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+    return kinds[length];
 }
 
-ss_fit_t ss_fit_of(const ss_page_request_t *request) {
+void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit) {
     uint64_t align = request->align_pages, boundary = request->pages > 1 ? request->boundary_pages : 0;
+    uint64_t pattern = ~UINT64_C(0), last_pattern;
     uint32_t length = (uint32_t)request->pages;
-    ss_fit_t fit = {length, SS_CLASS_NONE, 0, 0, false, false, UINT32_MAX, ~UINT64_C(0), 0, 0, ~UINT64_C(0)};
-    if (align == 1 && boundary == 0) {
-        return fit;
+    fit->length = length;
+    fit->class_index = SS_CLASS_NONE;
+    fit->constrained = align != 1 || boundary != 0;
+    fit->proves = false;
+    fit->kind = fit->kinds_above = 0;
+    fit->lanes = UINT32_MAX;
+    fit->align_words = fit->window_words = 0;
+    fit->pattern = fit->last_pattern = pattern;
+    if (!fit->constrained) {
+        return;
     }
-    fit.constrained = true;
-    fit.kind = kind_of(length);
-    fit.kinds_above = (uint8_t)(kind_of(length - 1) + (length > 1));
+    fit->kind = kind_of(length);
+    fit->kinds_above = (uint8_t)(kind_of(length - 1) + (length > 1));
     if (align >= 64) {
-        fit.pattern = 1;
-        fit.align_words = align / 64 - 1;
-        fit.lanes = align / 64 < 32 ? (uint32_t)every(align / 64) : 1;
+        pattern = 1;
+        fit->align_words = align / 64 - 1;
+        fit->lanes = align / 64 < 32 ? (uint32_t)every(align / 64) : 1;
     } else {
-        fit.pattern = every(align);
+        pattern = every(align);
     }
-    fit.last_pattern = fit.pattern;
+    last_pattern = pattern;
     if (boundary >= 64) {
-        fit.window_words = boundary / 64 - 1;
-        fit.last_pattern &= ss_low_mask(64 - length + 1);
+        fit->window_words = boundary / 64 - 1;
+        last_pattern &= ss_low_mask(64 - length + 1);
     } else if (boundary != 0) {
-        fit.pattern &= every(boundary) * ss_low_mask((uint32_t)boundary - length + 1);
-        fit.last_pattern = fit.pattern;
+        last_pattern = pattern &= every(boundary) * ss_low_mask((uint32_t)boundary - length + 1);
     }
-    fit.proves = align == 1 || boundary == 0;
+    fit->pattern = pattern;
+    fit->last_pattern = last_pattern;
+    fit->proves = align == 1 || boundary == 0;
     if (align > 1 && align <= 512) {
-        fit.class_index = (uint8_t)(ss_low_zeros(align) - 1);
+        fit->class_index = (uint8_t)(ss_low_zeros(align) - 1);
     } else if (align == 1 && boundary <= 512) {
-        fit.class_index = (uint8_t)(SS_ALIGNMENTS + ss_low_zeros(boundary) - 1);
+        fit->class_index = (uint8_t)(SS_ALIGNMENTS + ss_low_zeros(boundary) - 1);
     }
-    return fit;
 }
 
 /* --- bounds ---------------------------------------------------------------------------------------------------------
@@ -221,18 +230,21 @@ static const uint32_t kinds_up_to[2 * SS_LENGTHS - 1] = {
     UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
 };
 
-/* The memos of words [from, to], of one group of a chunk. */
+/* The memos of words [from, to], of one group of a chunk. Where nothing is proven there is nothing to take back. */
 static inline void touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes) {
-    uint32_t *touched = chunk->memos[from / 32 % SS_CHUNK_GROUPS].touched;
-    uint32_t bits = UINT32_MAX >> (31 - to % 32) & UINT32_MAX << from % 32;
+    ss_group_memo_t *memo = &chunk->memos[from / 32 % SS_CHUNK_GROUPS];
+    chunk->memo_valid &= LOW_CLASSES & ~classes;
+    if (memo->valid == 0) {
+        return;
+    }
+    uint32_t *touched = memo->touched, bits = UINT32_MAX >> (31 - to % 32) & UINT32_MAX << from % 32;
     for (uint32_t left = classes & LOW_CLASSES; left != 0; left &= left - 1) {
         touched[ss_low_zeros(left)] |= bits;
     }
     touched[SS_ALIGNMENTS] |= bits;
-    chunk->memo_valid &= LOW_CLASSES & ~classes;
 }
 
-void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
+void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
     ss_front_t *front = segment->front;
     uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, power = 63 - ss_high_zeros((low - 1) ^ last);
     uint32_t classes = front->classes & (uint32_t)ss_low_mask(power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS);
@@ -248,8 +260,16 @@ void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t
         }
     }
     front->touched = front->touched > position ? front->touched : position;
+    uint32_t at = (uint32_t)word % SS_CHUNK_WORDS, top = at + (position - 1 - (uint32_t)word);
+    if (chunk != NULL && at > 0 && at / 32 == top / 32) { /* mostly: in one group, and one below */
+        touch_memos(chunk, at % 32 != 0 ? at - 1 : at, top, classes);
+        if (at % 32 == 0) {
+            touch_memos(chunk, at - 1, at - 1, classes);
+        }
+        return;
+    }
     for (uint64_t from = word - (word > 0), until; from < position; from = until + 1) {
-        ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
+        chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
         until = ss_min_u64(from | (chunk != NULL ? 31 : SS_CHUNK_WORDS - 1), position - 1);
         if (chunk != NULL) {
             touch_memos(chunk, (uint32_t)from % SS_CHUNK_WORDS, (uint32_t)until % SS_CHUNK_WORDS, classes);
@@ -481,7 +501,7 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
         ss_small_raise(segment, first - 1, below + length);
     }
     if (segment->front->classes != 0) {
-        ss_small_touch(segment, first, 64 * first + from - below, below + length, offset + count - 1);
+        ss_small_touch(segment, NULL, first, 64 * first + from - below, below + length, offset + count - 1);
     }
 }
 
@@ -495,7 +515,9 @@ static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
     } else {
         request.boundary_pages = UINT64_C(2) << (class_index - SS_ALIGNMENTS);
     }
-    return ss_fit_of(&request);
+    ss_fit_t fit;
+    ss_fit_of(&request, &fit);
+    return fit;
 }
 
 static const uint8_t kind_least[SS_LENGTHS] = {1, 2, 3, 4, 6, 8, 16, 32};

@@ -15,8 +15,8 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
  * less, by pages up to `last`, the first of them in word `word`. It makes a place for an alignment legal only if a multiple
  * of it lies between low and last, so the alignments that have to know are those up to the highest bit in which low - 1
- * and last differ; and only lengths up to that of the stretch. */
-void ss_small_touch(ss_segment_t *segment, uint64_t word, uint64_t low, uint64_t length, uint64_t last);
+ * and last differ; and only lengths up to that of the stretch. chunk: the one with the word, or NULL. */
+void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last);
 /* No legal start for the request's class and length above the position. */
 void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position);
 
@@ -158,21 +158,30 @@ static inline int32_t previous_in_chunk(ss_chunk_t *chunk, uint32_t from, const 
 /* Moves *word down to the highest word >= first, not above it, that may hold a start. */
 static inline bool previous_word(const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first) {
     while (*word >= first) {
-        uint64_t index = *word / SS_CHUNK_WORDS;
-        ss_chunk_t *chunk = ss_chunk_at(segment, index);
+        uint64_t index = *word / SS_CHUNK_WORDS, start = index & ~(uint64_t)(SS_BLOCK_CHUNKS - 1);
+        const ss_mid_t *mid = segment->mids[index / SS_MID_CHUNKS].mid;
+        if (mid == NULL) {
+            return true;
+        }
+        ss_block_t *block = &mid->blocks[index % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
+        ss_chunk_t *chunk = block->chunks[index % SS_BLOCK_CHUNKS];
         if (chunk == NULL) {
             return true;
         }
-        uint8_t *bound = ss_chunk_bound(segment, index);
-        if (*bound >= fit->length) {
+        uint32_t chunks = ss_bytes_at_least(block->bound, fit->length), here = (uint32_t)(index - start);
+        if ((chunks >> here & 1) != 0) {
             int32_t at = previous_in_chunk(chunk, (uint32_t)(*word % SS_CHUNK_WORDS), fit);
             if (at >= 0) {
                 *word = index * SS_CHUNK_WORDS + (uint32_t)at;
                 return *word >= first;
             }
-            *bound = ss_bytes_max(chunk->group_bound);
+            if (ss_bytes_at_least(chunk->group_bound, fit->length) == 0) {
+                ss_bytes_set(block->bound, here, ss_bytes_max(chunk->group_bound));
+            }
         }
-        if (!ss_previous_chunk(segment, &index, fit->length)) {
+        chunks &= (uint32_t)ss_low_mask(here);
+        index = chunks != 0 ? start + ss_highest_bit(chunks) : start;
+        if (chunks == 0 && (first / SS_CHUNK_WORDS >= start || !ss_previous_chunk(segment, &index, fit->length))) {
             return false;
         }
         *word = index * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
