@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from trust.rows import Held, row
-from trust.shell import ROOT, run
+from trust.rows import Held, Unavailable, row
+from trust.shell import ROOT, compiles, make, run
 
 SECONDS = float(os.environ.get("STORSIM_TRUST_SECONDS", "20"))
 
@@ -32,6 +32,17 @@ def _child(function: str) -> Held:
 def many_threads() -> Held:
     """Eight threads, three shared machines, callbacks that re-enter, raise and drop references."""
     return _child("stress")
+
+
+@row("thread sanitizer", "programs in four threads, each on machines of its own: no race, the same digests")
+def sanitized() -> Held:
+    """The core and fuzz/threads.c under ThreadSanitizer."""
+    flags = "-fsanitize=thread"
+    if not compiles(f"gcc {flags} -pthread"):
+        raise Unavailable("gcc with ThreadSanitizer is not here (Debian: apt-get install libtsan2)")
+    folder = make("tsan", ["fuzz/threads"], opt="-O1 -g", extra=f"{flags} -pthread")
+    text = run([str(folder / "fuzz" / "threads"), "4", "60"], env={"TSAN_OPTIONS": "halt_on_error=1"}).strip()
+    return Held(text.endswith(" 0 threads differ"), text)
 
 
 @row("signals", "Ctrl-C in calls, callbacks and long runs: KeyboardInterrupt, a sound machine, no hang")
@@ -96,7 +107,8 @@ def stress() -> None:
     wrong += [text for pc, _ in machines if (text := pc.check())]
     for line in wrong[:5]:
         print(line)
-    print(f"{sum(counts)} rounds in 8 threads on 3 shared machines and new ones, {SECONDS:.0f} s; {len(wrong)} wrong")
+    hours = f"{len(counts) * SECONDS / 3600:.2f} thread hours"
+    print(f"{sum(counts)} rounds in {hours} of 8 threads on 3 shared machines and new ones; {len(wrong)} wrong")
 
 
 def _run_all(functions: list[Callable[[], None]]) -> None:
