@@ -77,9 +77,7 @@ def files() -> Held:
     return Held(executed > 0 and "not" not in figures, f"{executed} executions ({', '.join(figures)}), nothing found")
 
 
-@row(
-    "flipped bits", "every bit of journals and of a snapshot flipped: ValueError with a position, or what still replays"
-)
+@row("flipped bits", "bits of journals and of a snapshot flipped: ValueError with a position, or what still replays")
 def flipped() -> Held:
     """In a child process, from Python."""
     code = "import sys; sys.path.insert(0, 'tests'); from trust.fuzz import flip; flip()"
