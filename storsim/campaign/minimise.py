@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storsim.campaign import journals, regression
+from storsim.campaign import endings, journals, regression
 from storsim.campaign.observe import Observer
 from storsim.campaign.plan import Plan, plan_from
-from storsim.campaign.written import body, stand_alone
+from storsim.campaign.written import body
 from storsim.testing.targets import TargetError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def minimise(plan: Plan, finding: dict[str, Any]) -> dict[str, Any]:
     from storsim.campaign.shard import Ended, Worker
 
     if finding["kind"] in ("crash", "hang"):
-        return {"tried": _dies(plan, finding), "attempts": 1}
+        return endings.shortest(plan, finding)
     if not finding["example"]:
         return {"lines": [], "tried": False, "attempts": 0}
     order = {"minimise": {"key": finding["key"], "example": finding["example"]}}
@@ -55,16 +55,6 @@ def minimise(plan: Plan, finding: dict[str, Any]) -> dict[str, Any]:
 def minimise_of(plan: dict[str, Any], folder: str, finding: dict[str, Any]) -> dict[str, Any]:
     """`minimise` for executors: plain data in, plain data out."""
     return minimise(plan_from(plan, folder), finding)
-
-
-def _dies(plan: Plan, finding: dict[str, Any]) -> bool:
-    if not finding.get("lines"):
-        return False
-    try:
-        regression.survives(stand_alone(plan, finding["lines"]), folder=plan.folder, timeout=plan.timeout)
-    except AssertionError:
-        return True
-    return False
 
 
 def minimise_here(target: Target, order: dict[str, Any], status: Status) -> Iterator[dict[str, Any]]:
@@ -138,19 +128,24 @@ def _only_checks(target: Target, line: str) -> bool:
 
 def homes_of(target: Target, lines: list[str]) -> dict[str, str]:
     """Names of a program's values, such as MachineConfig, and the modules they come from."""
+    return homes(target.plan, target.kind, lines, (target.object.__module__,))
+
+
+def homes(plan: Plan, kind: str, lines: list[str], modules: tuple[str, ...]) -> dict[str, str]:
+    """The same for modules of the target, which may be none, and storsim's own."""
     try:
-        tree = ast.parse("\n".join(body(target.plan, target.kind, lines)))
+        tree = ast.parse("\n".join(body(plan, kind, lines)))
     except SyntaxError:
         return {}
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    known = {"storsim", "state", "start", target.name, *dir(builtins)}
-    places = [target.object.__module__, "storsim.testing.strategies", "storsim.testing", "storsim", "storsim.storport"]
-    homes: dict[str, str] = {}
+    known = {"storsim", "state", "start", plan.target.rpartition(":")[2], *dir(builtins)}
+    places = [*modules, "storsim.testing.strategies", "storsim.testing", "storsim", "storsim.storport"]
+    found: dict[str, str] = {}
     for name in sorted(used - known):
         home = next((place for place in places if hasattr(importlib.import_module(place), name)), None)
         if home is not None:
-            homes[name] = home
-    return homes
+            found[name] = home
+    return found
 
 
 def keys_of(target: Target, lines: list[str]) -> set[str]:

@@ -40,6 +40,7 @@ try:
         INITIALIZE_RULE_MARKER,
         INVARIANT_MARKER,
         RULE_MARKER,
+        Bundle,
         RuleBasedStateMachine,
         get_state_machine_test,
     )
@@ -129,7 +130,8 @@ class Target:
         cls: Any = self.object
         for rule in marked(cls, RULE_MARKER, INITIALIZE_RULE_MARKER).values():
             original = getattr(rule.function, "__storsim_original__", rule.function)
-            rule.function = explorer.rule(original)
+            drawn = [name for name, strategy in rule.arguments.items() if isinstance(strategy, Bundle)]
+            rule.function = explorer.rule(original, frozenset(drawn))
 
         @functools.wraps(cls, updated=())
         def make() -> Any:
@@ -202,7 +204,7 @@ class Explorer:
         self.target = target
         self.before = before
         self.observer = Observer(target.plan.faults)
-        self.logging: Callable[[Any, str, dict[str, Any]], None] | None = None
+        self.logging: Callable[[Any, str, dict[str, Any], frozenset[str]], None] | None = None
         self.failing: Callable[[set[str]], bool] | None = None
         self.cause: BaseException | None = None  # what ended the steps, which the teardown may hide
         self.programs = self.whole = self.steps = 0
@@ -232,7 +234,7 @@ class Explorer:
         except (HypothesisException, unittest.SkipTest):
             raise
         except Exception as error:
-            cause = self.cause or error
+            cause = self._cause_of(error)
             if not isinstance(cause, Exception) or isinstance(cause, (HypothesisException, unittest.SkipTest)):
                 raise cause from None  # it gave the program up; what the teardown then says is no finding
             failure = self._judge(cause)
@@ -245,6 +247,10 @@ class Explorer:
         found = self._found(failure)
         if found:
             self._keep(found, inner, keywords)
+
+    def _cause_of(self, error: Exception) -> BaseException:
+        """What ended the steps; what the teardown then raises may hide it."""
+        return self.cause or error
 
     def _judge(self, error: Exception) -> dict[str, Any] | None:
         """The finding an exception is; None where the machine's own findings tell it."""
@@ -296,15 +302,15 @@ class Explorer:
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
-    def rule(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A rule's function that counts its outcomes."""
+    def rule(self, function: Callable[..., Any], drawn: frozenset[str] = frozenset()) -> Callable[..., Any]:
+        """A rule's function that counts its outcomes. drawn: arguments that come out of bundles."""
         name = function.__name__
 
         @functools.wraps(function)
         def counted(machine: Any, /, **arguments: Any) -> Any:
             self.steps += 1
             if self.logging is not None:
-                self.logging(machine, name, arguments)
+                self.logging(machine, name, arguments, drawn)
             outcome = "cut off"
             try:
                 result = function(machine, **arguments)

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import inspect
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -95,18 +96,38 @@ def survives(program: str, *, folder: str = "", timeout: float = 60.0) -> None:
     """Runs a program in a process of its own, because it ended the process it was found in. program: Python source.
     timeout: seconds. Raises AssertionError unless the process ends by itself and well.
     """
+    ending, output = ending_of(program, folder=folder, timeout=timeout)
+    if ending == "TIMEOUT":
+        raise AssertionError(f"the program did not end within {timeout:g} s")
+    if ending:
+        raise AssertionError(f"the program's process ended with {ending}:\n{output[-2000:]}")
+
+
+def ending_of(program: str, *, folder: str = "", timeout: float = 60.0) -> tuple[str, str]:
+    """Runs a program in a process of its own. How that ended, and what it wrote: "" for well, or SIGABRT, EXIT_3,
+    TIMEOUT."""
     path = os.pathsep.join(one for one in sys.path if one)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        cwd=folder or None,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", program],
-            cwd=folder or None,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise AssertionError(f"the program did not end within {timeout:g} s") from late
-    if done.returncode != 0:
-        raise AssertionError(f"the program's process ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        output, _ = process.communicate(timeout=timeout)
+        ending = name_of_end(process.returncode) if process.returncode else ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        ending = "TIMEOUT"
+    return ending, output.decode(errors="replace")
+
+
+def name_of_end(code: int) -> str:
+    """SIGABRT for minus the number of a signal, EXIT_3 for an exit code."""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"EXIT_{code:#x}" if code > 255 else f"EXIT_{code}"

@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 
 from storsim.campaign import findings, journals
 from storsim.campaign.plan import Plan
+from storsim.campaign.regression import name_of_end
 from storsim.campaign.worker import NO_ROUND, make_status, read_status
 from storsim.testing.targets import TargetError
 
@@ -47,12 +47,7 @@ class Ended(Exception):
     @property
     def name(self) -> str:
         """SIGABRT, EXIT_3, TIMEOUT."""
-        if self.kind == "hang":
-            return "TIMEOUT"
-        if self.code < 0:
-            with contextlib.suppress(ValueError):
-                return signal.Signals(-self.code).name
-        return f"EXIT_{self.code:#x}" if self.code > 255 else f"EXIT_{self.code}"
+        return "TIMEOUT" if self.kind == "hang" else name_of_end(self.code)
 
 
 class Stopped(Exception):

@@ -93,23 +93,23 @@ class _Log:
         self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115
         self._known = 0
 
-    def step(self, machine: Any, rule: str, arguments: dict[str, Any]) -> None:
-        """A rule is about to run."""
+    def step(self, machine: Any, rule: str, arguments: dict[str, Any], drawn: frozenset[str]) -> None:
+        """A rule is about to run. drawn: arguments that an earlier step made."""
         from storsim.campaign.programs import choices_so_far
 
         values = machine.names_to_values
         names = list(values)
         made, self._known = names[self._known :], len(names)
-        words = {key: _word(value, values) for key, value in arguments.items()}
+        words = {key: _word(value, values, key in drawn) for key, value in arguments.items()}
         example = base64.b64encode(choices_so_far()).decode()
         line = {"made": made, "rule": rule, "arguments": words, "example": example}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
 
-def _word(value: Any, values: dict[str, Any]) -> str:
+def _word(value: Any, values: dict[str, Any], drawn: bool) -> str:
     plain_types = (int, str, bytes, bool, type(None), float)
-    if not isinstance(value, plain_types):
+    if drawn or not isinstance(value, plain_types):
         for name, known in values.items():
             if known is value:
                 return name

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from storsim.campaign.findings import title_of
@@ -58,8 +60,8 @@ def _settled(plan: Plan, kind: str, settled: bool) -> list[str]:
     return lines
 
 
-def stand_alone(plan: Plan, lines: list[str]) -> str:
-    """Source of a process that runs a program where the plan is."""
+def stand_alone(plan: Plan, lines: list[str], names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Source of a process that runs a program where the plan is. names: of the program, and the modules they are in."""
     head, _, name = plan.target.rpartition(":")
     kind = kind_of(lines)
     found = ["from storsim.campaign.regression import load, no_findings, start", f'{name} = load("{head}:{name}")']
@@ -68,7 +70,8 @@ def stand_alone(plan: Plan, lines: list[str]) -> str:
     steps = [f"    {line}" for line in body(plan, kind, lines)]
     faults = f"faults={plan.faults!r}, " if plan.faults else ""
     around = f"with no_findings({faults}raised_only=True):"
-    return "\n".join(["import storsim", *imports, *_settled(plan, kind, False), around, *steps]) + "\n"
+    ours = [f"from {home} import {used}" for used, home in names.items()]
+    return "\n".join(["import storsim", *ours, *imports, *_settled(plan, kind, False), around, *steps]) + "\n"
 
 
 def slug(key: str) -> str:
@@ -91,7 +94,7 @@ def test_source(plan: Plan, finding: dict[str, Any], folder: Path) -> str:
     name = f"test_{slug(finding['key'])}"
     lines = finding.get("lines") or []
     if finding["kind"] in ("crash", "hang") and lines:
-        rest = _in_a_process(plan, lines, folder, name)
+        rest = _in_a_process(plan, finding, folder, name)
     elif not finding.get("tried") or not lines:
         rest = _by_example(plan, finding, folder, name)
     else:
@@ -161,8 +164,8 @@ def _by_example(plan: Plan, finding: dict[str, Any], folder: Path, name: str) ->
     ]
 
 
-def _in_a_process(plan: Plan, lines: list[str], folder: Path, name: str) -> list[str]:
-    program = stand_alone(plan, lines).rstrip().splitlines()
+def _in_a_process(plan: Plan, finding: dict[str, Any], folder: Path, name: str) -> list[str]:
+    program = stand_alone(plan, finding["lines"], finding.get("names") or {}).rstrip().splitlines()
     where = relative(plan.folder or os.getcwd(), folder)
     return [
         "from pathlib import Path",
