@@ -35,6 +35,7 @@
  *   3. no bound, top, longest, front or memo denies a stretch or place that exists
  *   4. where mid or chunk is NULL all its pages inside the segment are free; nothing is written to the full chunk
  *   5. a chunk's last word is a copy of the word above it, the first of the next chunk
+ *   6. what is remembered of chunks that were given to (recent) are chunks of a segment, none of them the full one
  * Nothing here depends on history but the bits, the RANDOM generator and the last block given: bounds, fronts and memos
  * only shorten searches, so a restored map places as before. */
 #ifndef SS_PAGES_I_H

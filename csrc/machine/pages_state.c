@@ -114,6 +114,20 @@ static size_t check_mid(const ss_segment_t *segment, const ss_mid_t *mid, uint64
     return broken;
 }
 
+/* What a give finds without a search is what it would find with one. */
+static size_t check_recent(const ss_pages_t *pages) {
+    size_t broken = 0;
+    for (uint32_t i = 0; i < SS_RECENT; i++) {
+        const ss_chunk_t *chunk = pages->recent[i];
+        if (chunk != NULL) {
+            const ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, chunk->first)];
+            uint64_t index = (chunk->first - segment->base) >> SS_CHUNK_SHIFT;
+            broken += (chunk->first >> SS_CHUNK_SHIFT) % SS_RECENT != i || ss_chunk_at(segment, index) != chunk || chunk == segment->full;
+        }
+    }
+    return broken;
+}
+
 size_t ss_pages_check(const ss_pages_t *pages) {
     uint64_t free = 0, total = 0;
     size_t broken = 0;
@@ -127,5 +141,5 @@ size_t ss_pages_check(const ss_pages_t *pages) {
             free += part;
         }
     }
-    return broken + (free != pages->free) + (total != pages->total);
+    return broken + check_recent(pages) + (free != pages->free) + (total != pages->total);
 }
