@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from storsim import machine as machine_module
 from storsim.campaign.plan import add_fault
 from storsim.coverage import Behaviours
+from storsim.testing import programs
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from storsim.machine import Machine
     from storsim.records import Finding
+    from storsim.testing.programs import ProgramRun
 
 
 class Observer:
@@ -35,12 +37,19 @@ class Observer:
 
     def __enter__(self) -> Self:
         machine_module.observers.append(self._watch)
+        programs.listeners.append(self._count)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         machine_module.observers.remove(self._watch)
+        programs.listeners.remove(self._count)
+
+    def _count(self, run: ProgramRun) -> None:
+        """A program of bytes ran, whose machines live and die inside the core."""
+        self.machines += run.machines
+        self.seen |= run.behaviours
 
     def _watch(self, machine: Machine) -> None:
         self.machines += 1

@@ -36,7 +36,8 @@ class Plan:
     """What a campaign does. Raises PlanError.
 
     target: ``module:name`` or ``file.py:name``, where the name is a Hypothesis state machine, a test with ``@given``,
-    or a function whose only argument is a `storsim.Machine`. programs: how many programs to run; or seconds: time of
+    or a function whose only argument is a `storsim.Machine`; ``storsim.testing.native:any_program`` runs programs of
+    bytes in C against the oracle, without faults and settings. programs: how many programs to run; or seconds: time of
     all processes together, shared evenly by the shards. steps: of a program, at most; 0: the profile's. seed: root of
     every round's. shards: parts that run independently; any number gives the same merged result; 0: one for each round,
     64 at most, and 16 where time is the budget. round: programs that one run of Hypothesis makes; it learns within a

@@ -18,7 +18,7 @@ first operation choose the machine. Missing arguments are 0 and 0 is the plaines
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from storsim import _core
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from storsim.journal import Journal
 
+#: Called with what each program did: how a campaign counts machines it cannot see.
+listeners: list[Callable[[ProgramRun], None]] = []
 #: Programs of the seed corpus that ``make -C csrc corpus`` writes.
 CORPUS = 400
 
@@ -71,7 +73,7 @@ def run_bytes(data: Buffer, *, thorough: bool = False, journal: bool = False) ->
         from storsim.journal import load
 
         kept = load(record)
-    return ProgramRun(
+    run = ProgramRun(
         operations,
         calls,
         machines,
@@ -80,6 +82,9 @@ def run_bytes(data: Buffer, *, thorough: bool = False, journal: bool = False) ->
         tuple(ProgramFinding(*finding) for finding in findings),
         kept,
     )
+    for listener in listeners:
+        listener(run)
+    return run
 
 
 def digest_bytes(data: Buffer) -> int:
