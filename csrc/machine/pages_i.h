@@ -48,10 +48,8 @@
 
 #define SS_WORD_SHIFT 6
 #define SS_GROUP_SHIFT 11
-#ifndef SS_CHUNK_SHIFT /* proofs/pages.c chooses smaller ones */
 #define SS_CHUNK_SHIFT 16
 #define SS_MID_SHIFT 25
-#endif
 #define SS_GROUP_PAGES (UINT64_C(1) << SS_GROUP_SHIFT)
 #define SS_CHUNK_PAGES (UINT64_C(1) << SS_CHUNK_SHIFT)
 #define SS_MID_PAGES (UINT64_C(1) << SS_MID_SHIFT)

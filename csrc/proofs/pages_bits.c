@@ -3,9 +3,13 @@
  * Bit i of the pair (low, high) is page i, 0 … 127, 1 = free. A start is a page i of the low word from which `length` pages are free.
  * For every pair, every length of 1 … 64 and every page (any_page below is each page at once):
  *   starts     starts_in and starts_in_word: bit i is set exactly if i is a start (in the second, of a stretch inside the word)
- *   highest    highest_in_word finds the highest start, or says that there is none
+ *   highest    highest_in_word finds the highest start, or a negative number when there is none
+ *   inside     longest_inside is at least the length of every stretch inside the word
+ *   across     after a block is taken at the highest start, exactly its pages are gone, and what highest_in_word says of the stretch that
+ *              goes on in the next word is at least its length: with inside, the bound that is noted denies no stretch that is left
  *   longest    longest_from is the length of the longest stretch that begins in the low word, counted up to 64
- *   legal      legal_in: bit i is set exactly if a block at page i of any word of the machine is aligned and crosses no boundary
+ *   legal      legal_in: bit i is set exactly if a block at page i of any word of the machine is aligned and crosses no boundary;
+ *              and the lanes of a group that a search skips hold no such page
  *   clip       what is left of the starts of a word are those in the window
  *   bytes      bytes32.h: the mask of the bytes that are large enough, and the largest
  * Source: spec storport-memory §4.1, invariants 1, 2.
@@ -43,10 +47,33 @@ void proof_starts(void) {
 
 void proof_highest(void) {
     uint64_t low = any_u64(), high = any_u64();
-    uint32_t length = any_length(), i = any_page(), bit = 0;
-    bool found = highest_in_word(low, ~high, length, &bit);
-    PROVE(!found || (bit < 64 && stretch(low, high, bit, length)));
-    PROVE(!stretch(low, high, i, length) || (found && bit >= i));
+    uint32_t length = any_length(), i = any_page();
+    found_t found = highest_in_word(~low, ~high, length);
+    PROVE(found.bit < 64 && (found.bit < 0 || stretch(low, high, (uint32_t)found.bit, length)));
+    PROVE(!stretch(low, high, i, length) || found.bit >= (int32_t)i);
+}
+
+/* What ss_pages_take writes down as the bound of the word it took from is the larger of two: the longest stretch inside the word, and how
+ * long the one is that goes on in the next. */
+void proof_inside(void) {
+    uint64_t word = any_u64();
+    uint32_t length = any_length(), i = any_page();
+    ASSUME(word != ~UINT64_C(0));
+    PROVE(i + length > 64 || !stretch(word, 0, i, length) || longest_inside(word) >= length);
+}
+
+void proof_across(void) {
+    uint64_t low = any_u64(), high = any_u64();
+    uint32_t length = any_length(), i = any_page(), other = any_length();
+    found_t found = highest_in_word(~low, ~high, length);
+    if (found.bit < 0) {
+        return;
+    }
+    uint32_t end = (uint32_t)found.bit + length;
+    uint64_t taken = ones(length), left = low & ~(taken << found.bit), left_above = high & ~(taken >> 1 >> (63 - found.bit));
+    PROVE((left >> i & 1) == ((low >> i & 1) != 0 && (i < (uint32_t)found.bit || i >= end)));
+    PROVE((left_above >> i & 1) == ((high >> i & 1) != 0 && i + 64 >= end));
+    PROVE(i + other <= 64 || !stretch(left, left_above, i, other) || found.across >= other);
 }
 
 void proof_longest(void) {
@@ -63,10 +90,12 @@ void proof_legal(void) {
     ASSUME(align != 0 && (align & (align - 1)) == 0 && (boundary & (boundary - 1)) == 0 && word < UINT64_C(1) << 46);
     ASSUME(boundary == 0 || request.pages <= boundary);
     ss_segment_t segment = {.base = 0};
-    ss_fit_t fit = ss_fit_of(&request);
+    ss_fit_t fit;
+    ss_fit_of(&request, &fit);
     uint64_t page = word * 64 + i, last = page + request.pages - 1;
     bool meant = (page & (align - 1)) == 0 && (boundary == 0 || (page ^ last) < boundary);
     PROVE((legal_in(&segment, &fit, word) >> i & 1) == meant);
+    PROVE(!meant || (fit.lanes >> word % 32 & 1) != 0);
 }
 
 void proof_clip(void) {
