@@ -167,7 +167,7 @@ static void fill_slot(const storsim_machine_t *machine, uint8_t *bytes, const sl
         memset(bytes + POOL_HEADER, 0, (size_t)plan->bytes);
     } else {
         ss_rng_t pattern = {ss_mix(ss_machine_seed(machine), plan->va)};
-        /* No byte is zero. May run up to 7 bytes into the slack, which is overwritten below. */
+        /* No byte is zero. May run up to 7 bytes into the slack, which is overwritten below, and not beyond: slots are whole granules. */
         ss_rng_fill(&pattern, bytes + POOL_HEADER, ((size_t)plan->bytes + 7) / 8);
     }
     memset(bytes + end, GUARD_BYTE, total - end);
@@ -178,17 +178,23 @@ void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept) {
     const storsim_machine_t *machine = context;
     const ss_nt_t *nt = nt_of(machine);
     nt_pool_page_t *page = nt_pool_page(nt, index);
-    uint8_t spare[PAGE]; /* a slot at the very end must not run over */
+    size_t total = (size_t)page->granules * GRANULE;
     page->made = page->made || kept;
     memset(to, SS_POISON, PAGE);
-    for (uint32_t slot = 0; slot < page->slots; slot++) {
-        const ss_block_t *block = page->ids[slot] != 0 ? block_at(nt, page->ids[slot]) : NULL;
-        if (block != NULL && block->state == SS_STATE_LIVE) {
-            size_t total = (size_t)page->granules * GRANULE;
-            const slot_plan_t plan = {
-                .bytes = block->size, .va = block->va - POOL_HEADER, .tag = block->tag, .slot = slot, .granules = page->granules};
-            fill_slot(machine, spare, &plan);
-            memcpy(to + slot * total, spare, total);
+    for (uint32_t half = 0; half * 64 < page->slots; half++) {
+        uint32_t slots = page->slots - half * 64;
+        uint64_t taken = ~page->free[half] & (slots >= 64 ? UINT64_MAX : (UINT64_C(1) << slots) - 1);
+        for (; taken != 0; taken &= taken - 1) {
+            uint32_t slot = half * 64 + ss_low_zeros(taken);
+            const ss_block_t *block = block_at(nt, page->ids[slot]);
+            if (block->state == SS_STATE_LIVE) {
+                const slot_plan_t plan = {.bytes = block->size,
+                                          .va = block->va - POOL_HEADER,
+                                          .tag = block->tag,
+                                          .slot = slot,
+                                          .granules = page->granules};
+                fill_slot(machine, to + slot * total, &plan);
+            }
         }
     }
 }
