@@ -166,13 +166,18 @@ static uint64_t least(uint64_t a, uint64_t b) {
 
 /* From memory straight to where the only listener keeps them, as far as that is one piece: *count. */
 static storsim_status_t pass_on(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream_t *stream, ss_hda_lane_t *lane, uint64_t *count) {
-    uint64_t address = stream->address + stream->offset;
-    *count = least(*count, STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE); /* one page: read whole or not at all */
+    uint64_t address = stream->address + stream->offset, sure = ss_bus_sure(machine, &stream->data, address);
+    *count = least(*count, sure != 0 ? sure : STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE); /* a page: read whole or not at all */
     if (!ss_hda_bytes_reserve(&lane->bytes, ss_machine_host(machine), *count)) {
         return STORSIM_NO_MEMORY;
     }
     uint8_t *place = ss_hda_bytes_place(&lane->bytes, count);
-    storsim_status_t status = fetch(machine, hda, stream, address, place, *count);
+    storsim_status_t status = STORSIM_OK;
+    if (sure != 0) {
+        ss_bus_read_sure(machine, hda->device, &stream->data, address, place, (size_t)*count);
+    } else {
+        status = fetch(machine, hda, stream, address, place, *count);
+    }
     if (status == STORSIM_OK) {
         ss_hda_bytes_placed(&lane->bytes, *count);
     }

@@ -70,6 +70,9 @@ static inline uint64_t ss_bus_sure(const storsim_machine_t *machine, const ss_bu
 /* ss_bus_read, which opens the window where it can. One window serves one device. */
 storsim_status_t ss_bus_read_window(storsim_machine_t *machine, ss_device_t device, ss_bus_window_t *window, uint64_t address,
                                     void *buffer, size_t bytes, ss_bus_result_t *result);
+/* Reads `bytes` bytes that are sure (ss_bus_sure), as one access for each page of them. */
+void ss_bus_read_sure(storsim_machine_t *machine, ss_device_t device, const ss_bus_window_t *window, uint64_t address, void *buffer,
+                      size_t bytes);
 /* Closes every window: called when a mapping, an owner, or the bytes behind a page change hands. */
 void ss_bus_forget(storsim_machine_t *machine);
 

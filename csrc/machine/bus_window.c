@@ -61,3 +61,14 @@ storsim_status_t ss_bus_read_window(storsim_machine_t *machine, ss_device_t devi
     }
     return status;
 }
+
+void ss_bus_read_sure(storsim_machine_t *machine, ss_device_t device, const ss_bus_window_t *window, uint64_t address, void *buffer,
+                      size_t bytes) {
+    memcpy(buffer, window->bytes + (address - window->first), bytes);
+    while (bytes != 0) {
+        uint64_t rest = STORSIM_PAGE_SIZE - address % STORSIM_PAGE_SIZE, step = rest < bytes ? rest : bytes;
+        ss_trace(machine, STORSIM_TRACE_DMA, device, address, step, 0);
+        address += step;
+        bytes -= (size_t)step;
+    }
+}

@@ -73,7 +73,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Group]:
         "snapshot": lambda: rows_python.snapshots(count),
         "audio": audio,
         "batch": lambda: rows_testing.journals(core().folder / "run_journal", few),
-        "hypothesis": lambda: rows_testing.hypothesis_machines(1 if quick else 5, 1 if quick else 99),
+        "hypothesis": lambda: rows_testing.hypothesis_machines(1 if quick else 7, 1 if quick else 99),
         "placement": lambda: rows_core.placement(few),
         "pages": lambda: rows_core.pages(core(), quick, few, _path(options.traces, "STORSIM_BENCH_TRACES")),
         "w5": lambda: rows_core.pool(core(), quick, few),

@@ -20,26 +20,33 @@ STREAMS = 15
 BYTES_A_SECOND = STREAMS * 48_000 * 4
 PIECE = 1920  # 10 ms
 ENTRIES = 8
+LONG, LONG_ENTRIES = 19200, 2  # 100 ms
 KEPT = 65_536
 
 
 class Rig:
-    """A controller whose streams run: entries of 10 ms, heard by the ideal codec or by nobody."""
+    """A controller whose streams run: `entries` entries of `piece` bytes, heard by the ideal codec or by nobody."""
 
     def __init__(
-        self, streams: int, heard: bool, ioc: int, routine: Callable[[Any, int], None], **settings: Any
+        self,
+        streams: int,
+        heard: bool,
+        ioc: int,
+        routine: Callable[[Any, int], None],
+        piece: int = PIECE,
+        entries: int = ENTRIES,
     ) -> None:
         self.pc = storsim.Machine("16GiB")
-        self.hda = self.pc.add_hda(render=15, capture=0, keep_bytes=KEPT, **settings)
+        self.hda = self.pc.add_hda(render=15, capture=0, keep_bytes=KEPT)
         bus = self.hda.query_interface(HDAUDIO_BUS_INTERFACE_BDL)
         handles = []
         for index in range(streams):
             _, handle, _ = bus.AllocateRenderDmaEngine(StreamFormat(48000, 16, 16, 2))
-            _, buffer, bdl = bus.AllocateContiguousDmaBuffer(handle, PIECE * ENTRIES)
-            self.pc.write_va(buffer, bytes(range(256)) * (PIECE * ENTRIES // 256))
-            for entry in range(ENTRIES):
-                bdl[entry] = (self.pc.physical(buffer) + entry * PIECE, PIECE, ioc)
-            _, tag, _ = bus.SetupDmaEngineWithBdl(handle, PIECE * ENTRIES, ENTRIES - 1, routine, 0)
+            _, buffer, bdl = bus.AllocateContiguousDmaBuffer(handle, piece * entries)
+            self.pc.write_va(buffer, bytes(range(256)) * (piece * entries // 256))
+            for entry in range(entries):
+                bdl[entry] = (self.pc.physical(buffer) + entry * piece, piece, ioc)
+            _, tag, _ = bus.SetupDmaEngineWithBdl(handle, piece * entries, entries - 1, routine, 0)
             if heard:
                 node = 0x10 + index
                 verbs = (node << 20 | 0x70600 | tag << 4, node << 20 | 0x20011)
@@ -81,19 +88,21 @@ def _notifications(
 
 def streams(yard: ModuleType, count: int, core_ns: Callable[[], float] | None) -> list[Row]:
     """Bytes delivered, entries without bytes, an idle second, notifications. core_ns: what one costs in the core."""
-    heard = Rig(STREAMS, True, 0, _ignore)
+    heard, long = Rig(STREAMS, True, 0, _ignore), Rig(STREAMS, True, 0, _ignore, LONG, LONG_ENTRIES)
     silent = Rig(STREAMS, False, 0, _ignore)
     told = Rig(STREAMS, False, 1, _ignore)
     idle = Rig(0, False, 0, _ignore)
     memory, cold = bytearray(STREAMS * PIECE * ENTRIES), (bytearray(BYTES_A_SECOND * 8), bytearray(BYTES_A_SECOND * 8))
-    rings = bytearray(STREAMS * KEPT)
+    rings, longer = bytearray(STREAMS * KEPT), bytearray(STREAMS * LONG * LONG_ENTRIES)
     times = BYTES_A_SECOND // PIECE
     arms: dict[str, Timed] = {
         "heard": heard.second(),
+        "long": long.second(),
         "silent": silent.second(),
         "told": told.second(),
         "idle": idle.second(),
         "memcpy": loop(lambda: yard.copies(rings, memory, PIECE, times)),
+        "memcpy long": loop(lambda: yard.copies(rings, longer, LONG, BYTES_A_SECOND // LONG)),
         "memcpy cold": loop(lambda: yard.copies(*cold, PIECE, times * 8)),
         "callback": loop(lambda: yard.callbacks(_ignore, 0, 1, times)),
     }
@@ -112,8 +121,16 @@ def streams(yard: ModuleType, count: int, core_ns: Callable[[], float] | None) -
             detail={"second_us": micro["heard"], "memcpy_us": micro["memcpy"]},
         ),
         Row(
+            "audio.bytes.long",
+            "the same with entries of 100 ms",
+            "memcpy of the same bytes, piece by piece, all in the cache",
+            2.0,
+            ratios(found["long"], found["memcpy long"]),
+            detail={"second_us": micro["long"], "memcpy_us": micro["memcpy long"]},
+        ),
+        Row(
             "audio.bytes.cold",
-            "the same",
+            "entries of 10 ms again",
             "memcpy of the same bytes through memory that is not in the cache",
             2.0,
             ratios(found["heard"], cold_second),
