@@ -5,7 +5,8 @@ statement left out) is made one at a time in a copy of the core. A mutant that d
 code of the original, is none. It is killed when a C test program fails, crashes or hangs. What survives is listed in
 build-trust/mutants/survivors.txt, to be argued or to get a test.
 
-The quickest programs judge first, those of the mutant's own room before the others. The harness that fails every host
+The judges are the C tests, the golden scenarios' digests, and the fuzzer's corpus with the oracle at its side. The
+quickest judge first, those of the mutant's own room before the others. The harness that fails every host
 allocation is no judge here: it has its own row, and takes half a minute for each mutant.
 """
 
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from trust.extension import CORE
 from trust.rows import Held, row
-from trust.shell import BUILD, CSRC, jobs, run, test_names
+from trust.shell import BUILD, CSRC, ROOT, jobs, run, test_names
 
 SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
 SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
@@ -32,6 +33,10 @@ RULES = ("nt/*.c", "storport/*.c", "hdaudio/*.c", "nvme/*.c", "hda/*.c")
 NOT_RULES = ("words.c", "walk.c", "tables.c")
 COMPILER = os.environ.get("CC", "gcc").split()
 NO_JUDGE = ("storport/test_failing",)
+CORPUS = BUILD / "mutants" / "corpus"
+ARGUMENTS = {"fuzz/digests": (str(ROOT / "tests" / "golden" / "digests.txt"),), "fuzz/replay": (str(CORPUS),)}
+JUDGES = (*ARGUMENTS, *(test for test in test_names() if test not in NO_JUDGE))
+DECODER = ("compare", "decode", "digest", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
 PATIENCE = 20.0  # a program that takes so many times its usual time, and five seconds more, hangs
 FLAGS = "-std=c11 -O1 -fPIC -Iinclude -I. -w"
 OPERATORS = (
@@ -120,11 +125,11 @@ class Bench:
 
     def time(self) -> None:
         """Runs each program on the core as it is: how long it takes, and that it passes."""
-        for test in _tests():
+        for judge in JUDGES:
             started = time.monotonic()
-            if self._fails(test):
-                raise RuntimeError(f"{test} fails on the core as it is")
-            self.usual[test] = time.monotonic() - started
+            if self._fails(judge):
+                raise RuntimeError(f"{judge} fails on the core as it is")
+            self.usual[judge] = time.monotonic() - started
 
     def link(self) -> None:
         """The core as a shared object, which the test programs load."""
@@ -146,23 +151,24 @@ class Bench:
             if (self.folder / name).read_bytes() == before:
                 return "none"
             self.link()
-            return "killed" if any(self._fails(test) for test in self._order(mutant)) else "survived"
+            return "killed" if any(self._fails(judge) for judge in self._order(mutant)) else "survived"
         finally:
             path.write_text(original)
             (self.folder / name).write_bytes(before)
 
     def _order(self, mutant: Mutant) -> list[str]:
         room = mutant.path.split("/")[0]
-        return sorted(self.usual, key=lambda test: (not test.startswith(room + "/"), self.usual[test]))
+        own = (room + "/", "fuzz/")
+        return sorted(self.usual, key=lambda judge: (not judge.startswith(own), self.usual[judge]))
 
-    def _fails(self, test: str) -> bool:
+    def _fails(self, judge: str) -> bool:
         try:
             result = subprocess.run(
-                [str(self.tests / test.replace("/", "_"))],
+                [str(self.tests / judge.replace("/", "_")), *ARGUMENTS.get(judge, ())],
                 env={"LD_LIBRARY_PATH": str(self.folder)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=5 + PATIENCE * self.usual.get(test, 10.0),
+                timeout=5 + PATIENCE * self.usual.get(judge, 10.0),
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -170,20 +176,21 @@ class Bench:
         return result.returncode != 0
 
 
-def _test_programs(folder: Path, library: Path) -> None:
-    """Every C test program of a room, linked with the shared core in `library`."""
+def _programs(folder: Path, library: Path) -> None:
+    """Every judge, linked with the shared core in `library`, and the corpus."""
     folder.mkdir(parents=True, exist_ok=True)
+    decoder = [f"fuzz/{path.name}" for path in (CSRC / "fuzz").glob("*.c") if path.stem in DECODER]
 
-    def one(test: str) -> None:
-        link = [f"-L{library}", "-lstorsim", "-o", str(folder / test.replace("/", "_"))]
-        run([*COMPILER, *FLAGS.split(), f"tests/{test}.c", *link], cwd=CSRC)
+    def one(judge: str) -> None:
+        source = f"{judge}.c" if judge in ARGUMENTS else f"tests/{judge}.c"
+        more = decoder if judge.startswith("fuzz/") else []
+        link = [f"-L{library}", "-lstorsim", "-o", str(folder / judge.replace("/", "_"))]
+        run([*COMPILER, *FLAGS.split(), source, *more, *link], cwd=CSRC)
 
     with ThreadPoolExecutor(jobs()) as pool:
-        list(pool.map(one, _tests()))
-
-
-def _tests() -> list[str]:
-    return [test for test in test_names() if test.split("/")[0] in CORE and test not in NO_JUDGE]
+        list(pool.map(one, JUDGES))
+    CORPUS.mkdir(parents=True, exist_ok=True)
+    run([str(folder / "fuzz_replay"), "--make", str(CORPUS)], env={"LD_LIBRARY_PATH": str(library)})
 
 
 def _told(survived: list[Mutant], killed: int) -> str:
@@ -206,7 +213,7 @@ def mutants() -> Held:
     every = candidates()
     random.Random(SEED).shuffle(every)
     benches = [Bench(number, folder / "tests") for number in range(jobs())]
-    _test_programs(folder / "tests", benches[0].folder)
+    _programs(folder / "tests", benches[0].folder)
     for bench in benches:
         bench.time()
     killed: list[Mutant] = []
