@@ -163,6 +163,10 @@ static void gaps(maker_t *maker, const char *name, size_t live, size_t ops, size
         }
         if (strcmp(name, "w6size") == 0) {
             op->size = (3 + below(maker, 64)) * PAGE;
+        } else if (strcmp(name, "w6range") == 0) {
+            op->size = (3 + below(maker, 4)) * PAGE;
+            op->lowest = base + below(maker, pages / 2) * PAGE;
+            op->highest = op->lowest + pages / 4 * PAGE - 1;
         } else if (strcmp(name, "w6align") == 0 || (places != 0 && i % 2 != 0)) {
             op->align = 2 * PAGE;
         } else {

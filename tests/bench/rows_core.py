@@ -78,14 +78,27 @@ class Core:
 
     def instructions(self, name: str, pairs: int = 2000) -> float:
         """The same in instructions."""
+        return (
+            self._collected(["--toggle-collect=measured"], [str(self.folder / "ddi_cost"), name, str(pairs), "1000"])
+            / pairs
+        )
+
+    def churn_instructions(self, live: int, ops: int) -> float:
+        """Instructions of an operation of W1 beyond those of the null allocator."""
+        counts = []
+        for adapter in (str(self.pages), "null"):
+            for count in (ops, 2 * ops):  # the difference leaves out what comes before
+                counts.append(self._collected([], [str(self.folder / "replay"), adapter, "w1", str(live), str(count)]))
+        return (counts[1] - counts[0] - (counts[3] - counts[2])) / ops
+
+    def _collected(self, options: list[str], program: list[str]) -> int:
         out = self.folder / "callgrind.out"
-        tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=measured"]
-        command = [*tool, str(self.folder / "ddi_cost"), name, str(pairs), "1000"]
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *options, *program]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = [line.split(":")[1] for line in done.stderr.splitlines() if "Collected" in line]
         if not found or int(found[0]) == 0:
-            raise CannotBuild("valgrind counted nothing in ddi_cost")
-        return int(found[0]) / pairs
+            raise CannotBuild(f"valgrind counted nothing in {program[0]}")
+        return int(found[0])
 
 
 def _net(above: list[float], floor: list[float]) -> list[float]:
@@ -141,6 +154,8 @@ def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]
         )
         nets.append((live, made[0].detail["ns"] - made[0].detail["null_ns"]))
         rows += made
+        key, what = f"w1t.{live:.0e}".replace("+0", ""), f"W1t: {live} live in a map they nearly fill"
+        rows += _against(core, key, "w1t", live, ops, count, target, what)
     exponent = math.log(nets[-1][1] / nets[0][1]) / math.log(nets[-1][0] / nets[0][0])
     rows.append(
         Row(
@@ -167,13 +182,19 @@ def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]
     for name, what in (
         ("w3", "W3: one place fits"),
         ("w6size", "W6: too large"),
+        ("w6range", "W6: too large for a window"),
         ("w6align", "W6: nowhere aligned"),
         ("w6bound", "W6: everywhere across"),
     ):
-        rows += _against(core, name, name, gaps, 20_000, count, 1.5, f"{what}, {gaps} gaps")
-    rows += _against(
-        core, "w4", "w4", 10_000, 600, count, None, "W4: host memory buffer in as few ranges as possible, and back"
-    )
+        made = _against(core, name, name, gaps, 20_000, count, 1.5, f"{what}, {gaps} gaps")
+        rows += made
+        longest = made[0].detail["longest_ns"] / 1000
+        value = Ratio(longest, longest, longest)
+        rows.append(Row(f"{name}.longest", f"{what}, the longest call", "absolute", 2000.0, value, unit="µs"))
+    what = "W4: host memory buffer in as few ranges as possible, and back"
+    made = _against(core, "w4", "w4", 10_000, 600, count, None, what)
+    pair = Ratio(*(made[0].detail["ns"] * 2e-3,) * 3)
+    rows += [*made, Row("w4.pair", what, "absolute", 6.0, pair, unit="µs", detail=made[0].detail)]
     for path in sorted(traces.iterdir()) if traces is not None else ():
         rows += _against(core, f"trace.{path.name}", str(path), 0, ops, count, None, f"trace {path.name}")
     return rows
@@ -212,12 +233,14 @@ def pool(core: Core, quick: bool, count: int) -> list[Row]:
 
 
 def routines(core: Core) -> list[Row]:
-    """What a DDI routine adds to the page allocator, in instructions."""
+    """What a DDI routine adds to the page allocator, in instructions, and what an operation of W1 takes there."""
     if shutil.which("valgrind") is None:
         what = "instructions a routine adds to the page allocator"
         return [Row("routine.dma", what, "absolute", 250.0, unit="instructions", missing="apt install valgrind")]
     base = core.instructions("pages")
-    rows = []
+    churn = core.churn_instructions(10_000, 50_000)
+    what = "W1: 10000 live, an operation beyond the null allocator's"
+    rows = [Row("w1.instructions", what, "absolute", 160.0, Ratio(churn, churn, churn), unit="instructions")]
     for name in ("dma", "contiguous", "pool"):
         added = core.instructions(name) - (base if name != "pool" else 0)
         what = f"an allocation and its free by {name}: checks, record, site, trace" + (
@@ -367,7 +390,8 @@ def metadata() -> list[Row]:
     program = (
         "import resource, storsim\n"
         "from storsim import storport as sp\n"
-        "pc = storsim.Machine('64GiB'); hba = pc.add_adapter('bench'); A = sp.StorPortAllocateDmaMemory\n"
+        "pc = storsim.Machine('64GiB', journal=False); hba = pc.add_adapter('bench')\n"
+        "A = sp.StorPortAllocateDmaMemory\n"
         "def more(n):\n"
         "    for _ in range(n): A(hba, 4096, 0, 2**64 - 1, 0, sp.MmCached, sp.MM_ANY_NODE_OK)\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -377,7 +401,7 @@ def metadata() -> list[Row]:
     return [
         Row(
             "metadata",
-            "host bytes per live DMA block of a page, 1 000 000 live: record, frames, site",
+            "host bytes per live DMA block of a page, 1 000 000 live: record, frames, site; no journal",
             "absolute",
             40.0,
             Ratio(answer, answer, answer),
