@@ -229,8 +229,16 @@ static void judge_entries(storsim_machine_t *machine, const nvme_controller_t *c
     }
 }
 
+/* The most entries a list may have where the controller has no limit of its own: as many as HSIZE has pages, and no more than the machine
+ * has. A longer list holds empty entries or memory that is not there. Model choice; it also bounds what a list costs the host. */
+static uint64_t most_entries(const storsim_machine_t *machine, const enable_t *command) {
+    uint64_t pages = storsim_memory_total_pages(machine, STORSIM_NODE_ANY);
+    return command->hsize < pages ? command->hsize : pages;
+}
+
 /* What the fields alone tell, before the list is read. False: the command is refused. */
-static bool judge_fields(const nvme_controller_t *controller, enable_t *command, uint32_t low, uint32_t *status) {
+static bool judge_fields(const storsim_machine_t *machine, const nvme_controller_t *controller, enable_t *command, uint32_t low,
+                         uint32_t *status) {
     const storsim_nvme_identify_t *identify = &controller->identify;
     uint64_t size = (uint64_t)command->hsize << identify->memory_page_shift, least = (uint64_t)identify->hmmin << NVME_UNIT_SHIFT;
     *status = STORSIM_NVME_INVALID_FIELD;
@@ -240,6 +248,8 @@ static bool judge_fields(const nvme_controller_t *controller, enable_t *command,
         note(command, STORSIM_NVME_FAULT_ENTRIES, identify->hmmaxd, command->entries, command->list);
     } else if (size < least || command->hsize == 0) {
         note(command, STORSIM_NVME_FAULT_TOO_SMALL, least, size, command->list);
+    } else if (command->entries > most_entries(machine, command)) {
+        note(command, STORSIM_NVME_FAULT_ENTRIES, most_entries(machine, command), command->entries, command->list);
     } else {
         *status = STORSIM_NVME_SUCCESS;
     }
@@ -292,7 +302,7 @@ static storsim_status_t enable(storsim_machine_t *machine, nvme_controller_t *co
     command.list = (uint64_t)cdw[3] << 32 | (cdw[2] & ~UINT32_C(0xF));
     storsim_status_t outcome = STORSIM_OK;
     uint32_t completion = STORSIM_NVME_SUCCESS;
-    if (judge_fields(controller, &command, cdw[2], &completion)) {
+    if (judge_fields(machine, controller, &command, cdw[2], &completion)) {
         outcome = read_list(machine, controller, &command, &completion);
     }
     if (outcome == STORSIM_OK && completion == STORSIM_NVME_SUCCESS) {

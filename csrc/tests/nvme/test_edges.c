@@ -61,6 +61,19 @@ static void enable(drive_t *d) {
     CHECK_EQ(status, STORSIM_NVME_SUCCESS);
 }
 
+/* Without a limit of the controller's own, HSIZE is one: the host is not asked for the memory of a list that cannot be right. */
+static void test_a_list_longer_than_the_buffer(void) {
+    drive_t d = attach(defaults(), &plain);
+    uint32_t status = 99, pages = (uint32_t)(hmb_total(&d.hmb) / 4096);
+    CHECK_EQ(set(&d, 1, pages, pages + 1, &status), STORSIM_OK);
+    CHECK_EQ(status, STORSIM_NVME_INVALID_FIELD);
+    CHECK_EQ(set(&d, 1, UINT32_MAX, UINT32_MAX, &status), STORSIM_OK);
+    CHECK_EQ(status, STORSIM_NVME_INVALID_FIELD);
+    forget(&d.b);
+    enable(&d);
+    done(&d.b);
+}
+
 /* A controller on a machine that knows no kernel: faults have nobody to be reported to, commands go on as the controller sees them. */
 static void test_without_a_kernel(void) {
     const storsim_range_t ranges[] = {{0x1000, 0x100000, 0}};
@@ -394,6 +407,7 @@ static void test_spoilt(void) {
 
 int main(void) {
     test_without_a_kernel();
+    test_a_list_longer_than_the_buffer();
     test_two_descriptors();
     test_each_fault_once();
     test_huge();
