@@ -50,7 +50,7 @@ typedef struct fuzz {
         storsim_codec_transfer_t transfers[FUZZ_ITEMS];
         storsim_device_information_t information;
         uint8_t bytes[FUZZ_BYTES];
-    } storage[2];
+    } storage[3][2]; /* by depth: what a callback does leaves the arrays of the call around it alone */
 
     oracle_t oracle;
 } fuzz_t;

@@ -83,10 +83,10 @@ static storsim_stream_format_t format(uint32_t choice) {
 
 /* An array of `count` elements in the storage of this argument; the second structure of a call gets its own. */
 static storsim_arg_t array(fuzz_t *f, storsim_type_t type, unsigned *used) {
-    void *data = f->storage[*used < 1 ? (*used)++ : 1].bytes;
+    void *data = f->storage[f->depth][*used < 1 ? (*used)++ : 1].bytes;
     uint32_t choice = fuzz_arg(f), count = choice < 160 ? 1 + choice % 4 : choice % FUZZ_ITEMS;
     storsim_arg_t arg = {.data = data, .count = count, .present = true};
-    memset(data, 0, sizeof f->storage[0]);
+    memset(data, 0, sizeof f->storage[0][0]);
     switch (type) {
     case STORSIM_T_HANDLES:
         for (uint32_t i = 0; i < count; i++) {
@@ -370,7 +370,7 @@ void fuzz_operation(fuzz_t *f) {
         fuzz_routine(f, operation.routine->id);
         return;
     }
-    if (operation.perform == NULL || (operation.layout != NULL && operation.layout->size > sizeof f->storage[0])) {
+    if (operation.perform == NULL || (operation.layout != NULL && operation.layout->size > sizeof f->storage[0][0])) {
         return;
     }
     storsim_arg_t args[STORSIM_MAX_ARGS];

@@ -252,7 +252,7 @@ static void get_arg(reader_t *reader, const storsim_operation_t *operation, cons
         if (operation->routine != NULL) {
             arg->value = get_number(reader);
         }
-        if (param->type == STORSIM_T_STRUCT && arg->data != NULL && arg->count != 1) {
+        if (param->type == STORSIM_T_STRUCT && code != SS_CODE_NULL && arg->count != 1) {
             fail(reader, STORSIM_FORMAT);
         }
     } else {

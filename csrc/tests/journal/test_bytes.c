@@ -260,7 +260,44 @@ static void test_data_of_callbacks(void) {
     CHECK_EQ(ss_callback_hash(&callback), 0);
 }
 
+/* What decoding lets pass can be read to the end, whatever byte was changed (and the checks made right). */
+static void test_accepted_is_readable(void) {
+    kit_t kit = kit_make(NULL, STORSIM_RELEASE);
+    uint8_t *bytes;
+    size_t length, where;
+    unsigned accepted = 0;
+    (void)kit_pool(&kit, 64);
+    CHECK_EQ(storsim_journal_encode(kit.journal, &bytes, &length), STORSIM_OK);
+    for (size_t i = 12; i < length; i++) {
+        for (int change = 1; change <= 3; change++) {
+            uint8_t *changed = malloc(length);
+            storsim_journal_t *journal;
+            memcpy(changed, bytes, length);
+            changed[i] = (uint8_t)(changed[i] + change);
+            kit_rechecked(changed, length);
+            if (storsim_journal_decode(NULL, changed, length, &journal, &where) == STORSIM_OK) {
+                storsim_journal_cursor_t *cursor;
+                storsim_record_t record;
+                size_t records = 0;
+                CHECK_EQ(storsim_journal_open(journal, &cursor), STORSIM_OK);
+                for (bool end = false; !end; records += !end) {
+                    CHECK_EQ(storsim_journal_next(cursor, &record, &end), STORSIM_OK);
+                }
+                CHECK_EQ(records, storsim_journal_count(journal));
+                storsim_journal_close(cursor);
+                storsim_journal_destroy(journal);
+                accepted++;
+            }
+            free(changed);
+        }
+    }
+    CHECK(accepted > 100);
+    storsim_journal_free(kit.journal, bytes);
+    kit_end(&kit);
+}
+
 int main(void) {
+    test_accepted_is_readable();
     test_data_of_callbacks();
     test_there_and_back();
     test_torn();
