@@ -135,13 +135,17 @@ static bool inject(storsim_machine_t *machine, uint16_t routine, uint32_t tag, u
     if (faults->count == 0 && (named || machine->fault_behind == NULL)) {
         return false;
     }
-    void *array = faults->injected; /* room for the record first: an injected failure is never unrecorded */
-    if (!ss_grow(&machine->host, &array, &faults->injected_capacity, faults->injected_count + 1, sizeof(storsim_injected_t))) {
+    /* Room for the record first, one for each call that is waiting for a predicate: an injected failure is never unrecorded. */
+    void *array = faults->injected;
+    uint32_t needed = faults->injected_count + faults->deciding + 1;
+    if (!ss_grow(&machine->host, &array, &faults->injected_capacity, needed, sizeof(storsim_injected_t))) {
         *status = STORSIM_NO_MEMORY;
         return false;
     }
     faults->injected = array;
+    faults->deciding++;
     uint32_t winner = decide(machine, routine, tag, bytes, named, status), rule = 0;
+    faults->deciding--;
     uint64_t ordinal = 0;
     if (winner != UINT32_MAX && winner < faults->count) {
         rule = faults->rules[winner].id;

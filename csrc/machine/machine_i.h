@@ -47,6 +47,7 @@ typedef struct ss_faults {
     uint64_t points;
     storsim_injected_t *injected;
     uint32_t injected_count, injected_capacity;
+    uint32_t deciding; /* calls under way in which a predicate is being asked: never in a snapshot */
 } ss_faults_t;
 
 void ss_faults_destroy(ss_faults_t *faults, ss_host_t *host);

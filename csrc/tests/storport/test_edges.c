@@ -144,6 +144,45 @@ static void test_predicate_fails(void) {
     done(&b);
 }
 
+/* --- the host program allocates inside a fault plan's question -------------------------------------------------------- */
+
+typedef struct asking {
+    bench_t *bench;
+    unsigned failures; /* injected before the question is answered */
+} asking_t;
+
+static storsim_status_t allocate_first(void *host, storsim_callback_t *callback) {
+    asking_t *asking = host;
+    for (unsigned i = 0; callback->kind == STORSIM_CB_FAULT_PREDICATE && i < asking->failures; i++) {
+        CHECK_EQ(CALL(asking->bench, AllocatePool, 100, TAG + 1).result, S(INSUFFICIENT_RESOURCES));
+    }
+    callback->result = 1;
+    return STORSIM_OK;
+}
+
+/* Each injected failure has its record, also when those of the question's own calls came first and took all room there was. */
+static void test_predicate_allocates(void) {
+    for (unsigned failures = 0; failures < 40; failures++) {
+        bench_t b = boot_default();
+        asking_t asking = {&b, failures};
+        storsim_machine_set_callback(b.m, allocate_first, &asking);
+        const storsim_fault_rule_t ask = {.kind = STORSIM_FAULT_PREDICATE, .predicate = 7, .match_tag = true, .tag = TAG};
+        const storsim_fault_rule_t every = {.kind = STORSIM_FAULT_RANGE, .first = 1, .last = 100, .match_tag = true, .tag = TAG + 1};
+        uint32_t asks, fails;
+        CHECK_EQ(storsim_fault_add(b.m, &ask, &asks), STORSIM_OK);
+        CHECK_EQ(storsim_fault_add(b.m, &every, &fails), STORSIM_OK);
+        EXPECT(CALL(&b, AllocatePool, 100, TAG), S(INSUFFICIENT_RESOURCES));
+        CHECK_EQ(storsim_injected_count(b.m), failures + 1);
+        for (unsigned i = 0; i <= failures; i++) {
+            const storsim_injected_t *injected = storsim_injected_get(b.m, i);
+            CHECK_EQ(injected->id, i + 1);
+            CHECK_EQ(injected->rule, i < failures ? fails : asks);
+            CHECK_EQ(injected->ordinal, i < failures ? i + 1 : 1);
+        }
+        done(&b);
+    }
+}
+
 /* --- whose callback, which processor ---------------------------------------------------------------------------------- */
 
 static void test_frames(void) {
@@ -562,6 +601,7 @@ int main(void) {
     test_calls_that_are_none();
     test_port_config_moments();
     test_predicate_fails();
+    test_predicate_allocates();
     test_frames();
     test_not_implemented();
     test_extension_used_again();
