@@ -54,7 +54,7 @@ static bool widen(ss_pagemap_t *map) {
     if (map->capacity != 0 && map->used + 1 <= map->capacity / 4 * 3) {
         return true;
     }
-    if (map->capacity > UINT32_MAX / 2) {
+    if (map->capacity > UINT32_MAX / 2) { /* unreachable: as many groups take more memory than a host has */
         return false;
     }
     ss_pagemap_t bigger = *map;
@@ -300,9 +300,7 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
         group->uniform = value;
         return;
     }
-    if (group->leaf != NULL) { /* there is one wherever less than the whole is written */
-        ss_pagemap_write(group, (uint32_t)from, (uint32_t)to, value);
-    }
+    ss_pagemap_write(group, (uint32_t)from, (uint32_t)to, value); /* there is a leaf wherever less than the whole is written */
 }
 
 /* Sets the pages of one group to a value. False: out of memory. */

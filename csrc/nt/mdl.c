@@ -77,7 +77,7 @@ static storsim_status_t write_pages(storsim_machine_t *machine, const ss_block_t
             ss_put_bytes(raw + 8 * i, pa / PAGE, 8);
         }
         storsim_status_t status = ss_block_write(machine, mdl, MDL_HEADER + 8 * done, raw, (size_t)(8 * count));
-        if (status != STORSIM_OK) {
+        if (status != STORSIM_OK) { /* unreachable: an MDL was written when it was made, so its memory is there */
             return status;
         }
         done += count;
@@ -102,7 +102,7 @@ storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t des
     uint64_t in_page = (block->store_offset + offset) % PAGE;
     status =
         write_pages(machine, ss_block(machine, *id), block, offset - in_page, pages_spanned(mdl.byte_offset, bytes));
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: the memory of an MDL just made is there */
         ss_block_undo(machine, *id);
     }
     return status;
@@ -117,7 +117,7 @@ static ss_block_t *mdl_at(storsim_machine_t *machine, uint64_t va) {
 
 static bool load(storsim_machine_t *machine, const ss_block_t *block, ss_mdl_t *mdl) {
     uint8_t raw[MDL_HEADER];
-    if (ss_block_read(machine, block, 0, raw, sizeof raw) != STORSIM_OK) {
+    if (ss_block_read(machine, block, 0, raw, sizeof raw) != STORSIM_OK) { /* unreachable: an MDL was written when it was made, so its memory is there */
         return false;
     }
     *mdl = (ss_mdl_t){.next = ss_get_bytes(raw, 8),
@@ -133,14 +133,14 @@ static bool load(storsim_machine_t *machine, const ss_block_t *block, ss_mdl_t *
 
 bool ss_mdl_load(storsim_machine_t *machine, uint64_t mdl_va, ss_mdl_t *mdl) {
     const ss_block_t *block = mdl_at(machine, mdl_va);
-    return block != NULL && load(machine, block, mdl);
+    return block != NULL && load(machine, block, mdl); /* unreachable: a load that fails */
 }
 
 bool ss_mdl_page(storsim_machine_t *machine, uint64_t mdl_va, uint32_t index, uint64_t *pfn) {
     const ss_block_t *block = mdl_at(machine, mdl_va);
     ss_mdl_t mdl;
     uint8_t raw[8];
-    if (block == NULL || !load(machine, block, &mdl) ||
+    if (block == NULL || !load(machine, block, &mdl) || /* unreachable: a load or a read that fails */
         (mdl.flags & (SS_MDL_PAGES_LOCKED | SS_MDL_SOURCE_IS_NONPAGED_POOL)) == 0 ||
         index >= pages_spanned(mdl.byte_offset, mdl.byte_count) || index >= capacity_of(block) ||
         ss_block_read(machine, block, MDL_HEADER + 8 * (uint64_t)index, raw, sizeof raw) != STORSIM_OK) {
@@ -156,7 +156,7 @@ storsim_status_t ss_mdl_set_mapping(storsim_machine_t *machine, ss_block_id_t id
     if (block == NULL || block->kind != STORSIM_BLOCK_MDL || block->state != SS_STATE_LIVE) {
         return STORSIM_STALE;
     }
-    if (!load(machine, block, &mdl)) {
+    if (!load(machine, block, &mdl)) { /* unreachable: see load */
         return STORSIM_NO_MEMORY;
     }
     uint16_t mapped = SS_MDL_MAPPED_TO_SYSTEM_VA;
@@ -232,7 +232,7 @@ static storsim_status_t no_mdl(ss_call_t *call, uint64_t mdl_va) {
 static storsim_status_t perform(ss_call_t *call, ss_block_t *block, ss_mdl_t *mdl, uint64_t pages) {
     storsim_machine_t *machine = call->machine;
     storsim_status_t status = write_pages(machine, block, NULL, mdl->start_va, pages);
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: see write_pages */
         return call->status = status;
     }
     mdl->flags |= SS_MDL_SOURCE_IS_NONPAGED_POOL;
@@ -241,12 +241,12 @@ static storsim_status_t perform(ss_call_t *call, ss_block_t *block, ss_mdl_t *md
     uint8_t raw[MDL_HEADER];
     encode(mdl, raw);
     status = ss_block_write(machine, block, 0, raw, sizeof raw);
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: see write_pages */
         return call->status = status;
     }
     ss_block_id_t described = ss_block_around(machine, mdl->start_va + mdl->byte_offset);
     ss_block_t *buffer = ss_block(machine, described);
-    if (buffer != NULL && buffer->state == SS_STATE_LIVE) {
+    if (buffer != NULL && buffer->state == SS_STATE_LIVE) { /* unreachable: freed_slot has seen one that is not live */
         buffer->mdl_count++;
         block->link = described;
         block->link_generation = buffer->generation;
@@ -261,7 +261,7 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
     if (block == NULL) {
         return no_mdl(call, mdl_va);
     }
-    if (!load(machine, block, &mdl)) {
+    if (!load(machine, block, &mdl)) { /* unreachable: see load */
         return call->status = STORSIM_NO_MEMORY;
     }
     uint64_t va = mdl.start_va + mdl.byte_offset, pageable;

@@ -46,6 +46,8 @@ class File:
                 continue  # its condition: what is inside does run
             for after, following in enumerate(text[first:], first + 1):
                 if following.strip() and len(following) - len(following.lstrip()) <= depth:
+                    if following.strip() == "}":
+                        excused[after] = number  # the end of the excused block
                     break
                 excused[after] = number
         return excused

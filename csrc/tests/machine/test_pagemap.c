@@ -156,6 +156,52 @@ static void every_allocation_fails(void) {
     }
 }
 
+/* What needs memory and gets none is refused, and every page keeps its value. */
+static void refused_pieces(void) {
+    failing_host_t failing = {0};
+    const storsim_host_t hook = FAILING_HOOK(&failing);
+    const uint64_t many = UINT64_C(1) << 28;
+    ss_host_t host;
+    ss_pagemap_t map;
+    ss_host_init(&host, &hook);
+    ss_pagemap_init(&map, &host);
+    failing.persistent = 1;
+    failing.fail_at = 1;
+    CHECK_EQ(ss_pagemap_reserve(&map, 5, many), STORSIM_NO_MEMORY);
+    CHECK_EQ(ss_pagemap_set(&map, 5, many, 1), STORSIM_NO_MEMORY);
+    failing.fail_at = 0;
+    CHECK_EQ(ss_pagemap_set(&map, 5, many, 1), STORSIM_OK);
+    uint64_t cut = 100;
+    while (ss_pagemap_set(&map, cut, 10, 0) == STORSIM_OK) { /* each cuts a span in two, and no room was reserved for more */
+        CHECK_EQ(ss_pagemap_get(&map, cut), 0);
+        cut += 100;
+        CHECK(cut < 10000);
+    }
+    CHECK_EQ(ss_pagemap_get(&map, cut), 1);
+    CHECK_EQ(ss_pagemap_set(&map, 5, many, 0), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_set(&map, 0, 4096, 7), STORSIM_OK); /* whole groups, without leaves */
+    failing.fail_at = 1;
+    CHECK_EQ(ss_pagemap_set(&map, 0, 10, 0), STORSIM_NO_MEMORY);
+    CHECK_EQ(ss_pagemap_set(&map, 5, many, 0), STORSIM_NO_MEMORY); /* its first group would need a leaf */
+    CHECK_EQ(ss_pagemap_get(&map, 3), 7);
+    failing.fail_at = 0;
+    CHECK_EQ(ss_pagemap_reserve(&map, 5, many), STORSIM_OK);
+    failing.fail_at = 1;
+    CHECK_EQ(ss_pagemap_set(&map, 5, many, 9), STORSIM_NO_MEMORY);
+    CHECK_EQ(ss_pagemap_get(&map, 3), 7);
+    CHECK_EQ(ss_pagemap_get(&map, many), 0);
+    failing.fail_at = 0;
+    CHECK_EQ(ss_pagemap_reserve(&map, 40960, 8192), STORSIM_OK); /* promised as wholes */
+    failing.fail_at = 1;
+    CHECK_EQ(ss_pagemap_reserve(&map, 40961, 3), STORSIM_NO_MEMORY); /* and still promised */
+    CHECK_EQ(ss_pagemap_set(&map, 40960, 8192, 8), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_get(&map, 40961), 8);
+    failing.fail_at = 0;
+    CHECK_EQ(ss_pagemap_set(&map, 0, many + 5, 0), STORSIM_OK);
+    ss_pagemap_destroy(&map);
+    CHECK_EQ(failing.live, 0);
+}
+
 int main(void) {
     for (uint64_t seed = 1; seed <= 5; seed++) {
         against_array(seed);
@@ -165,5 +211,6 @@ int main(void) {
     }
     reserved_again();
     every_allocation_fails();
+    refused_pieces();
     return CHECK_DONE();
 }

@@ -179,6 +179,55 @@ static void misuse(void) {
     world_end(&w);
 }
 
+/* Records that are gone, of another kind or not theirs, and places between blocks. */
+static void not_theirs(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    ss_block_id_t data = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(9000), STORSIM_OK), id = 0, first = mdl_get(&w, va_of(&w, data), 9000);
+    uint64_t pfn;
+    CHECK_EQ(ss_mdl_make_built(w.machine, 0, 0, 100, 1, &id), STORSIM_INVALID);
+    CHECK_EQ(ss_mdl_make_built(w.machine, data, 10000, 0, 1, &id), STORSIM_INVALID);
+    CHECK_EQ(ss_mdl_make_built(w.machine, data, 9000, 1, 1, &id), STORSIM_INVALID);
+    CHECK(!ss_mdl_page(w.machine, va_of(&w, data), 0, &pfn));
+    CHECK_EQ(ss_mdl_set_mapping(w.machine, 0, 5), STORSIM_STALE);
+    CHECK_EQ(ss_mdl_set_mapping(w.machine, data, 5), STORSIM_STALE);
+    /* A driver raises ByteCount of a built one: pages beyond its array are not there. */
+    uint64_t mdl = va_of(&w, first);
+    const uint8_t count[4] = {0, 0, 8, 0};
+    CHECK_EQ(build(&w, mdl), STORSIM_OK);
+    CHECK_EQ(storsim_write_va(w.machine, mdl + 40, count, 4), STORSIM_OK);
+    CHECK(!ss_mdl_page(w.machine, mdl, 100, &pfn));
+    CHECK(ss_mdl_page(w.machine, mdl, 2, &pfn));
+    /* The header of a pool page belongs to no block: it is there, so it can be described, and it is no MDL. */
+    uint64_t page = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)) / 4096 * 4096;
+    CHECK_EQ(ss_block_around(w.machine, page), 0);
+    mdl = va_of(&w, mdl_get(&w, page, 8));
+    CHECK_EQ(build(&w, mdl), STORSIM_OK);
+    CHECK(ss_mdl_page(w.machine, mdl, 0, &pfn));
+    CHECK_EQ(build(&w, page), STORSIM_OK);
+    CHECK_LAST(&w, "NOT_AN_MDL");
+    CHECK_EQ(build(&w, mdl + 16), STORSIM_OK);
+    CHECK_LAST(&w, "NOT_AN_MDL");
+    world_end(&w);
+    /* Freed records, while they are remembered. */
+    world_start(&w, STORSIM_VERIFIER);
+    data = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(9000), STORSIM_OK);
+    id = mdl_get(&w, va_of(&w, data), 9000);
+    mdl = va_of(&w, id);
+    uint64_t va = va_of(&w, data);
+    free_mdl(&w, mdl, STORSIM_OK);
+    CHECK_EQ(ss_mdl_set_mapping(w.machine, id, 5), STORSIM_STALE);
+    contig_put(&w, STORSIM_BLOCK_DMA, va, 9000, 1, 0, STORSIM_OK);
+    CHECK_EQ(ss_mdl_make_built(w.machine, data, 0, 100, 1, &id), STORSIM_INVALID);
+    world_end(&w);
+    /* The last page of all addresses: the range ends at 0. */
+    world_start(&w, STORSIM_RELEASE);
+    mdl = va_of(&w, mdl_get(&w, UINT64_MAX - 100, 50));
+    CHECK_EQ(build(&w, mdl), STORSIM_BUGCHECK);
+    CHECK_STOP(&w, 0x1A, 0x1240, mdl, UINT64_C(0xFFFFF68000000000) + ((UINT64_MAX - 100) >> 9 & UINT64_C(0x7FFFFFFFF8)), 0);
+    world_end(&w);
+}
+
 static void stop_with(int level, int what, uint64_t code, uint64_t p1, uint64_t p2_kind, uint64_t p3_kind,
                       uint64_t p4_kind) {
     world_t w;
@@ -253,6 +302,7 @@ int main(void) {
     built_for_others();
     limits();
     misuse();
+    not_theirs();
     stops();
     return CHECK_DONE();
 }
