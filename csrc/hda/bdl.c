@@ -37,15 +37,18 @@ static uint32_t reachable(const storsim_machine_t *machine, const ss_hda_t *hda,
 
 storsim_status_t ss_hda_bdl_prefetch(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *bad) {
     ss_hda_stream_t *stream = &hda->streams[index];
+    uint8_t list[256][16] = {{0}};
+    uint32_t count = 0;
     *bad = false;
-    for (uint32_t i = 0; i <= stream->lvi && !*bad; i++) {
+    for (; count <= stream->lvi && !*bad; count++) {
         bool reached;
-        storsim_status_t status = read_entry(machine, hda, stream, stream->bdl + 16u * i, stream->cache[i], &reached);
+        storsim_status_t status = read_entry(machine, hda, stream, stream->bdl + 16u * count, list[count], &reached);
         if (status != STORSIM_OK) {
             return status;
         }
         *bad = !reached;
     }
+    memcpy(stream->cache, list, (count - (*bad ? 1u : 0u)) * sizeof list[0]); /* all of it, or nothing when the host has no memory */
     return STORSIM_OK;
 }
 

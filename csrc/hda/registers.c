@@ -395,7 +395,7 @@ storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t con
         return status;
     }
     store_t stores[4];
-    uint32_t count = 0;
+    uint32_t count = 0, before[4];
     if (!legal(offset, size)) {
         ss_hda_note(machine, hda, SS_HDA_NOTE_BAD_ACCESS, 4, size, offset);
         return STORSIM_OK;
@@ -410,8 +410,12 @@ storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t con
     ss_trace(machine, STORSIM_TRACE_REGISTER, controller, offset, (uint64_t)size << 1 | 1u, value);
     /* Highest register first: SDnSTS is cleared before SDnCTL starts the engine that may set it again. */
     for (uint32_t i = count; i-- > 0 && status == STORSIM_OK;) {
+        before[i] = ss_hda_peek(hda, stores[i].row.offset, stores[i].row.size);
         if (store_allowed(machine, hda, &stores[i])) {
             status = apply(machine, hda, &stores[i]);
+        }
+        for (uint32_t done = i; status != STORSIM_OK && done < count; done++) { /* RUN without memory for its list: nothing is stored */
+            ss_hda_poke(hda, stores[done].row.offset, stores[done].row.size, before[done]);
         }
     }
     storsim_status_t synced = acknowledges(stores, count) ? ss_hda_drive(machine, hda) : ss_hda_sync_later(machine, hda);

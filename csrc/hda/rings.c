@@ -143,6 +143,12 @@ static bool moves_converters(uint32_t command) {
     return (verb >> 8) == 2 || verb == 0x706 || verb == 0x7FF;
 }
 
+/* Whether the host answers for the codec of a verb. */
+static bool asks_host(const ss_hda_t *hda, uint32_t command) {
+    uint32_t address = command >> 28;
+    return address < STORSIM_HDA_MAX_CODECS && hda->codecs[address] != NULL && hda->codecs[address]->host_verb != 0;
+}
+
 static void ask_host(storsim_machine_t *machine, ss_hda_t *hda, const ss_hda_codec_t *codec, uint32_t command, uint32_t *response) {
     storsim_callback_t callback = {.kind = STORSIM_CB_CODEC_VERB, .routine = codec->host_verb,
                                    .values = {command, codec->address, hda->number}};
@@ -221,6 +227,13 @@ storsim_status_t ss_hda_rings_step(storsim_machine_t *machine, ss_hda_t *hda) {
     }
     if (status != STORSIM_OK) {
         return status;
+    }
+    if ((ready && asks_host(hda, command)) || (at_once && asks_host(hda, urgent))) {
+        status = ss_settle(machine); /* as every callback does; what is refused here leaves the verb where it is */
+        if (status == STORSIM_NO_MEMORY) {
+            return status;
+        }
+        hda->raised = status != STORSIM_OK ? status : hda->raised;
     }
     hda->ring_due = SS_NEVER; /* a host codec may touch registers while it answers */
     if (ready) {

@@ -370,6 +370,7 @@ static uint64_t base_address(const ss_hda_t *hda, uint32_t index) {
 
 storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
+    const ss_hda_stream_t before = *stream;
     uint32_t control = ss_hda_peek(hda, ss_sd(index, SS_SDCTL), 3), packet;
     bool bad = false;
     stream->input = index < hda->config.capture ||
@@ -384,6 +385,11 @@ storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, ui
     stream->fifo = stream->fifo > packet ? stream->fifo : packet; /* a frame of data always fits; model choice */
     stream->fifo = prefetches(hda) || stream->input ? stream->fifo : 0;
     stream->bdl = stream->fresh ? base_address(hda, index) : stream->bdl;
+    storsim_status_t status = hda->config.bdl_prefetch ? ss_hda_bdl_prefetch(machine, hda, index, &bad) : STORSIM_OK;
+    if (status != STORSIM_OK) { /* it has not begun: the store of RUN can be made again */
+        *stream = before;
+        return status;
+    }
     stream->fresh = stream->starved = false;
     stream->running = stream->run_bit = true;
     stream->calm = hda->shadows_known = false;
@@ -396,13 +402,12 @@ storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, ui
     ss_hda_segment_begin(machine, hda, index, stream->flowed);
     stream->due = storsim_now(machine);
     trace(machine, hda, index, TRACE_RUN);
-    storsim_status_t status = hda->config.bdl_prefetch ? ss_hda_bdl_prefetch(machine, hda, index, &bad) : STORSIM_OK;
     if (bad) {
         stream->loaded = false;
         ss_hda_stream_note(machine, hda, stream, SS_HDA_NOTE_DESCRIPTOR_ERROR, 16, 0, stream->bdl);
         descriptor_error(machine, hda, index);
     }
-    return status;
+    return STORSIM_OK;
 }
 
 /* RUN 1 -> 0 was written; bytes are up to date. RUN reads 1 until the frame ends. */

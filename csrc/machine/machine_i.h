@@ -167,8 +167,6 @@ void ss_hardware_destroy(storsim_machine_t *machine, ss_hardware_t *hardware);
 void ss_hardware_walk(storsim_machine_t *machine, ss_hardware_t *hardware, ss_codec_t *codec);
 /* The bytes of storsim_snapshot, also from inside a callback. */
 storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, size_t *length);
-/* Runs the settle op of every room. */
-storsim_status_t ss_settle(storsim_machine_t *machine);
 /* Appends a description to text when there is room; for checks. */
 void ss_describe(char *text, size_t capacity, const char *what, size_t broken);
 
