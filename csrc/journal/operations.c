@@ -37,7 +37,7 @@ static const storsim_layout_t layouts[STORSIM_T_KINDS] = {
 };
 
 const storsim_layout_t *storsim_type_layout(storsim_type_t type) {
-    return type >= 0 && type < STORSIM_T_KINDS && layouts[type].size != 0 ? &layouts[type] : NULL;
+    return (uint32_t)type < (uint32_t)STORSIM_T_KINDS && layouts[type].size != 0 ? &layouts[type] : NULL;
 }
 
 /* --- the tables as one ------------------------------------------------------------------------------------------------ */

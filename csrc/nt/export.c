@@ -8,7 +8,7 @@ const char *storsim_block_kind_text(storsim_block_kind_t kind) {
                                                                 STORSIM_BLOCK_MAP(KIND_TEXT)
 #undef KIND_TEXT
     };
-    return kind >= STORSIM_BLOCK_NONE && kind < STORSIM_BLOCK_KIND_COUNT ? texts[kind] : "none";
+    return (uint32_t)kind < (uint32_t)STORSIM_BLOCK_KIND_COUNT ? texts[kind] : "none";
 }
 
 static uint64_t handle_of(const ss_nt_t *nt, ss_block_id_t id) {
