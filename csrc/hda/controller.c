@@ -338,13 +338,8 @@ storsim_status_t storsim_hda_attach(storsim_machine_t *machine) {
     if (room == NULL) {
         return STORSIM_NO_MEMORY;
     }
-    storsim_status_t status = ss_room_attach(machine, SS_ROOM_HDA, &ss_hda_ops, room);
-    if (status == STORSIM_OK) {
-        status = ss_rules_register(machine, SS_ROOM_HDA, ss_hda_rules, SS_HDA_NOTE_COUNT);
-    } else {
-        room_destroy(machine, room);
-    }
-    return status;
+    (void)ss_room_attach(machine, SS_ROOM_HDA, &ss_hda_ops, room); /* cannot fail: its place is empty */
+    return ss_rules_register(machine, SS_ROOM_HDA, ss_hda_rules, SS_HDA_NOTE_COUNT);
 }
 
 /* --- adding and removing ----------------------------------------------------------------------------------------------------- */

@@ -12,25 +12,17 @@ static const uint8_t groups[13] = {12, 11, 11, 12, 11, 11, 12, 11, 11, 12, 11, 1
 /* Active slots among the first `slots` (< 160) of a super-cycle. */
 static uint64_t active_before(uint64_t slots) {
     uint64_t active = 0;
-    for (uint32_t i = 0; i < 13; i++) {
-        if (slots <= groups[i]) {
-            return active + slots;
-        }
+    for (uint32_t i = 0; slots > groups[i]; i++) { /* ends in the last group at the latest: 147 active and 13 empty slots make 160 */
         active += groups[i];
-        slots -= groups[i];
-        slots = slots != 0 ? slots - 1 : 0;
+        slots -= groups[i] + 1u;
     }
-    return active;
+    return active + slots;
 }
 
 /* Slot number of the active slot `active` (0 … 146) of a super-cycle. */
 static uint64_t slot_of(uint64_t active) {
-    uint64_t empty = 0;
-    for (uint32_t i = 0, before = 0; i < 13; i++) {
-        before += groups[i];
-        if (active < before) {
-            break;
-        }
+    uint32_t empty = 0;
+    for (uint64_t before = groups[0]; active >= before; before += groups[empty]) { /* all groups make 147 */
         empty++;
     }
     return active + empty;

@@ -3,6 +3,8 @@
  * goes on as if nothing were there. */
 #include "kit.h"
 
+#include "hda/hda_i.h"
+
 static storsim_status_t verdict;
 static uint64_t asked, refuse_at;
 
@@ -190,6 +192,15 @@ static void outside(void) {
     CHECK_EQ(storsim_codec_remove(kit.machine, kit.hda, 14), STORSIM_INVALID);
     CHECK_EQ(storsim_codec_remove(kit.machine, kit.hda + 9, 0), STORSIM_INVALID);
     CHECK_EQ(storsim_hda_register_read(kit.machine, kit.hda, "NONE", &value), STORSIM_INVALID);
+    ss_hda_rate_t rate;
+    for (uint32_t base = 0; base <= 0x4000; base += 0x4000) { /* frames for bytes is the first moment at which there are so many */
+        ss_hda_rate_of((uint16_t)(base | 0x11), &rate);
+        CHECK_EQ(ss_hda_rate_frames(&rate, 0), 0);
+        for (bytes = 4; bytes < 4 * 400; bytes += 4) {
+            uint64_t frames = ss_hda_rate_frames(&rate, bytes);
+            CHECK(ss_hda_rate_bytes(&rate, frames) >= bytes && ss_hda_rate_bytes(&rate, frames - 1) < bytes);
+        }
+    }
     CHECK_EQ(storsim_hda_remove(kit.machine, kit.hda), STORSIM_OK);
     CHECK(storsim_hda_register_read(kit.machine, kit.hda, "GCTL", &value) != STORSIM_OK);
     kit_end(&kit);
