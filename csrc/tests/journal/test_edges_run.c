@@ -176,6 +176,61 @@ static void test_altered(void) {
     kit_end(&life.kit);
 }
 
+/* Records where they do not belong: a journal without one of its records, or with one of them twice, is refused or is a journal. */
+static size_t whole_record(const uint8_t *bytes, size_t at) {
+    return 8u + ((size_t)bytes[at] | (size_t)bytes[at + 1] << 8 | (size_t)bytes[at + 2] << 16 | (size_t)bytes[at + 3] << 24);
+}
+
+static void test_misplaced(void) {
+    kit_t kit = kit_make(NULL, STORSIM_RELEASE);
+    uint64_t asked = 0, physical, size, token, va = kit_dma(&kit, 4096, &physical);
+    storsim_allocation_t block;
+    uint8_t *data, *bytes;
+    size_t length, starts[200], count = 0, refused = 0, taken = 0;
+    CHECK(storsim_allocation_at(kit.machine, va, &block));
+    CHECK_EQ(storsim_block_export(kit.machine, block.block, true, &data, &size, &token), STORSIM_OK);
+    data[5] = 1;
+    storsim_machine_set_callback(kit.machine, fails_nothing, &asked);
+    CHECK_EQ(storsim_queue_dpc(kit.machine, 5, 6), STORSIM_OK);
+    CHECK_EQ(storsim_journal_note(kit.journal, "key", "value", 5), STORSIM_OK);
+    CHECK_EQ(storsim_journal_seal(kit.journal), STORSIM_OK);
+    CHECK_EQ(storsim_block_unexport(kit.machine, token), STORSIM_OK);
+    CHECK_EQ(storsim_journal_encode(kit.journal, &bytes, &length), STORSIM_OK);
+    for (size_t at = 12; at < length; at += whole_record(bytes, at)) {
+        CHECK(count < 199);
+        starts[count++] = at;
+    }
+    starts[count] = length;
+    uint8_t *work = malloc(2 * length);
+    CHECK(work != NULL);
+    for (size_t place = 0; place <= count; place++) {
+        for (size_t which = 0; which <= count; which++) { /* the last: none is put there, the one at the place is left out */
+            size_t head = starts[place], piece = which < count ? starts[which + 1] - starts[which] : 0;
+            size_t rest = which < count || place == count ? head : starts[place + 1];
+            memcpy(work, bytes, head);
+            memcpy(work + head, bytes + starts[which], piece);
+            memcpy(work + head + piece, bytes + rest, length - rest);
+            kit_rechecked(work, head + piece + length - rest);
+            storsim_journal_t *back;
+            size_t where = 0;
+            storsim_status_t status = storsim_journal_decode(NULL, work, head + piece + length - rest, &back, &where);
+            CHECK(status == STORSIM_OK || (status == STORSIM_FORMAT && where <= head + piece + length - rest));
+            refused += status != STORSIM_OK;
+            if (place == 0) {
+                CHECK_EQ(status, STORSIM_FORMAT); /* it begins with its machine, once */
+            }
+            if (status == STORSIM_OK) {
+                taken++;
+                storsim_journal_destroy(back);
+            }
+        }
+    }
+    CHECK(refused > count * count / 4 && taken > count);
+    free(work);
+    storsim_journal_free(kit.journal, bytes);
+    kit_end(&kit);
+}
+
 /* --- hosts that refuse -------------------------------------------------------------------------------------------------- */
 
 typedef enum work { READING, REPLAYING, SEALING, NOTING, LINKING, SHRINKING, WORKS } work_t;
@@ -263,6 +318,7 @@ int main(void) {
     test_keys();
     test_comes_again();
     test_altered();
+    test_misplaced();
     test_refusing_host();
     return CHECK_DONE();
 }
