@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/check.h"
+#include "tests/machine_pin.h"
 #include "machine/core.h"
 #include "storsim/hda.h"
 
@@ -54,6 +55,7 @@ static inline kit_t kit_make(const storsim_hda_config_t *config) {
 static inline uint32_t rd(kit_t *kit, uint32_t offset, uint32_t size) {
     uint64_t value = 0;
     CHECK_EQ(storsim_hda_mmio_read(kit->machine, kit->hda, offset, size, &value), STORSIM_OK);
+    check_fold(value);
     return (uint32_t)value;
 }
 
@@ -176,6 +178,7 @@ static inline size_t notes(kit_t *kit, const char *name) {
 static inline void kit_end(kit_t *kit) {
     char text[200] = "";
     CHECK_EQ(storsim_check(kit->machine, text, sizeof text), 0);
+    machine_pin(kit->machine);
     storsim_machine_destroy(kit->machine);
 }
 

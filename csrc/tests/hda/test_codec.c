@@ -239,5 +239,5 @@ int main(void) {
     formats();
     ideal();
     tails();
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_codec);
 }

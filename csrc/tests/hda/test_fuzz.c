@@ -126,5 +126,5 @@ int main(int argc, char **argv) {
         storsim_snapshot_free(kit.machine, bytes);
         kit_end(&kit);
     }
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_fuzz);
 }

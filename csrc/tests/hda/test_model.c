@@ -380,5 +380,5 @@ int main(int argc, char **argv) {
         shared = i % 3 == 2;
         one_world(i % 2 == 0 ? STORSIM_HDA_CONTROLLER : STORSIM_HDA_IDEAL, i % 4 >= 2, 40);
     }
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_model);
 }

@@ -411,5 +411,5 @@ int main(void) {
     ich_personality();
     names_and_limits();
     removal();
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_registers);
 }

@@ -314,5 +314,5 @@ int main(void) {
     unreachable_rings();
     quirk_and_small_rings();
     verbs_over_the_link();
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_rings);
 }

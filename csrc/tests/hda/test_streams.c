@@ -749,5 +749,5 @@ int main(void) {
     more_errors();
     bidirectional();
     recorded_list();
-    return CHECK_DONE();
+    return CHECK_PINNED(hda_test_streams);
 }

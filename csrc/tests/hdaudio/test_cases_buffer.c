@@ -455,5 +455,5 @@ int main(void) {
         RUN_CASE(61) RUN_CASE(62) RUN_CASE(63) RUN_CASE(64) RUN_CASE(65) RUN_CASE(66) RUN_CASE(67) RUN_CASE(68)
             RUN_CASE(69) RUN_CASE(70) RUN_CASE(71) RUN_CASE(72) RUN_CASE(73) RUN_CASE(74) RUN_CASE(75) RUN_CASE(76)
                 RUN_CASE(77) RUN_CASE(78) RUN_CASE(79) RUN_CASE(80) RUN_CASE(81) RUN_CASE(82)
-                    RUN_CASE(83) return CHECK_DONE();
+                    RUN_CASE(83) return CHECK_PINNED(hdaudio_test_cases_buffer);
 }

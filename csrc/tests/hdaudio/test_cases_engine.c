@@ -517,5 +517,5 @@ int main(void) {
                 RUN_CASE(27) RUN_CASE(28) RUN_CASE(29) RUN_CASE(30) RUN_CASE(31) RUN_CASE(32) RUN_CASE(33) RUN_CASE(34)
                     RUN_CASE(35) RUN_CASE(36) RUN_CASE(37) RUN_CASE(38) RUN_CASE(39) RUN_CASE(40) RUN_CASE(41)
                         RUN_CASE(42) RUN_CASE(43) RUN_CASE(44) RUN_CASE(45) RUN_CASE(46) RUN_CASE(47) RUN_CASE(48)
-                            RUN_CASE(49) RUN_CASE(50) return CHECK_DONE();
+                            RUN_CASE(49) RUN_CASE(50) return CHECK_PINNED(hdaudio_test_cases_engine);
 }

@@ -678,5 +678,5 @@ int main(void) {
     test_two_controllers();
     test_override_irql();
     test_host_errors();
-    return CHECK_DONE();
+    return CHECK_PINNED(hdaudio_test_driver);
 }

@@ -256,5 +256,5 @@ int main(void) {
     test_gone_at_start();
     test_dead_event();
     test_unsolicited_meets_synchronous();
-    return CHECK_DONE();
+    return CHECK_PINNED(hdaudio_test_races);
 }

@@ -467,5 +467,5 @@ int main(void) {
     test_mixed_start();
     test_callback_meddles();
     test_callback_fails();
-    return CHECK_DONE();
+    return CHECK_PINNED(hdaudio_test_streams);
 }

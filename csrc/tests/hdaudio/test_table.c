@@ -160,5 +160,5 @@ int main(void) {
     for (int s = STORSIM_ENGINE_R0; s < STORSIM_ENGINE_STATE_COUNT; s++) {
         removed((storsim_engine_state_t)s);
     }
-    return CHECK_DONE();
+    return CHECK_PINNED(hdaudio_test_table);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../check.h"
+#include "tests/machine_pin.h"
 #include "storsim/hda.h"
 #include "storsim/hdaudio.h"
 
@@ -159,6 +160,7 @@ static inline void world_check(world_t *world) {
 }
 
 static inline void world_end(world_t *world) {
+    machine_pin(world->machine);
     storsim_machine_destroy(world->machine);
     free(world);
 }
@@ -188,6 +190,10 @@ static inline uint32_t call(world_t *world, uint64_t context, uint16_t id, stors
         world_saw(id, (uint32_t)result);
     } else {
         CHECK_EQ(result, 0);
+    }
+    check_fold((uint64_t)world->status ^ result << 8);
+    for (uint8_t i = 0; i < storsim_ddi_routine(id)->param_count; i++) {
+        check_fold(args[i].written ? args[i].value : 0);
     }
     if (!world->tolerate) {
         CHECK_EQ(world->status, STORSIM_OK);

@@ -336,5 +336,5 @@ int main(void) {
     devices();
     ownerless();
     iommu();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_access);
 }

@@ -298,5 +298,5 @@ int main(void) {
     for (int placement = STORSIM_TOP_DOWN; placement <= STORSIM_ADVERSARIAL; placement++) {
         random_run(100 + (uint64_t)placement, (storsim_placement_t)placement);
     }
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_block);
 }

@@ -186,5 +186,5 @@ int main(void) {
     limits();
     events();
     rules();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_call);
 }

@@ -291,5 +291,5 @@ int main(void) {
     mismatches();
     bad_frees();
     cache_alias();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_contig);
 }

@@ -363,5 +363,5 @@ int main(void) {
     test_ranges();
     test_between();
     test_stopped();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_edges);
 }

@@ -92,5 +92,5 @@ int main(void) {
             late(shape, write != 0, STORSIM_STRICT);
         }
     }
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_export);
 }

@@ -299,5 +299,5 @@ int main(void) {
     host_routines();
     cpus();
     watchdog();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_interrupt);
 }

@@ -42,5 +42,5 @@ static void test_refused(void) {
 int main(void) {
     test_life();
     test_refused();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_kernel_memory);
 }

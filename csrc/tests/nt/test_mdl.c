@@ -304,5 +304,5 @@ int main(void) {
     misuse();
     not_theirs();
     stops();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_mdl);
 }

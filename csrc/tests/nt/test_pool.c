@@ -479,5 +479,5 @@ int main(void) {
     above_dispatch();
     injected();
     untouched();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_pool);
 }

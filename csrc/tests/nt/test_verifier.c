@@ -378,5 +378,5 @@ int main(void) {
     low_resources();
     systematic();
     explicit_low();
-    return CHECK_DONE();
+    return CHECK_PINNED(nt_test_verifier);
 }

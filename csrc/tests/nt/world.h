@@ -3,6 +3,7 @@
 #define WORLD_H
 
 #include "../check.h"
+#include "tests/machine_pin.h"
 #include "nt/kernel.h"
 
 #include <string.h>
@@ -47,6 +48,7 @@ static inline void world_check(world_t *world) {
 
 static inline void world_end(world_t *world) {
     world_check(world);
+    machine_pin(world->machine);
     storsim_machine_destroy(world->machine);
 }
 

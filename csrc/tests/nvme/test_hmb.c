@@ -313,5 +313,5 @@ int main(void) {
     test_units_and_answers();
     test_strict();
     test_removal_and_snapshot();
-    return CHECK_DONE();
+    return CHECK_PINNED(nvme_test_hmb);
 }

@@ -239,5 +239,5 @@ int main(void) {
     test_written_by_others();
     test_no_buffer();
     test_identify();
-    return CHECK_DONE();
+    return CHECK_PINNED(nvme_test_reports);
 }

@@ -3,6 +3,7 @@
 #define KIT_H
 
 #include "../check.h"
+#include "tests/machine_pin.h"
 
 #include "storsim/nvme.h"
 #include "storsim/storport.h"
@@ -98,6 +99,7 @@ static inline void done(bench_t *b) {
         }
         CHECK_EQ(storsim_check(b->m, NULL, 0), 0);
     }
+    machine_pin(b->m);
     storsim_machine_destroy(b->m);
 }
 
@@ -132,7 +134,12 @@ static inline outcome_t prepare(const bench_t *b, uint16_t id, const uint64_t *v
 }
 
 static inline void perform(bench_t *b, uint16_t id, outcome_t *out) {
-    out->status = storsim_storport_call(b->m, storsim_ddi_routine(id), out->a, &out->result);
+    const storsim_routine_t *routine = storsim_ddi_routine(id);
+    out->status = storsim_storport_call(b->m, routine, out->a, &out->result);
+    check_fold((uint64_t)out->status ^ out->result << 8);
+    for (uint8_t i = 0; i < routine->param_count; i++) {
+        check_fold(out->a[i].written ? out->a[i].value : 0);
+    }
 }
 
 static inline outcome_t invoke(bench_t *b, uint16_t id, const uint64_t *values, size_t count) {

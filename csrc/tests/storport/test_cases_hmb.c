@@ -335,5 +335,5 @@ int main(void) {
     test_policy_callback();
     test_invariants();
     test_C55();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_cases_hmb);
 }

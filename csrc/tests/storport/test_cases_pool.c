@@ -360,5 +360,5 @@ int main(void) {
     test_C29();
     test_C30_C31_C32();
     test_C33_C34_C35();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_cases_pool);
 }

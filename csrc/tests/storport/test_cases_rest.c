@@ -397,5 +397,5 @@ int main(void) {
     test_copies();
     test_dump();
     test_callbacks();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_cases_rest);
 }

@@ -337,5 +337,5 @@ int main(void) {
     test_what_goes_on();
     test_no_memory();
     test_inside_a_callback();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_checkpoint);
 }

@@ -264,5 +264,5 @@ int main(void) {
     test_ownership();
     test_refusals();
     test_no_logical_space();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_device);
 }

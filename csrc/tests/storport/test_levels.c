@@ -399,5 +399,5 @@ int main(void) {
     test_bad_configs();
     test_caps();
     test_bypass();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_levels);
 }

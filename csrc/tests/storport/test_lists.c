@@ -512,5 +512,5 @@ int main(void) {
     test_translation();
     test_other_adapter();
     test_removal_with_list();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_lists);
 }

@@ -392,5 +392,5 @@ int main(void) {
     test_rest_of_statuses();
     test_completeness();
     test_extended();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_matrix);
 }

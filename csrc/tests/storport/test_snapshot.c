@@ -148,5 +148,5 @@ int main(void) {
     test_round_trip(true);
     test_determinism();
     test_damage();
-    return CHECK_DONE();
+    return CHECK_PINNED(storport_test_snapshot);
 }
