@@ -113,6 +113,10 @@ static void take_longest(ss_pages_t *pages, ss_rng_t *rng) {
     if (target == 0 || gap_count < wanted || live_count + wanted > MOST / 2) {
         return;
     }
+    CHECK_EQ(ss_pages_take_longest(pages, target, target, 0, UINT64_MAX, 0, UINT64_MAX, extents, wanted, &count, &total), STORSIM_INVALID);
+    CHECK_EQ(ss_pages_take_longest(pages, target, target, 0, UINT64_MAX, 3, UINT64_MAX, extents, wanted, &count, &total), STORSIM_INVALID);
+    CHECK_EQ(ss_pages_take_longest(pages, target, target, 0, UINT64_MAX, 1, 0, extents, wanted, &count, &total), STORSIM_INVALID);
+    CHECK_EQ(ss_pages_take(pages, &(ss_page_request_t){.pages = 1}, &total), STORSIM_INVALID); /* aligned to nothing */
     CHECK_EQ(ss_pages_take_longest(pages, target, target, 0, UINT64_MAX, 1, UINT64_MAX, extents, wanted, &count, &total), STORSIM_OK);
     CHECK_EQ(total, target);
     CHECK_EQ(count, wanted);

@@ -66,6 +66,15 @@ static void handles(void) {
     world_end(&w);
 }
 
+/* Routines that the documents do not name never fail for want of resources. */
+static void not_scarce(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    CHECK_EQ(nt_scarce(w.machine, STORSIM_ID_StorPortGetPhysicalAddress, TAG, 100), 0);
+    CHECK_EQ(nt_scarce(w.machine, STORSIM_ID_StorPortGetDataInBufferSystemAddress, TAG, 100), 0);
+    world_end(&w);
+}
+
 static void names(void) {
     CHECK(strcmp(storsim_block_kind_text(STORSIM_BLOCK_NONE), "none") == 0);
     CHECK(strcmp(storsim_block_kind_text(STORSIM_BLOCK_KIND_COUNT), "none") == 0);
@@ -77,6 +86,7 @@ static void names(void) {
 int main(void) {
     empty_slots();
     handles();
+    not_scarce();
     names();
     return CHECK_DONE();
 }
