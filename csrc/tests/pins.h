@@ -27,7 +27,7 @@
 #define PIN_storport_test_cases_rest UINT64_C(0xBF1B9FC02C5EAD4F)
 #define PIN_storport_test_checkpoint UINT64_C(0x76A1E87938815E07)
 #define PIN_storport_test_device UINT64_C(0x7739F4E739D74830)
-#define PIN_storport_test_levels UINT64_C(0x65D9F5F30F5A241B)
+#define PIN_storport_test_levels UINT64_C(0x5B6B0F906DE00A96)
 #define PIN_storport_test_lists UINT64_C(0xF2F5D35F7B1A1823)
 #define PIN_storport_test_matrix UINT64_C(0x77D27CF50689A3FD)
 #define PIN_storport_test_snapshot UINT64_C(0x140B673FE5A7CFF9)

@@ -366,6 +366,10 @@ static void test_caps(void) {
     EXPECT(CALL(&b, AllocatePool, 600, TAG), S(INSUFFICIENT_RESOURCES));
     EXPECT(CALL(&b, FreePool, va), S(SUCCESS));
     (void)pool(&b, 600);
+    EXPECT(CALL(&b, AllocatePool, 401, TAG), S(INSUFFICIENT_RESOURCES)); /* one byte more than is left */
+    EXPECT(contig(&b, 8193, 0, ALL, 0, CACHED, ANY), S(INSUFFICIENT_RESOURCES));
+    EXPECT(dma(&b, 8193, 0, ALL, 0, CACHED, ANY), S(INSUFFICIENT_RESOURCES));
+    (void)pool(&b, 400);
     (void)contig_va(&b, 4097);
     EXPECT(plain_contig(&b), S(INSUFFICIENT_RESOURCES));
     EXPECT(plain_dma(&b), S(INSUFFICIENT_RESOURCES));
