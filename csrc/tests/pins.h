@@ -10,7 +10,7 @@
 #define PIN_nt_test_export UINT64_C(0xD3839D3A4D53DA9B)
 #define PIN_nt_test_interrupt UINT64_C(0x0C95D98A4ECCD9F5)
 #define PIN_nt_test_kernel_memory UINT64_C(0x68E1E5564562A9CB)
-#define PIN_nt_test_mdl UINT64_C(0x0186EE9DC85D0AB6)
+#define PIN_nt_test_mdl UINT64_C(0xBD21C5196EF5EBF1)
 #define PIN_nt_test_pool UINT64_C(0x1CA149D1C5B2A7DC)
 #define PIN_nt_test_verifier UINT64_C(0xD8B28269980F2ADF)
 #define PIN_nt_test_window UINT64_C(0x20C803A9E0989603)
