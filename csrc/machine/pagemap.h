@@ -74,12 +74,12 @@ static inline ss_pagemap_group_t *ss_pagemap_leaf(const ss_pagemap_t *map, uint6
 
 /* Pages [from, to) of a leaf. */
 static inline void ss_pagemap_write(ss_pagemap_group_t *group, uint32_t from, uint32_t to, uint32_t value) {
-    uint32_t *leaf = group->leaf, before = 0;
+    uint32_t *leaf = group->leaf, held = 0;
     for (uint32_t i = from; i < to; i++) {
-        before += leaf[i] != 0;
+        held += leaf[i] != 0;
         leaf[i] = value;
     }
-    group->filled += (value != 0 ? to - from : 0) - before;
+    group->filled += (value != 0 ? to - from : 0) - held;
 }
 
 /* Reserves what a later ss_pagemap_set of the same pages needs, so that the set cannot fail. */

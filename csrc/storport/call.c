@@ -11,6 +11,7 @@
 #include "storport/room.h"
 #include "storport/operations.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const ss_handler_t handlers[STORSIM_ID_STORPORT_END] = {
@@ -185,6 +186,7 @@ static void run(ss_sp_t *sp) {
             return;
         }
         if (check_irql(sp)) {
+            assert(handlers[routine->id] != NULL); /* the map has every routine of the family, and no other comes here */
             handlers[routine->id](sp);
         }
     }
