@@ -208,6 +208,8 @@ typedef struct ss_frame {
     bool queued; /* asynchronous transfer accepted: the caller's responses read zero from now on */
     storsim_device_information_t information;
     bool information_set;
+    bool asked, refused; /* by the fault plan */
+    bool again;          /* its predicate was called: the handler starts over */
 } ss_frame_t;
 
 typedef uint32_t (*ss_handler_fn)(ss_frame_t *frame); /* returns the NTSTATUS */

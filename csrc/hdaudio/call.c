@@ -66,12 +66,20 @@ ss_engine_t *ss_frame_engine(const ss_frame_t *frame) {
 }
 
 bool ss_frame_fault(ss_frame_t *frame, uint64_t bytes) {
+    if (frame->asked) {
+        return frame->refused;
+    }
+    storsim_machine_t *machine = frame->call.machine;
+    uint64_t before = ss_callbacks(machine);
     storsim_status_t status = STORSIM_OK;
-    bool fail = ss_fault(frame->call.machine, frame->call.routine->id, 0, bytes, &status);
+    bool fail = ss_fault(machine, frame->call.routine->id, 0, bytes, &status);
     if (status != STORSIM_OK && frame->call.status == STORSIM_OK) {
         frame->call.status = status;
     }
-    return fail || status != STORSIM_OK;
+    frame->asked = true;
+    frame->refused = fail || status != STORSIM_OK;
+    frame->again = !frame->refused && ss_callbacks(machine) != before;
+    return frame->refused || frame->again;
 }
 
 bool ss_frame_chip(ss_frame_t *frame, const ss_chip_t *chip) {
@@ -232,6 +240,11 @@ storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t conte
         frame.call.situation = state_of(&frame);
     }
     frame.call.result = run(&frame);
+    if (frame.again) { /* a predicate was asked and may have called in: nothing that was found before it holds any more */
+        frame.bus = ss_bus_of_context(machine, context);
+        frame.out_set = 0;
+        frame.call.result = run(&frame);
+    }
     status = ss_deliver(machine);
     if (frame.call.status == STORSIM_OK) {
         frame.call.status = status;

@@ -118,6 +118,8 @@ storsim_status_t ss_machine_alive(const storsim_machine_t *machine);
 
 /* Depth of host callbacks; above 0 advance, restore, snapshot and destroy answer REENTRY. */
 uint32_t ss_callback_depth(const storsim_machine_t *machine);
+/* How often the host was called back so far. Another number than before: it may have called in, and anything may have changed. */
+uint64_t ss_callbacks(const storsim_machine_t *machine);
 /* Runs the settle op of every room; a host callback does so first. */
 storsim_status_t ss_settle(storsim_machine_t *machine);
 /* Runs a host callback: records it in the trace, counts the depth. CALLBACK when the host failed or none is installed. */

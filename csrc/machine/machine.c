@@ -261,6 +261,10 @@ uint32_t ss_callback_depth(const storsim_machine_t *machine) {
     return machine->callback_depth;
 }
 
+uint64_t ss_callbacks(const storsim_machine_t *machine) {
+    return machine->callbacks;
+}
+
 /* The journal hears what is asked and what is answered; what the host does meanwhile is recorded as its own. */
 static storsim_status_t ask(storsim_machine_t *machine, storsim_callback_t *callback) {
     ss_tap_t *tap = machine->head.tap;
@@ -292,6 +296,7 @@ storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *cal
     const uint64_t first = callback->values[0]; /* the host may overwrite it */
     const ss_mark_t began = ss_trace_mark(machine);
     machine->callback_depth++;
+    machine->callbacks++;
     status = ask(machine, callback);
     machine->callback_depth--;
     ss_trace_span(machine, STORSIM_TRACE_CALLBACK, &began, (uint64_t)callback->kind, callback->routine, first, callback->result);

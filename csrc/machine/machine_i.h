@@ -160,6 +160,7 @@ struct storsim_machine {
     storsim_callback_fn callback;
     void *callback_host;
     uint32_t callback_depth;
+    uint64_t callbacks; /* how often the host was asked; nobody's state */
 };
 
 storsim_status_t ss_hardware_create(storsim_machine_t *machine, ss_hardware_t *hardware);

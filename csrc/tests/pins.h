@@ -40,6 +40,6 @@
 #define PIN_hdaudio_test_random UINT64_C(0x0286767359594AFD)
 #define PIN_hdaudio_test_streams UINT64_C(0x1B22225B9118B742)
 #define PIN_hdaudio_test_table UINT64_C(0x5BCD220C7FB0313C)
-#define PIN_fuzz_test_pinned UINT64_C(0xE8C9057A443843D2)
+#define PIN_fuzz_test_pinned UINT64_C(0x70F64241B12E0071)
 
 #endif

@@ -730,3 +730,40 @@ def test_a_list_of_transfers_is_looked_at_before_verbs_go_out(asynchronous: bool
         assert int(transfer.Input) != 0
         assert done == ([transfer] if asynchronous else [])
         assert bus.TransferCodecVerbs(0, []) in (0, 0xC000000D)
+
+
+@pytest.mark.parametrize("state", ["RC", "RD"])
+def test_a_predicate_that_gives_the_engine_its_buffer_wins(state: str) -> None:
+    """The call whose failure the predicate judges looks again afterwards: one buffer, no memory lost."""
+    rig = Rig()
+    handle = rig.client.render()
+    inner: list[Any] = []
+
+    def judge(point: Any) -> bool:
+        if not inner:
+            inner.append(None)
+            routine = rig.client.bdl.AllocateContiguousDmaBuffer if state == "RC" else rig.client.v1.AllocateDmaBuffer
+            inner.append(routine(handle, 4096)[0])
+        return False
+
+    rig.pc.faults.fail_when(judge)
+    outer = rig.client.v1.AllocateDmaBuffer if state == "RC" else rig.client.bdl.AllocateContiguousDmaBuffer
+    assert outer(handle, 8192)[0] == IDR
+    assert inner == [None, OK]
+    assert rig.state(handle) == state
+
+
+def test_engines_allocated_in_a_predicate_are_others() -> None:
+    rig = Rig()
+    inner: list[int] = []
+
+    def judge(point: Any) -> bool:
+        if not inner:
+            inner.append(0)
+            inner[0] = rig.client.render()
+        return False
+
+    rig.pc.faults.fail_when(judge, routine="AllocateRenderDmaEngine")
+    outer = rig.client.render()
+    assert outer != inner[0]
+    assert {rig.state(outer), rig.state(inner[0])} == {"R0"}
