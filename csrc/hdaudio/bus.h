@@ -222,7 +222,8 @@ uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter);
 ss_engine_t *ss_frame_engine(const ss_frame_t *frame);
 ss_client_t *ss_bus_client(const ss_busdriver_t *bus, uint64_t context);
 ss_engine_t *ss_bus_engine(ss_busdriver_t *bus, uint64_t context, uint64_t handle, uint32_t *descriptor);
-/* True when the fault plan lets a resource of this call fail, or a host error stopped the call. */
+/* True when the fault plan lets a resource of this call fail, or a host error stopped the call. Also true, once, when a predicate of the plan was
+ * asked: it may have called in, so the handler returns, having changed nothing, and starts over; the answer is then the plan's, kept. */
 bool ss_frame_fault(ss_frame_t *frame, uint64_t bytes);
 /* Takes over what a conversation with the chip met. False when the call must be undone. */
 bool ss_frame_chip(ss_frame_t *frame, const ss_chip_t *chip);

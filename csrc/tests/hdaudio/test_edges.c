@@ -320,18 +320,9 @@ static void test_spoilt(void) {
         storsim_machine_t *m = it.w->machine;
         uint8_t *good, *bad;
         size_t good_length, bad_length;
-        char text[200] = "", brief[12] = "";
         CHECK_EQ(storsim_snapshot(m, &good, &good_length), STORSIM_OK);
         const char *what = spoil(&it, way);
-        size_t broken = storsim_check(m, text, sizeof text);
-        if (what != NULL && strstr(text, what) == NULL) {
-            fprintf(stderr, "way %d: %zu %s\n", way, broken, text);
-        }
-        CHECK(what == NULL || (broken != 0 && strstr(text, what) != NULL));
-        CHECK_EQ(storsim_check(m, NULL, 0), broken);
-        CHECK_EQ(storsim_check(m, brief, sizeof brief), broken);
-        CHECK_EQ(storsim_check(m, text, 0), broken);
-        CHECK(strlen(brief) < sizeof brief);
+        world_told(m, way, what);
         uint64_t before;
         CHECK_EQ(storsim_snapshot(m, &bad, &bad_length), STORSIM_OK);
         CHECK_EQ(storsim_restore(m, good, good_length, NULL), STORSIM_OK);

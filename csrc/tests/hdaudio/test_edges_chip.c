@@ -57,18 +57,9 @@ static void test_spoilt(void) {
         world_check(w);
         uint8_t *good, *bad;
         size_t good_length, bad_length;
-        char text[200] = "", brief[12] = "";
         CHECK_EQ(storsim_snapshot(m, &good, &good_length), STORSIM_OK);
         const char *what = spoil(chip_of(w), way);
-        size_t broken = storsim_check(m, text, sizeof text);
-        if (what != NULL && strstr(text, what) == NULL) {
-            fprintf(stderr, "way %d: %zu %s\n", way, broken, text);
-        }
-        CHECK(what == NULL || (broken != 0 && strstr(text, what) != NULL));
-        CHECK_EQ(storsim_check(m, NULL, 0), broken);
-        CHECK_EQ(storsim_check(m, brief, sizeof brief), broken);
-        CHECK_EQ(storsim_check(m, text, 0), broken);
-        CHECK(strlen(brief) < sizeof brief);
+        world_told(m, way, what);
         uint64_t before;
         bool saved = storsim_snapshot(m, &bad, &bad_length) == STORSIM_OK; /* a FIFO of nearly everything does not fit */
         CHECK(saved || way == 3 || way == 4);

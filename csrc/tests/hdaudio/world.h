@@ -511,4 +511,18 @@ static inline void discard(world_t *w, uint64_t ctx, prepared_t *made) {
     made->handle = 0;
 }
 
+/* What storsim_check says of a spoilt state names it, whatever room there is for the text. */
+static inline void world_told(storsim_machine_t *m, int way, const char *what) {
+    char text[200] = "", brief[12] = "";
+    size_t broken = storsim_check(m, text, sizeof text);
+    if (what != NULL && strstr(text, what) == NULL) {
+        fprintf(stderr, "way %d: %zu %s\n", way, broken, text);
+    }
+    CHECK(what == NULL || (broken != 0 && strstr(text, what) != NULL));
+    CHECK_EQ(storsim_check(m, NULL, 0), broken);
+    CHECK_EQ(storsim_check(m, brief, sizeof brief), broken);
+    CHECK_EQ(storsim_check(m, text, 0), broken);
+    CHECK(strlen(brief) < sizeof brief);
+}
+
 #endif
