@@ -29,10 +29,16 @@ static void random_part(storsim_hda_config_t *config) {
     config->keep_bytes = draw(5000);
 }
 
+/* Two draws are never operands of one expression: their order would be the compiler's. */
+static uint32_t random_control(void) {
+    uint32_t tag = draw(16), striped = draw(4), interrupts = draw(8);
+    return tag << 20 | striped << 18 | (uint32_t)RUN | interrupts << 2;
+}
+
 static uint32_t random_value(uint32_t offset) {
     uint32_t kind = draw(6), relative = offset & 0x1F;
     if (offset >= 0x80 && relative < 3 && draw(3) != 0) {
-        return draw(16) << 20 | draw(4) << 18 | (uint32_t)RUN | draw(8) << 2;
+        return random_control();
     }
     if (kind == 0) {
         return draw(4);
@@ -71,13 +77,15 @@ static void one_operation(kit_t *kit, uint32_t streams) {
     } else if (what == 9) {
         CHECK_EQ(storsim_hda_mmio_read(kit->machine, kit->hda, draw(0x4100), size, &value), STORSIM_OK);
     } else if (what == 10) {
-        command(kit, 0, 0x10 + draw(0x40), draw(2) ? 0x70600 | draw(256) : 0x20000 | draw(65536));
+        uint32_t node = 0x10 + draw(0x40);
+        command(kit, 0, node, draw(2) ? 0x70600 | draw(256) : 0x20000 | draw(65536));
     } else if (what == 11) {
         pattern(bytes, sizeof bytes, seed);
         CHECK_EQ(storsim_codec_feed(kit->machine, kit->hda, 0, (uint8_t)(1 + draw(15)), bytes, sizeof bytes), STORSIM_OK);
     } else if (what == 12) {
         CHECK_EQ(storsim_hda_stall(kit->machine, kit->hda, draw(3) == 0), STORSIM_OK);
-        storsim_status_t status = storsim_codec_unsolicited(kit->machine, kit->hda, 0, (uint8_t)draw(64), draw(1000));
+        uint8_t tag = (uint8_t)draw(64);
+        storsim_status_t status = storsim_codec_unsolicited(kit->machine, kit->hda, 0, tag, draw(1000));
         CHECK(status == STORSIM_OK || status == STORSIM_BUSY);
     } else {
         advance(kit, draw(what == 15 ? 300000 : 3000));

@@ -165,7 +165,8 @@ static void step(side_t sides[2], ss_bus_window_t windows[DEVICES][WINDOWS], uin
         }
         read_both(sides, &windows[device][slot % WINDOWS], device, base + at, (size_t)bytes);
     } else if (what > 50) { /* freed, or never anybody's */
-        read_both(sides, &windows[0][draw(WINDOWS)], 0, 0x1F00000 + draw(256) * PAGE, 64);
+        uint64_t window = draw(WINDOWS), page = draw(256); /* one after the other: the order of arguments is the compiler's */
+        read_both(sides, &windows[0][window], 0, 0x1F00000 + page * PAGE, 64);
     }
 }
 
