@@ -26,7 +26,7 @@ typedef struct ss_event {
 /* What a room gives the machine. Functions may be NULL where a room has nothing to do. */
 typedef struct ss_room_ops {
     const char *name;
-    /* An empty state with the configuration of `current`, for LOAD. NULL = no memory. */
+    /* An empty state with the configuration of `current`, for LOAD. NULL = no memory. A room that has this has `destroy`. */
     void *(*fresh)(storsim_machine_t *machine, const void *current);
     void (*destroy)(storsim_machine_t *machine, void *state);
     void (*walk)(storsim_machine_t *machine, void *state, ss_codec_t *codec);

@@ -207,9 +207,8 @@ static void load_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT], 
 
 static void drop_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT]) {
     for (int room = SS_ROOM_COUNT - 1; room >= 0; room--) {
-        const ss_room_ops_t *ops = machine->rooms[room].ops;
-        if (states[room] != NULL && ops->destroy != NULL) {
-            ops->destroy(machine, states[room]);
+        if (states[room] != NULL) {
+            machine->rooms[room].ops->destroy(machine, states[room]);
         }
     }
 }
