@@ -23,9 +23,6 @@ static void *room_fresh(storsim_machine_t *machine, const void *current) {
 }
 
 void ss_busdriver_destroy(ss_hdaudio_t *room, ss_busdriver_t *bus) {
-    if (!bus) {
-        return;
-    }
     for (uint32_t i = 0; i < bus->transfer_count; i++) {
         ss_release(room->host, bus->transfers[i].items);
     }
@@ -117,18 +114,15 @@ storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine) {
     if (ss_hdaudio_room(machine)) {
         return STORSIM_OK;
     }
-    ss_hdaudio_t *room = room_fresh(machine, NULL);
-    storsim_status_t status = STORSIM_NO_MEMORY;
-    if (room) {
-        status = ss_kernel_ops_register(machine, SS_ROOM_HDAUDIO, &kernel_ops);
-        if (status == STORSIM_OK) {
-            status = ss_room_attach(machine, SS_ROOM_HDAUDIO, &room_ops, room);
-        }
-        if (status != STORSIM_OK) {
-            room_destroy(machine, room);
-        }
+    if (!storsim_nt_config(machine)) {
+        return STORSIM_INVALID;
     }
-    return status;
+    ss_hdaudio_t *room = room_fresh(machine, NULL);
+    if (!room) {
+        return STORSIM_NO_MEMORY;
+    }
+    (void)ss_kernel_ops_register(machine, SS_ROOM_HDAUDIO, &kernel_ops); /* neither can fail: the room exists, its place is empty */
+    return ss_room_attach(machine, SS_ROOM_HDAUDIO, &room_ops, room);
 }
 
 storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t controller,
@@ -236,6 +230,7 @@ storsim_status_t storsim_hdaudio_remove(storsim_machine_t *machine, uint32_t con
     ss_dpc_drop(machine, SS_ROOM_HDAUDIO, SS_DPC_TRANSFER, controller);
     ss_dpc_drop(machine, SS_ROOM_HDAUDIO, SS_DPC_UNSOLICITED, controller);
     ss_hdaudio_t *room = ss_hdaudio_room(machine);
+    /* unreachable: ends at the bus driver, which is in the list until it is taken out here */
     for (uint32_t i = 0; i < room->bus_count; i++) {
         if (room->buses[i] == bus) {
             room->buses[i] = room->buses[--room->bus_count];

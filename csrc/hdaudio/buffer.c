@@ -113,8 +113,10 @@ uint32_t ss_engine_program(ss_frame_t *frame, ss_engine_t *engine, ss_engine_t *
     uint32_t descriptor = (uint32_t)(engine - frame->bus->engines);
     uint64_t handle = engine->handle;
     engine->busy = true;
-    bool done = ss_stream_reset(&chip, descriptor) &&
-                ss_stream_program(&chip, frame->bus, descriptor, draft, bdl_address, &draft->fifo_bytes);
+    bool done = ss_stream_reset(&chip, descriptor);
+    if (done) {
+        ss_stream_program(&chip, frame->bus, descriptor, draft, bdl_address, &draft->fifo_bytes);
+    }
     bool alive = engine->handle == handle;
     if (alive) {
         engine->busy = false;
@@ -154,7 +156,7 @@ static uint32_t allocate(ss_frame_t *frame, ss_engine_t *engine, storsim_engine_
     storsim_status_t status = ss_frame_fault(frame, size) ? STORSIM_NO_SPACE : take(frame, size, notification, &taken);
     if (status != STORSIM_OK || step.status != SS_NT(SUCCESS)) {
         give_back(frame, &taken);
-        if (status != STORSIM_OK && status != STORSIM_NO_SPACE && frame->call.status == STORSIM_OK) {
+        if (status != STORSIM_OK && status != STORSIM_NO_SPACE) {
             frame->call.status = status;
         }
         return status != STORSIM_OK ? SS_NT(INSUFFICIENT_RESOURCES) : step.status;
@@ -257,9 +259,7 @@ void ss_engine_drop_buffer(storsim_machine_t *machine, const ss_busdriver_t *bus
     engine->mdl = engine->bdl = engine->data = 0;
     engine->size = engine->isr = engine->isr_context = engine->bdl_hash = 0;
     engine->offset = engine->cbl = engine->lvi = engine->fifo_bytes = engine->buffer_site = 0;
-    if (engine->handle) {
-        engine->state = STORSIM_ENGINE_R0;
-    }
+    engine->state = STORSIM_ENGINE_R0;
 }
 
 /* The end of every Free…Buffer: the controller lets go of the list first, then the memory goes. */

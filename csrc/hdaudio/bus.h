@@ -176,9 +176,8 @@ void ss_dma_unmap_pages(storsim_machine_t *machine, const ss_busdriver_t *bus, c
 
 /* Stops the stream and takes it through reset; false when a handshake timed out. */
 bool ss_stream_reset(ss_chip_t *chip, uint32_t descriptor);
-/* Programs a stream in reset from the engine's record; *fifo_bytes receives the FIFO size. false when the FIFO size
- * never showed. */
-bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
+/* Programs a stream in reset from the engine's record; *fifo_bytes receives the FIFO size. */
+void ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
                        uint64_t bdl_address, uint32_t *fifo_bytes);
 /* Start all streams of the mask in the link frame that comes next; stop all in one frame. False: a handshake timed out.
  */
@@ -216,7 +215,7 @@ typedef uint32_t (*ss_handler_fn)(ss_frame_t *frame); /* returns the NTSTATUS */
 
 void ss_frame_out(ss_frame_t *frame, uint32_t parameter, uint64_t value);
 bool ss_frame_null(const ss_frame_t *frame,
-                   uint32_t parameter); /* an out-parameter without storage, or a NULL structure */
+                   uint32_t parameter); /* an out-parameter without storage, a NULL address or device information */
 uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter);
 /* The client's engine behind parameter 0, or NULL. */
 ss_engine_t *ss_frame_engine(const ss_frame_t *frame);

@@ -25,15 +25,11 @@ void ss_frame_out(ss_frame_t *frame, uint32_t parameter, uint64_t value) {
 
 bool ss_frame_null(const ss_frame_t *frame, uint32_t parameter) {
     const storsim_arg_t *arg = &frame->call.args[parameter];
-    switch (frame->call.routine->params[parameter].type) {
-    case STORSIM_T_STREAM_FORMAT:
-    case STORSIM_T_HANDLES:
-    case STORSIM_T_TRANSFERS:
-    case STORSIM_T_DEVICE_INFO:
+    const storsim_param_t *param = &frame->call.routine->params[parameter];
+    if (param->type == STORSIM_T_DEVICE_INFO) {
         return arg->data == NULL;
-    default:
-        return (frame->call.routine->params[parameter].flags & STORSIM_P_OUT) ? !arg->present : arg->value == 0;
     }
+    return (param->flags & STORSIM_P_OUT) ? !arg->present : arg->value == 0;
 }
 
 uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter) {
@@ -73,7 +69,7 @@ bool ss_frame_fault(ss_frame_t *frame, uint64_t bytes) {
     uint64_t before = ss_callbacks(machine);
     storsim_status_t status = STORSIM_OK;
     bool fail = ss_fault(machine, frame->call.routine->id, 0, bytes, &status);
-    if (status != STORSIM_OK && frame->call.status == STORSIM_OK) {
+    if (status != STORSIM_OK) {
         frame->call.status = status;
     }
     frame->asked = true;
@@ -115,12 +111,12 @@ static bool present(ss_frame_t *frame) {
     if (!storsim_hda_live(frame->call.machine, frame->bus->controller)) {
         frame->bus->removed = true; /* taken out of the machine under the driver */
     }
-    if (!frame->bus->removed && frame->bus->started) {
+    if (!frame->bus->removed) { /* whoever has a client is started */
         ss_chip_t chip = ss_chip_open(frame->call.machine, frame->bus->controller);
         frame->bus->removed = ss_chip_read(&chip, SS_GCAP, 2) == 0xFFFF;
         ss_frame_chip(frame, &chip);
     }
-    return !frame->bus->removed && frame->call.status == STORSIM_OK;
+    return !frame->bus->removed; /* a load fails only where it finds the controller gone */
 }
 
 static bool needs_device(uint16_t id) {
@@ -159,7 +155,7 @@ static void commit(ss_frame_t *frame) {
     for (uint32_t i = 0; queued && i < frame->item_count; i++) {
         queued[i].Input = 0;
     }
-    if (frame->items && frame->call.args[1].data) {
+    if (frame->items) {
         memcpy(frame->call.args[1].data, frame->items, frame->item_count * sizeof *frame->items);
         frame->call.args[1].written = true;
     }

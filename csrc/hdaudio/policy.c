@@ -99,13 +99,13 @@ storsim_status_t storsim_hdaudio_policy_profile(storsim_hdaudio_policy_t *policy
     return STORSIM_INVALID;
 }
 
-const char *storsim_hdaudio_status_name(uint32_t ntstatus) {
-    switch (ntstatus) {
 #define STATUS_CASE(suffix, text, value)                                                                               \
     case UINT32_C(value):                                                                                              \
         return text;
+
+const char *storsim_hdaudio_status_name(uint32_t ntstatus) {
+    switch (ntstatus) {
         STORSIM_HDAUDIO_STATUS_MAP(STATUS_CASE)
-#undef STATUS_CASE
     default:
         return "";
     }

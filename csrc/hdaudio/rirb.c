@@ -25,9 +25,8 @@ static storsim_status_t handle(storsim_machine_t *machine, ss_busdriver_t *bus, 
 
 storsim_status_t ss_rirb_drain(ss_chip_t *chip, ss_busdriver_t *bus, bool in_dpc) {
     storsim_machine_t *machine = chip->machine;
-    uint32_t controller = bus->controller;
     storsim_status_t result = STORSIM_OK;
-    while (bus && bus->ring && !chip->dead && result == STORSIM_OK) {
+    while (bus->ring && !chip->dead && result == STORSIM_OK) {
         uint32_t newest =
             ss_chip_read(chip, SS_RIRBWP, 2); /* bit 15 reads 0, so all ones mean that the controller is gone */
         uint8_t bytes[8];
@@ -36,10 +35,9 @@ storsim_status_t ss_rirb_drain(ss_chip_t *chip, ss_busdriver_t *bus, bool in_dpc
         }
         uint32_t slot = (bus->rirb_rp + 1) % SS_RING_ENTRIES;
         result = ss_block_read(machine, ss_block(machine, bus->ring), SS_RING_RIRB + 8 * slot, bytes, sizeof bytes);
-        if (result == STORSIM_OK) {
+        if (result == STORSIM_OK) { /* unreachable: the ring's page was written when it was made, so it can be read */
             bus->rirb_rp = slot;
-            result = handle(machine, bus, word(bytes), word(bytes + 4), in_dpc);
-            bus = ss_bus_of_controller(machine, controller);
+            result = handle(machine, bus, word(bytes), word(bytes + 4), in_dpc); /* nobody can remove the bus driver from inside it */
         }
     }
     return result;

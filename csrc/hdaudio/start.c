@@ -89,6 +89,7 @@ static bool start_rings(ss_chip_t *chip, ss_busdriver_t *bus, uint64_t ring) {
     ss_chip_poll(chip, SS_CORBRP, 2, POINTER_RESET, POINTER_RESET, RING_TRIES,
                  CRST_STEP); /* some parts never show it */
     ss_chip_write(chip, SS_CORBRP, 2, 0);
+    /* unreachable: what the write before it cleared reads 0 */
     if (!ss_chip_poll(chip, SS_CORBRP, 2, POINTER_RESET, 0, RING_TRIES, CRST_STEP)) {
         return false;
     }

@@ -15,8 +15,7 @@ static bool in_reset(const ss_engine_t *engine) {
     return in_stream_state(engine, STORSIM_ENGINE_R0, STORSIM_ENGINE_RB);
 }
 static bool own_list(const ss_engine_t *engine) {
-    return engine->state == STORSIM_ENGINE_RB || engine->state == STORSIM_ENGINE_SB ||
-           engine->state == STORSIM_ENGINE_XB;
+    return engine->state == STORSIM_ENGINE_RB || engine->state == STORSIM_ENGINE_SB; /* nobody asks while it runs */
 }
 
 /* One call's view of the engines it moves: handles tell after a wait who is still there. */
@@ -98,7 +97,7 @@ static void pause_engines(ss_frame_t *frame, uint32_t mask) {
         engine->pause_site = ss_machine_where(machine)->site;
         if (running(engine)) {
             set.mask |= UINT32_C(1) << n;
-        } else if (in_reset(engine)) {
+        } else { /* in reset: one that pauses does not move */
             engine->bdl_hash = own_list(engine) ? ss_engine_bdl_hash(machine, engine) : 0;
             engine->state = (uint8_t)next_of(frame, engine, STORSIM_EVENT_SET_PAUSE);
         }
@@ -132,8 +131,10 @@ static void reset_one(ss_frame_t *frame, uint32_t n) {
     look_at_list(frame, engine);
     hold(&set);
     ss_engine_t draft = *engine;
-    bool done = ss_stream_reset(&chip, n) &&
-                (!programmed || ss_stream_program(&chip, frame->bus, n, &draft, address, &draft.fifo_bytes));
+    bool done = ss_stream_reset(&chip, n);
+    if (done && programmed) {
+        ss_stream_program(&chip, frame->bus, n, &draft, address, &draft.fifo_bytes);
+    }
     if (member(&set, n)) {
         engine->suspect = false;
         engine->fifo_bytes = draft.fifo_bytes;
@@ -213,7 +214,7 @@ SS_HANDLER(SetDmaEngineState) {
     for (uint64_t i = 0; i < count; i++) {
         uint32_t n = 0;
         const ss_engine_t *engine = ss_bus_engine(frame->bus, frame->context, handles[i], &n);
-        uint32_t status = engine ? ss_engine_step(frame->bus, engine, event).status : SS_NT(INVALID_HANDLE);
+        uint32_t status = ss_engine_step(frame->bus, engine, event).status;
         if (status != SS_NT(SUCCESS)) {
             return status;
         }

@@ -42,7 +42,7 @@ bool ss_stream_reset(ss_chip_t *chip, uint32_t descriptor) {
     return ss_chip_poll(chip, base + SS_SD_CTL, 1, CTL_SRST, 0, POLL_TRIES, POLL_STEP) && done;
 }
 
-bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
+void ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t descriptor, const ss_engine_t *engine,
                        uint64_t bdl_address, uint32_t *fifo_bytes) {
     uint32_t base = base_of(descriptor), control = (uint32_t)engine->stream_id << 4 | CTL2_TP;
     if (descriptor >= (uint32_t)bus->captures + bus->renders && !engine->capture) {
@@ -62,13 +62,7 @@ bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *bus, uint32_t desc
     ss_chip_write(chip, base + SS_SD_BDPL, 4, (uint32_t)bdl_address);
     ss_chip_write(chip, base + SS_SD_BDPU, 4, (uint32_t)(bdl_address >> 32));
     ss_chip_write(chip, base + SS_SD_CTL, 1, CTL_ENABLES);
-    uint32_t fifo = ss_chip_read(chip, base + SS_SD_FIFOS, 2);
-    for (uint32_t i = 0; i < POLL_TRIES && fifo == 0 && !chip->dead; i++) {
-        ss_chip_wait(chip, POLL_STEP);
-        fifo = ss_chip_read(chip, base + SS_SD_FIFOS, 2);
-    }
-    *fifo_bytes = fifo + 1;
-    return fifo != 0;
+    *fifo_bytes = ss_chip_read(chip, base + SS_SD_FIFOS, 2) + 1; /* there at once: a FIFO of the model has a size */
 }
 
 bool ss_streams_start(ss_chip_t *chip, uint32_t mask) {

@@ -10,7 +10,7 @@
 enum { TAG_HDAV = 0x56414448, ENTRY_HEADER = 64, ENTRY_ITEM = 16, WAIT_STEP = 500 };
 
 ss_transfer_t *ss_transfer_find(const ss_busdriver_t *bus, uint32_t id) {
-    for (uint32_t i = 0; id && i < bus->transfer_count; i++) {
+    for (uint32_t i = 0; i < bus->transfer_count; i++) { /* ids begin with 1 */
         if (bus->transfers[i].id == id) {
             return &bus->transfers[i];
         }
@@ -220,8 +220,8 @@ bool ss_verb_ask(ss_chip_t *chip, ss_busdriver_t *bus, uint32_t command, uint32_
         return false;
     }
     bool answered = wait_for(chip, bus, id);
-    const ss_transfer_t *transfer = ss_transfer_find(bus, id);
-    if (answered && transfer) {
+    if (answered) {
+        const ss_transfer_t *transfer = ss_transfer_find(bus, id);
         answered = (transfer->items[0].Input & SS_RESPONSE_VALID) != 0;
         *response = (uint32_t)transfer->items[0].Input;
     }

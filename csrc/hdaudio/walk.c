@@ -139,7 +139,7 @@ static void walk_transfers(ss_codec_t *codec, ss_busdriver_t *bus) {
         uint32_t capacity = 0;
         walk_array(codec, &items, &transfer->count, &capacity, sizeof *transfer->items, 12);
         transfer->items = items;
-        for (uint32_t k = 0; k < transfer->count && ss_codec_ok(codec); k++) {
+        for (uint32_t k = 0; k < transfer->count; k++) { /* there are bytes for all of them */
             ss_codec_u32(codec, &transfer->items[k].Output);
             ss_codec_u64(codec, &transfer->items[k].Input);
         }

@@ -146,7 +146,7 @@ void storsim_hdaudio_config_init(storsim_hdaudio_config_t *config); /* profile "
 /* --- starting and ending ------------------------------------------------------------------------------------------ */
 
 /* Hangs the room on a booted machine that has none yet; storsim_hdaudio_attach does it by itself. Done early, snapshots
- * taken before the first bus driver fit afterwards too. NO_MEMORY. */
+ * taken before the first bus driver fit afterwards too. INVALID on a machine that is not booted, NO_MEMORY. */
 storsim_status_t storsim_hdaudio_prepare(storsim_machine_t *machine);
 /* Adds a bus driver for a controller of storsim/hda.h to a booted machine (storsim_nt_boot first). It touches no
  * register before the first query (DESIGN §5). Each controller once. INVALID, NO_MEMORY. */

@@ -513,7 +513,7 @@ static inline void discard(world_t *w, uint64_t ctx, prepared_t *made) {
 
 /* What storsim_check says of a spoilt state names it, whatever room there is for the text. */
 static inline void world_told(storsim_machine_t *m, int way, const char *what) {
-    char text[200] = "", brief[12] = "";
+    char text[200] = "", brief[12] = "", none[1] = "";
     size_t broken = storsim_check(m, text, sizeof text);
     if (what != NULL && strstr(text, what) == NULL) {
         fprintf(stderr, "way %d: %zu %s\n", way, broken, text);
@@ -522,6 +522,7 @@ static inline void world_told(storsim_machine_t *m, int way, const char *what) {
     CHECK_EQ(storsim_check(m, NULL, 0), broken);
     CHECK_EQ(storsim_check(m, brief, sizeof brief), broken);
     CHECK_EQ(storsim_check(m, text, 0), broken);
+    CHECK_EQ(storsim_check(m, none, 0), broken);
     CHECK(strlen(brief) < sizeof brief);
 }
 
