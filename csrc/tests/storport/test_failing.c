@@ -4,6 +4,10 @@
 
 static failing_host_t host;
 
+/* How many requests had been made when each step of the life in which nothing fails was over: so a later life knows in which step its failure
+ * strikes, and looks at the machine before that one alone. */
+static unsigned long ends[256];
+
 typedef struct life {
     bench_t b;
     uint64_t config, pool, big, contiguous, dma, dma_pa, mdl, list_buffer, srb, registry, uncached, device;
@@ -11,6 +15,7 @@ typedef struct life {
     uint32_t hmb_count;
     uint8_t called[STORSIM_ID_STORPORT_END];
     bool failed;        /* the planned failure happened */
+    size_t steps;       /* begun so far */
 } life_t;
 
 /* Host allocation outside the plan: looking must not use it up. */
@@ -31,10 +36,23 @@ static storsim_status_t listen(void *context, storsim_callback_t *callback) {
     return STORSIM_OK;
 }
 
+/* The digest before a step in which the planned failure can strike. */
+static uint64_t begin(life_t *life) {
+    size_t step = life->steps++;
+    CHECK(step < sizeof ends / sizeof *ends);
+    return host.fail_at == 0 || (host.requests < host.fail_at && host.fail_at <= ends[step]) ? digest_of(life->b.m) : 0;
+}
+
+static void finish(const life_t *life) {
+    if (host.fail_at == 0) {
+        ends[life->steps - 1] = host.requests;
+    }
+}
+
 /* Runs one action; when the planned failure strikes in it, checks that nothing happened and runs it again. */
 #define STEP(life, expression)                                            \
     do {                                                                  \
-        uint64_t before_ = digest_of((life)->b.m);                        \
+        uint64_t before_ = begin(life);                                   \
         storsim_status_t status_ = (expression);                          \
         if (status_ == STORSIM_NO_MEMORY) {                               \
             CHECK(!(life)->failed);                                       \
@@ -43,10 +61,11 @@ static storsim_status_t listen(void *context, storsim_callback_t *callback) {
             status_ = (expression);                                       \
         }                                                                 \
         CHECK_EQ(status_, STORSIM_OK);                                    \
+        finish(life);                                                     \
     } while (0)
 
 static outcome_t step_call(life_t *life, uint16_t id, const outcome_t *prepared) {
-    uint64_t before = digest_of(life->b.m);
+    uint64_t before = begin(life);
     outcome_t out = *prepared;
     perform(&life->b, id, &out);
     if (out.status == STORSIM_NO_MEMORY) {
@@ -61,6 +80,7 @@ static outcome_t step_call(life_t *life, uint16_t id, const outcome_t *prepared)
         perform(&life->b, id, &out);
     }
     CHECK_EQ(out.status, STORSIM_OK);
+    finish(life);
     const storsim_routine_t *row = storsim_ddi_routine(id);
     CHECK(row->returns != STORSIM_R_STATUS || out.result == S(SUCCESS));
     life->called[id] = 1;
