@@ -305,7 +305,7 @@ def run_tidy(log: TextIO) -> int:
 
 #: Rows of tests/trust that need no emulator and take seconds to two minutes; the rest is run by hand.
 TRUST = (
-    "routine", "allocations", "C-API", "references", "threads", "signals", "fork", "proofs", "C library", "32 bits"
+    "routine", "allocations", "C-API", "references", "threads", "signals", "fork", "proofs", "C library", "32 bits, gcc"
 )  # fmt: skip
 
 

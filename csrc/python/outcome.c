@@ -207,7 +207,8 @@ static int announce(PyObject *sites, PyObject *list) {
         PyObject *pair = PyList_GET_ITEM(list, i);
         PyObject *message = PyObject_CallOneArg(category, PyTuple_GET_ITEM(pair, 1));
         unsigned long site = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(pair, 0));
-        result = message ? ss_sites_warn(sites, (uint32_t)site, category, message) : -1;
+        bool known = site != (unsigned long)-1 || !PyErr_Occurred();
+        result = message && known ? ss_sites_warn(sites, (uint32_t)site, category, message) : -1;
         Py_XDECREF(message);
     }
     Py_XDECREF(category);
@@ -220,7 +221,10 @@ int ss_finish(ss_machine_object_t *machine, storsim_status_t status, PyObject *r
         return 0;
     }
     PyObject *warnings = NULL;
-    int failed = status != STORSIM_OK && status != STORSIM_NO_MEMORY ? ss_raise_status(machine, status, result) : 0;
+    int failed = PyErr_Occurred() != NULL ? -1 : 0; /* the result could not be made: told before what the call came to */
+    if (failed == 0 && status != STORSIM_OK && status != STORSIM_NO_MEMORY) {
+        failed = ss_raise_status(machine, status, result);
+    }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback); /* an exception of the call comes before one of a warning filter */
     int noted = collect(machine, &warnings);

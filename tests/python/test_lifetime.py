@@ -275,3 +275,19 @@ def test_a_big_machine_is_small_at_first() -> None:
     _requests, asked = pc._host_memory
     assert asked < 1 << 20
     assert pc.memory.total_bytes > 63 << 40
+
+
+def test_leaks_that_cannot_be_told_are_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    pc = storsim.Machine("64MiB", level="release")
+    hba = pc.add_adapter("hba")
+    hba.pool(64)
+
+    def no_memory(*given: Any) -> None:
+        raise MemoryError("no record")
+
+    monkeypatch.setattr(storsim.Finding, "__init__", no_memory)
+    with pytest.raises(MemoryError, match="no record"):
+        hba.remove()
+    monkeypatch.undo()
+    assert pc.check() == ""
+    assert [finding.name for finding in pc.violations] == ["POOL_LEAK"]

@@ -93,7 +93,7 @@ def _row(name: str, claim: str, target: Target) -> None:
     row(name, claim)(lambda: _suite(target))
 
 
-_row("32 bits", "the core and its C tests on a 32-bit build (gcc -m32)", X86_32)
+_row("32 bits, gcc", "the core and its C tests on a 32-bit build (gcc -m32)", X86_32)
 _row("32 bits, clang", "the same with clang", CLANG_32)
 _row("arm64", "the core and its C tests for arm64, under qemu-user", ARM64)
 _row("big-endian", "the core and its C tests for s390x (big-endian), under qemu-user", BIG_ENDIAN)

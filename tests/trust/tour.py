@@ -77,6 +77,12 @@ def inputs(world: World) -> Iterator[Step]:
         pc.stats()
         str(pc.report())
 
+    def questions() -> None:
+        kept, table = pc.snapshot(), storsim._core.ddi_table()
+        hash(kept), repr(kept), repr(pc.storport), len(table), storsim._core.behaviour_layout()
+        repr(storsim._core.hdaudio_decode(storsim._core.hdaudio_encode(48000, 16, 16, 2)))
+        hba.dump_marks, pc.cpu, pc.check(), sp.StorPortFreePool.id, pc._memory_distance(0, 0), pc._callback_current()
+
     def validate() -> None:
         sp.StorPortValidateRange(hba, 5, 0, 0xFEB00000, 0x4000, False)
 
@@ -85,7 +91,7 @@ def inputs(world: World) -> Iterator[Step]:
             sp.StorPortGetScatterGatherList(hba, srb)
 
     yield from (("stores", stores), ("faults", faults), ("export", export), ("request", request), ("range", validate))
-    yield from (("time", time), ("snapshot and restore", back), ("records", look))
+    yield from (("time", time), ("snapshot and restore", back), ("records", look), ("questions", questions))
 
 
 def audio(pc: storsim.Machine) -> Iterator[Step]:
@@ -139,6 +145,7 @@ def audio(pc: storsim.Machine) -> Iterator[Step]:
         bus.TransferCodecVerbs(1, [HDAUDIO_CODEC_TRANSFER(0x000F0004)], lambda *given: seen.append(given), 1)
         pc.advance(milliseconds=1)
         hda.codecs[0].unsolicited(1, 5)
+        hda.codecs[0].feed_pending(1)
         pc.advance(milliseconds=1)
         bus.GetDeviceInformation(HDAUDIO_DEVICE_INFORMATION())
         bus.GetResourceInformation()
