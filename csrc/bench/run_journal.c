@@ -3,6 +3,7 @@
  *   run_journal FILE TIMES */
 #define _POSIX_C_SOURCE 200809L
 
+#include "fuzz/file.h"
 #include "storsim/journal.h"
 
 #include <stdio.h>
@@ -13,29 +14,6 @@ static double seconds(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static uint8_t *read_all(const char *path, size_t *length) {
-    FILE *file = fopen(path, "rb");
-    uint8_t *bytes = NULL;
-    size_t capacity = 0, got = 1;
-    *length = 0;
-    while (file != NULL && got != 0) {
-        if (*length == capacity) {
-            capacity = capacity != 0 ? capacity * 2 : 65536;
-            uint8_t *wider = realloc(bytes, capacity);
-            if (wider == NULL) {
-                break;
-            }
-            bytes = wider;
-        }
-        got = fread(bytes + *length, 1, capacity - *length, file);
-        *length += got;
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return bytes;
 }
 
 int main(int argc, char **argv) {

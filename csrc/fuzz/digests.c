@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fuzz/digest.h"
+#include "fuzz/file.h"
 #include "fuzz/make.h"
 #include "storsim/journal.h"
 
@@ -31,29 +32,6 @@ static int run_program(const scenario_t *scenario, uint64_t *digest) {
     uint64_t seed = strtoull(scenario->what, &rest, 10), index = *rest == ':' ? strtoull(rest + 1, NULL, 10) : 0;
     storsim_status_t status = fuzz_digest(bytes, make_program(bytes, seed, index), digest);
     return status == STORSIM_OK ? 0 : fail(scenario, storsim_status_name(status));
-}
-
-static uint8_t *read_all(const char *path, size_t *length) {
-    FILE *file = fopen(path, "rb");
-    uint8_t *bytes = NULL;
-    size_t capacity = 0, got = 1;
-    *length = 0;
-    while (file != NULL && got != 0) {
-        if (*length == capacity) {
-            capacity = capacity != 0 ? capacity * 2 : 65536;
-            uint8_t *wider = realloc(bytes, capacity);
-            if (wider == NULL) {
-                break;
-            }
-            bytes = wider;
-        }
-        got = fread(bytes + *length, 1, capacity - *length, file);
-        *length += got;
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return bytes;
 }
 
 static int replay(const scenario_t *scenario, const uint8_t *bytes, size_t length, uint64_t *digest) {
