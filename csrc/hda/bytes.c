@@ -13,7 +13,7 @@ void ss_hda_bytes_clear(ss_hda_bytes_t *bytes, ss_host_t *host) {
 }
 
 void ss_hda_bytes_peek(const ss_hda_bytes_t *bytes, uint64_t at, uint8_t *data, uint64_t count) {
-    if (count == 0 || bytes->capacity == 0) {
+    if (count == 0 || bytes->capacity == 0) { /* unreachable: what is there lies in a buffer */
         return;
     }
     uint64_t from = wrapped(bytes, bytes->start + at), first = bytes->capacity - from;

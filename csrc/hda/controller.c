@@ -287,7 +287,7 @@ static void *room_fresh(storsim_machine_t *machine, const void *current) {
 static void room_destroy(storsim_machine_t *machine, void *state) {
     (void)machine;
     ss_hda_room_t *room = state;
-    if (room == NULL) {
+    if (room == NULL) { /* unreachable: a room that is destroyed was made */
         return;
     }
     for (uint32_t i = 0; i < room->count; i++) {

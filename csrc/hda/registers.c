@@ -163,6 +163,7 @@ bool ss_hda_row_at(const ss_hda_t *hda, uint32_t offset, ss_hda_row_t *row) {
     if (stream >= hda->stream_count) {
         return false;
     }
+    /* unreachable: the last register of a descriptor begins before its end */
     for (uint32_t i = 0; i < DESCRIPTOR && descriptor[i].offset <= relative; i++) {
         if (relative - descriptor[i].offset < descriptor[i].size) {
             descriptor_row(hda, stream, i, row);
@@ -247,7 +248,7 @@ static uint32_t value_of(const storsim_machine_t *machine, const ss_hda_t *hda, 
 
 static bool legal(uint64_t offset, uint32_t size) {
     return (size == 1 || size == 2 || size == 4) && offset % size == 0 && offset < STORSIM_HDA_REGISTER_BYTES &&
-           size <= STORSIM_HDA_REGISTER_BYTES - offset;
+           size <= STORSIM_HDA_REGISTER_BYTES - offset; /* unreachable: what begins inside and is aligned ends inside */
 }
 
 static bool is_gone(storsim_machine_t *machine, ss_hda_t *hda) {

@@ -133,7 +133,7 @@ static storsim_status_t place(ss_host_t *host, nesting_t *nesting, const storsim
     case STORSIM_RECORD_NOTE: return index != 0 ? STORSIM_OK : STORSIM_FORMAT;
     case STORSIM_RECORD_SEAL: return index != 0 && nesting->depth == 0 ? STORSIM_OK : STORSIM_FORMAT;
     }
-    return STORSIM_FORMAT;
+    return STORSIM_FORMAT; /* unreachable: see above */
 }
 
 /* All whole records; *at: where the reading stopped. */

@@ -80,6 +80,7 @@ static bool widen(linker_t *linker) {
         return true;
     }
     uint32_t size = linker->table_size != 0 ? linker->table_size * 2 : 256;
+    /* unreachable: as many sources take more memory than a host has */
     uint32_t *table = size != 0 ? ss_alloc_zeroed(linker->program->host, size, sizeof *table) : NULL;
     if (table == NULL) {
         return false;

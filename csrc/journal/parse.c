@@ -13,6 +13,7 @@ enum { ARENA_BLOCK = 1 << 16, ALIGN = 16 };
 #define ARENA_HEAD ((sizeof(struct ss_arena_block) + ALIGN - 1) / ALIGN * ALIGN)
 
 void *ss_arena_take(ss_arena_t *arena, size_t count, size_t size) {
+    /* unreachable: no structure is empty, and counts are bounded by the record */
     if (size != 0 && count > (SIZE_MAX / 4) / size) {
         return NULL;
     }

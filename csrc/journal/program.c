@@ -38,7 +38,7 @@ static uint32_t inside_answer(const builder_t *builder) {
 static storsim_status_t add_item(builder_t *builder, const storsim_record_t *record, uint32_t index) {
     ss_program_t *program = builder->program;
     void *array = program->items;
-    if (program->item_count == SS_NOTHING - 1 ||
+    if (program->item_count == SS_NOTHING - 1 || /* unreachable: as many records take more memory than a host has */
         !ss_grow(program->host, &array, &program->item_capacity, program->item_count + 1, sizeof *program->items)) {
         return STORSIM_NO_MEMORY;
     }

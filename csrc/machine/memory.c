@@ -214,6 +214,7 @@ storsim_status_t storsim_memory_fragment(storsim_machine_t *machine, uint64_t nu
                     (free_pages / run_pages % denominator * numerator + denominator / 2) / denominator;
     want = want < slots ? want : slots;
     ss_rng_t rng = {ss_mix(seed, 0xF4A6)};
+    /* unreachable: there is room for all that is wanted */
     for (uint64_t at = 0; want != 0 && storsim_memory_next_free(machine, at, &run); at = run.first_pfn + run.pages) {
         for (uint64_t i = 0; i < run.pages / run_pages && want != 0; i++, slots--) {
             if (ss_rng_below(&rng, slots) < want) {

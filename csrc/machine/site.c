@@ -25,6 +25,7 @@ static bool widen(ss_sites_t *sites, ss_host_t *host) {
         return true;
     }
     uint32_t capacity = sites->hash_capacity != 0 ? sites->hash_capacity * 2 : 64;
+    /* unreachable: as many sites take more memory than a host has */
     uint32_t *hash = capacity != 0 ? ss_alloc_zeroed(host, capacity, sizeof *hash) : NULL;
     if (hash == NULL) {
         return false;

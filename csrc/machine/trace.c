@@ -65,6 +65,7 @@ void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *b
                                                     .irql = began->irql,
                                                     .cpu = began->cpu,
                                                     .site = machine->head.where.site,
+                                                    /* unreachable: nobody makes so many entries in one span */
                                                     .inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX,
                                                     .values = {a, b, c, d}};
 }

@@ -87,7 +87,7 @@ const ss_frame_t *ss_frame_top(const ss_port_t *port, uint32_t cpu) {
 
 bool ss_in_context(const ss_sp_t *sp, storsim_context_t context) {
     const ss_frame_t *frame = ss_frame_top(sp->port, storsim_cpu(sp->machine));
-    return frame != NULL && frame->context == context && (sp->adapter == NULL || frame->adapter == sp->adapter->number);
+    return frame != NULL && frame->context == context && frame->adapter == sp->adapter->number;
 }
 
 bool ss_in_any_callback(const ss_port_t *port, uint32_t adapter) {

@@ -28,7 +28,7 @@ storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adap
     static const ss_bus_limits_t anywhere = {.highest = UINT64_MAX};
     ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
-    uint64_t pages = block->pages != 0 ? block->pages : 1; /* a slot: the pool page around it */
+    uint64_t pages = block->pages;
     storsim_status_t status =
         ss_bus_map_within(machine, adapter->device, block->pfn, pages, limits != NULL ? limits : &anywhere, &logical);
     if (status != STORSIM_OK) {
@@ -77,7 +77,7 @@ bool ss_watch_gone(storsim_machine_t *machine, const ss_watch_t *watch) {
 
 void ss_release_device(storsim_machine_t *machine, ss_call_t *call, const ss_watch_t *watch) {
     ss_adapter_t *owner = ss_adapter(machine, watch->owner);
-    if (owner == NULL) {
+    if (owner == NULL) { /* unreachable: what the port frees belongs to an adapter, and those are never forgotten */
         return;
     }
     if (owner->config.dma_remapping && watch->device_address != 0) {
@@ -94,7 +94,7 @@ void ss_port_free(storsim_machine_t *machine, ss_block_id_t id) {
     ss_watch_t watch;
     ss_watch_block(machine, id, &watch);
     ss_block_free(machine, id);
-    if (watch.id != 0) {
+    if (watch.id != 0) { /* unreachable: it was live */
         ss_release_device(machine, NULL, &watch);
     }
 }

@@ -21,7 +21,7 @@ static bool resolve(ss_sp_t *sp, storsim_dump_mark_t *mark) {
         mark->address = block.va;
         mark->length = block.size;
     }
-    return mark->address >= block.va && mark->length <= block.size && mark->address - block.va <= block.size - mark->length;
+    return mark->length <= block.size && mark->address - block.va <= block.size - mark->length;
 }
 
 void ss_StorPortMarkDumpMemory(ss_sp_t *sp) {

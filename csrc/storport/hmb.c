@@ -241,7 +241,7 @@ static match_t compare(const ss_adapter_t *adapter, const storsim_access_range_t
     if (known == adapter->hmb_count && count == known) {
         return ordered ? MATCH_EXACT : MATCH_REORDERED;
     }
-    if (known == count && duplicates == 0) {
+    if (known == count) { /* so there are no duplicates */
         return MATCH_PARTIAL;
     }
     bool changed = count == adapter->hmb_count && duplicates == 0 && known + near > 0;

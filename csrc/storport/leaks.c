@@ -116,7 +116,7 @@ storsim_status_t storsim_adapter_remove(storsim_machine_t *machine, uint32_t num
     }
     ss_call_t call;
     status = ss_action_begin(&call, machine, number);
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: the machine is alive, as was asked above */
         return status;
     }
     leaks_t leaks = {0};

@@ -31,7 +31,7 @@ SS_PERFORM(storport_attach) {
 
 /* A text argument as a C string: at most 63 bytes, as names and documented controls are; longer or with a zero inside is no text. */
 static bool text_of(const storsim_arg_t *arg, char text[64]) {
-    if (arg->data == NULL || arg->count >= 64 || memchr(arg->data, 0, arg->count) != NULL) {
+    if (arg->count >= 64 || memchr(arg->data, 0, arg->count) != NULL) {
         return false;
     }
     memcpy(text, arg->data, arg->count);
@@ -98,7 +98,8 @@ SS_PERFORM(srb_create) {
         return STORSIM_INVALID;
     }
     storsim_status_t status = storsim_srb_create(machine, (uint32_t)args[0].value, args[1].data, &srb);
-    if (status == STORSIM_OK && storsim_srb_get(machine, srb, &info)) {
+    if (status == STORSIM_OK) {
+        (void)storsim_srb_get(machine, srb, &info); /* it was made just now */
         const uint64_t parts[] = {info.data, info.extension, info.sense, info.lu_extension, info.mdl, info.data_in, info.data_in_mdl};
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             (void)ss_arg_give(&args[3 + i], parts[i], status);

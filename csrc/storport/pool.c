@@ -44,6 +44,7 @@ void ss_StorPortAllocatePool(ss_sp_t *sp) {
     }
     ss_block_id_t id;
     ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));
+    /* unreachable: a request that was served has not failed */
     if (ss_pool_request(&sp->call, bytes, tag, &id) == SS_CONTIG_OK && sp->call.status == STORSIM_OK) {
         ss_out(pointer, ss_block(sp->machine, id)->va);
         ss_reply(sp, SS_STOR(SUCCESS));

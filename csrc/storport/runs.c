@@ -56,7 +56,7 @@ storsim_status_t ss_runs_of_mdl(storsim_machine_t *machine, uint64_t mdl, uint64
         }
         if (!fill) {
             count = n;
-            runs->list = ss_alloc_zeroed(ss_machine_host(machine), count > 0 ? count : 1, sizeof *runs->list);
+            runs->list = ss_alloc_zeroed(ss_machine_host(machine), count, sizeof *runs->list);
             if (runs->list == NULL) {
                 return STORSIM_NO_MEMORY;
             }
@@ -73,7 +73,7 @@ static void unmap(storsim_machine_t *machine, const ss_adapter_t *adapter, const
 }
 
 storsim_status_t ss_runs_map(storsim_machine_t *machine, const ss_adapter_t *adapter, ss_runs_t *runs) {
-    if (!adapter->config.dma_remapping || runs->mapped) {
+    if (!adapter->config.dma_remapping) {
         return STORSIM_OK;
     }
     for (uint32_t i = 0; i < runs->count; i++) {

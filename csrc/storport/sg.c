@@ -40,7 +40,7 @@ void ss_sg_block_gone(storsim_machine_t *machine, ss_call_t *call, const ss_watc
     for (uint32_t i = 0; i < port->list_count; i++) {
         ss_sg_t *sg = port->lists[i];
         bool data = sg->data_block == watch->id && sg->data_generation == watch->generation;
-        bool holds = watch->va != 0 && sg->list >= watch->va && sg->list - watch->va < (watch->size != 0 ? watch->size : 1);
+        bool holds = sg->list >= watch->va && sg->list - watch->va < watch->size;
         if (!sg->orphaned && (data || holds)) {
             sg->orphaned = true;
             const ss_detail_t detail = {.address = sg->list, .allocated_at = sg->site, .owner = sg->adapter};
@@ -211,7 +211,7 @@ void ss_StorPortBuildScatterGatherList(ss_sp_t *sp) {
     }
     storsim_status_t status = ss_runs_of_mdl(sp->machine, build.mdl, build.offset, build.length, &runs);
     if (status != STORSIM_OK) {
-        sp->call.status = status == STORSIM_INVALID ? sp->call.status : status;
+        sp->call.status = status;
         return;
     }
     ss_sg_t *sg = NULL;

@@ -31,7 +31,7 @@ ss_srb_buffer_t *ss_srb_data_in(ss_srb_t *srb) {
 
 bool ss_srb_owns_mdl(const storsim_machine_t *machine, ss_block_id_t mdl) {
     const ss_port_t *port = ss_port(machine);
-    for (uint32_t i = 0; mdl != 0 && i < port->srb_count; i++) {
+    for (uint32_t i = 0; i < port->srb_count; i++) {
         if (port->srbs[i]->data.mdl == mdl || port->srbs[i]->data_in.mdl == mdl) {
             return true;
         }
@@ -72,7 +72,7 @@ static storsim_status_t take_fragments(storsim_machine_t *machine, uint64_t page
     ss_pages_t *memory = ss_machine_pages(machine);
     storsim_status_t status = STORSIM_OK;
     uint32_t taken = 0;
-    for (; taken < fragments && status == STORSIM_OK; taken++) {
+    for (; taken < fragments; taken++) {
         uint64_t length = pages / fragments + (taken < pages % fragments ? 1 : 0), first;
         const ss_page_request_t request = {.pages = length + 1, .first_max = UINT64_MAX, .align_pages = 1};
         status = ss_pages_take(memory, &request, &first);
@@ -307,11 +307,9 @@ storsim_status_t ss_srb_pieces(storsim_machine_t *machine, ss_srb_t *srb, ss_srb
 void ss_srb_release(storsim_machine_t *machine, ss_srb_t *srb) {
     ss_port_t *port = ss_port(machine);
     ss_srb_t **slot = slot_of(port, srb->va);
-    if (slot != NULL) {
-        size_t index = (size_t)(slot - port->srbs);
-        memmove(slot, slot + 1, (port->srb_count - index - 1) * sizeof *slot);
-        port->srb_count--;
-    }
+    size_t index = (size_t)(slot - port->srbs);
+    memmove(slot, slot + 1, (port->srb_count - index - 1) * sizeof *slot);
+    port->srb_count--;
     release_all(machine, srb, false);
 }
 
@@ -327,15 +325,18 @@ storsim_status_t storsim_srb_complete(storsim_machine_t *machine, uint64_t va) {
     }
     ss_call_t call;
     status = ss_action_begin(&call, machine, srb->adapter);
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: the machine is alive, as was asked above */
         return status;
     }
-    ss_watch_t data;
-    ss_watch_block(machine, srb->data.block, &data);
-    ss_srb_release(machine, srb);
-    if (data.id != 0) {
-        ss_sg_block_gone(machine, &call, &data);
+    const ss_block_id_t blocks[] = {srb->extension, srb->sense, srb->data.block, srb->data_in.block};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) { /* told of before they go, which is told nobody */
+        ss_watch_t watch;
+        ss_watch_block(machine, blocks[i], &watch);
+        if (watch.id != 0) {
+            ss_sg_block_gone(machine, &call, &watch);
+        }
     }
+    ss_srb_release(machine, srb);
     return ss_call_end(&call);
 }
 

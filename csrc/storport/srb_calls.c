@@ -101,6 +101,7 @@ void ss_StorPortGetPfns(ss_sp_t *sp) {
         }
     }
     ss_mdl_t fields;
+    /* unreachable: an MDL that the port wrote can be read */
     if (buffer == NULL || !a[3].present || !a[4].present || !a[5].present || !ss_mdl_load(sp->machine, mdl, &fields)) {
         refuse(sp);
         return;

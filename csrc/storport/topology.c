@@ -4,7 +4,7 @@
 static uint64_t mask_of(const storsim_machine_t *machine, uint64_t node) {
     uint32_t nodes = storsim_memory_nodes(machine), cpus = storsim_nt_config(machine)->cpus;
     uint64_t mask = 0;
-    for (uint32_t cpu = 0; node < nodes && cpu < (cpus != 0 ? cpus : 1); cpu++) {
+    for (uint32_t cpu = 0; node < nodes && cpu < cpus; cpu++) {
         mask |= cpu % nodes == node ? UINT64_C(1) << cpu : 0;
     }
     return mask;

@@ -12,13 +12,13 @@ static uint64_t to_page_end(uint64_t va) {
     return STORSIM_PAGE_SIZE - va % STORSIM_PAGE_SIZE;
 }
 
-static void unknown(ss_sp_t *sp, uint64_t va, ss_rule_id_t rule, uint32_t freed_at) {
+static void unknown(ss_sp_t *sp, uint64_t va, uint32_t freed_at) {
     const ss_detail_t detail = {.got = va, .address = va, .freed_at = freed_at};
-    if (rule == SS_UNKNOWN_ADDRESS && ss_at_least(sp->machine, STORSIM_VERIFIER)) {
+    if (ss_at_least(sp->machine, STORSIM_VERIFIER)) {
         /* The code is documented for the ScsiPort twin (spec V25). */
-        ss_bugcheck(&sp->call, rule, 0xF1, 0x1006, sp->adapter->extension, va, 0, &detail);
+        ss_bugcheck(&sp->call, SS_UNKNOWN_ADDRESS, 0xF1, 0x1006, sp->adapter->extension, va, 0, &detail);
     } else {
-        ss_violate(&sp->call, rule, &detail);
+        ss_violate(&sp->call, SS_UNKNOWN_ADDRESS, &detail);
     }
 }
 
@@ -30,6 +30,7 @@ static place_t in_pieces(ss_sp_t *sp, ss_srb_t *srb, ss_srb_buffer_t *buffer, ui
         return (place_t){0, 0};
     }
     uint64_t offset = va - buffer->va;
+    /* unreachable: ends at the piece that holds the byte; together they are the buffer */
     for (uint32_t i = 0; i < buffer->runs.count; i++) {
         const ss_run_t *run = &buffer->runs.list[i];
         if (offset < run->bytes) {
@@ -37,7 +38,7 @@ static place_t in_pieces(ss_sp_t *sp, ss_srb_t *srb, ss_srb_buffer_t *buffer, ui
         }
         offset -= run->bytes;
     }
-    return (place_t){0, 0};
+    return (place_t){0, 0}; /* unreachable: see above */
 }
 
 /* The live request that owns a block, as extension, sense or data; NULL otherwise. */
@@ -71,8 +72,8 @@ static place_t of_request(ss_sp_t *sp, ss_srb_t *srb, uint64_t given, ss_block_i
         return (place_t){ss_device_address(sp->machine, sp->adapter, block, va - block->va), left};
     }
     ss_srb_buffer_t *buffer = id == srb->data.block ? &srb->data : &srb->data_in;
-    if (va < buffer->va || va - buffer->va >= buffer->length) {
-        unknown(sp, va, SS_UNKNOWN_ADDRESS, 0);
+    if (va < buffer->va) { /* it ends with its block */
+        unknown(sp, va, 0);
         return (place_t){0, 0};
     }
     return in_pieces(sp, srb, buffer, va);
@@ -83,7 +84,7 @@ static place_t translate(ss_sp_t *sp, uint64_t given, uint64_t va) {
     ss_block_id_t id = ss_block_around(sp->machine, va);
     const ss_block_t *block = id != 0 ? ss_block(sp->machine, id) : NULL;
     if (block == NULL || block->state != SS_STATE_LIVE || va - block->va >= block->size) {
-        unknown(sp, va, SS_UNKNOWN_ADDRESS, block != NULL ? block->freed_site : 0);
+        unknown(sp, va, block != NULL ? block->freed_site : 0);
         return (place_t){0, 0};
     }
     uint64_t offset = va - block->va;
@@ -122,7 +123,7 @@ void ss_StorPortGetPhysicalAddress(ss_sp_t *sp) {
     place_t place = translate(sp, sp->a[1].value, sp->a[2].value);
     if (sp->call.status == STORSIM_OK) {
         sp->call.result = place.physical;
-        ss_out(length, place.length > UINT32_MAX ? UINT32_MAX : place.length);
+        ss_out(length, place.length); /* a ULONG: so were the sizes it comes from */
     }
 }
 
