@@ -26,7 +26,7 @@ static void test_no_room(void) {
     static uint8_t filling[300];
     unsigned refused[3] = {0}, in_callback = 0;
     for (size_t filler = 0; filler < sizeof filling; filler++) {
-        unsigned kind = filler % 3; /* calls with a callback in which the host writes; stores and calls; seals */
+        unsigned kind = (unsigned)(filler % 3); /* calls with a callback in which the host writes; stores and calls; seals */
         failing_host_t state = {0};
         const storsim_host_t hook = FAILING_HOOK(&state);
         const storsim_journal_options_t options = {.host = &hook};
