@@ -225,49 +225,58 @@ SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uin
 /* Words looked at in vain before the search that keeps records is asked. */
 #define TRIES 2
 
-/* The same for any window and constraints, from the word on that the front of the class names. */
+/* The word, if its bound leaves it over, or the next one below; its chunk in *chunk. False: there is none down to `first`. */
+SS_INLINE bool promising_word(const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first, ss_chunk_t **chunk) {
+    *chunk = ss_chunk_at(segment, *word / SS_CHUNK_WORDS);
+    if (*chunk != NULL && (*chunk)->bound[*word % SS_CHUNK_WORDS] >= fit->length) {
+        return true;
+    }
+    if (!previous_word(segment, word, fit, first)) {
+        return false;
+    }
+    *chunk = ss_chunk_at(segment, *word / SS_CHUNK_WORDS);
+    return true;
+}
+
+/* The same for any window and constraints, from the word on that the front of the class names: where it is right, nothing else is looked at. */
 SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
                                  uint64_t *first_pfn) {
     uint64_t base = segment->base, first = (low - base) >> SS_WORD_SHIFT, word = (high - base) >> SS_WORD_SHIFT;
-    const ss_front_t *front = segment->front;
+    ss_front_t *front = segment->front;
     if (front == NULL) {
         return LONG_WAY;
     }
-    bool whole = high - base + fit->length == segment->end;
-    if (fit->class_index != SS_CLASS_NONE) {
-        uint64_t position = ss_front_limit(front, fit);
-        if (position <= first) {
-            return NOT_HERE;
-        }
-        whole = whole || word >= position;
-        word = ss_min_u64(word, position - 1);
+    uint64_t last = word, position = ss_front_limit(front, fit);
+    if (position <= first) {
+        return NOT_HERE;
     }
+    word = ss_min_u64(word, position - 1);
     for (uint32_t i = 0; i < TRIES; i++) {
-        if (!previous_word(segment, &word, fit, first)) {
+        ss_chunk_t *chunk;
+        if (!promising_word(segment, &word, fit, first, &chunk)) {
             return NOT_HERE;
         }
-        ss_chunk_t *chunk = ss_chunk_at(segment, word / SS_CHUNK_WORDS);
         if (chunk == NULL) {
             return LONG_WAY;
         }
         uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
         uint64_t busy = chunk->busy[at], above = chunk->busy[at + 1];
         uint64_t starts = starts_in(~busy, ~above, fit->length);
-        if (starts == 0) {
-            settle(chunk, at, busy, above);
-        }
-        starts = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
-        if (starts != 0) {
-            uint32_t bit = 63 - ss_high_zeros(starts);
+        uint64_t legal = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
+        if (legal != 0) {
+            uint32_t bit = 63 - ss_high_zeros(legal);
             if (at == SS_CHUNK_WORDS - 1 && bit + fit->length > 64) {
                 return LONG_WAY;
             }
             *first_pfn = ss_chunk_base(chunk) + at * UINT64_C(64) + bit;
             take_at(chunk, at, bit, fit->length);
-            if (i > 0 && whole && fit->proves && fit->class_index != SS_CLASS_NONE) {
-                ss_small_prove(segment->front, fit, word + 1);
+            if (i > 0 && fit->proves && (last >= position || high - base + fit->length == segment->end)) { /* all above was seen */
+                ss_small_prove(front, fit, word + 1);
             }
             return TAKEN;
+        }
+        if (starts == 0) {
+            settle(chunk, at, busy, above);
         }
         if (word <= first) {
             return NOT_HERE;
@@ -286,15 +295,14 @@ SS_ASIDE storsim_status_t take_long_way(ss_pages_t *pages, ss_segment_t *segment
     }
     uint32_t at = (uint32_t)(start >> SS_WORD_SHIFT) & (SS_CHUNK_WORDS - 1);
     ss_chunk_t *chunk = ss_chunk_at(segment, start >> SS_CHUNK_SHIFT);
-    *first_pfn = segment->base + start;
     if (chunk != NULL && at < SS_CHUNK_WORDS - 1) {
         take_at(chunk, at, (uint32_t)(start & 63), fit->length);
-        return STORSIM_OK;
-    }
-    if (ss_pages_reserve(pages, segment, start, fit->length, true) != STORSIM_OK) {
+    } else if (ss_pages_reserve(pages, segment, start, fit->length, true) != STORSIM_OK) {
         return STORSIM_NO_MEMORY;
+    } else {
+        ss_segment_take(segment, start, fit->length);
     }
-    ss_segment_take(segment, start, fit->length);
+    *first_pfn = segment->base + start;
     return STORSIM_OK;
 }
 
@@ -319,45 +327,49 @@ SS_INLINE bool ruled_out(const ss_segment_t *segment, uint32_t length, uint64_t 
     return hits == 0;
 }
 
-/* The highest place in a run of the map. */
+/* The starts that a request may have on a site, as pfns. False: none. */
+SS_INLINE bool starts_on(const ss_site_t *site, const ss_page_request_t *request, uint64_t *low, uint64_t *high) {
+    const ss_segment_t *segment = site->segment;
+    if (segment->pages < request->pages) { /* what follows must not wrap */
+        return false;
+    }
+    *low = ss_max_u64(request->first_min, site->first);
+    *high = ss_min_u64(ss_min_u64(request->first_max, site->last), segment->base + segment->end - request->pages);
+    return *low <= *high;
+}
+
+/* The highest place on a site. */
 SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site, const ss_page_request_t *request,
                                         const ss_fit_t *fit, uint64_t *first_pfn) {
-    uint32_t length = fit->length;
-    uint64_t low = ss_max_u64(request->first_min, site->first), high = ss_min_u64(request->first_max, site->last);
-    if (low > high) {
-        return STORSIM_NO_SPACE;
-    }
     ss_segment_t *segment = site->segment;
-    uint64_t end = segment->base + segment->end, start;
-    if (segment->pages < length) { /* end - length must not wrap */
+    uint64_t low, high;
+    if (!starts_on(site, request, &low, &high)) {
         return STORSIM_NO_SPACE;
     }
-    high = ss_min_u64(high, end - length);
-    if (low > high) {
+    attempt_t attempt;
+    if (fit->constrained) {
+        attempt = take_fitting(segment, fit, low, high, first_pfn);
+    } else if (high + fit->length == segment->base + segment->end) {
+        attempt = take_plain(segment, fit->length, low, first_pfn);
+    } else if (ruled_out(segment, fit->length, low - segment->base, high - segment->base)) {
         return STORSIM_NO_SPACE;
+    } else {
+        attempt = take_fitting(segment, fit, low, high, first_pfn);
     }
-    bool plain = !fit->constrained && high + length == end;
-    if (!plain && !fit->constrained && ruled_out(segment, length, low - segment->base, high - segment->base)) {
-        return STORSIM_NO_SPACE;
-    }
-    attempt_t attempt = plain ? take_plain(segment, fit->length, low, &start)
-                              : take_fitting(segment, fit, low, high, &start);
     if (attempt == LONG_WAY) {
-        storsim_status_t status = take_long_way(pages, segment, fit, low, high, &start);
+        storsim_status_t status = take_long_way(pages, segment, fit, low, high, first_pfn);
         if (status != STORSIM_OK) {
             return status;
         }
-    }
-    if (attempt == NOT_HERE) {
+    } else if (attempt == NOT_HERE) {
         return STORSIM_NO_SPACE;
     }
-    pages->free -= length;
-    *first_pfn = start;
+    pages->free -= fit->length;
     return STORSIM_OK;
 }
 
-/* TOP_DOWN for up to 64 pages. */
-SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, uint64_t *first_pfn) {
+/* TOP_DOWN for up to 64 pages, on all sites but the one `tried` in vain. */
+SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_site_t *tried, uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
     ss_fit_t fit;
     ss_fit_of(request, &fit);
@@ -368,7 +380,7 @@ SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t 
         }
         const ss_site_t *lowest = pages->lowest[node], *site = pages->lowest[node + 1];
         while (site != lowest && lowest->first <= request->first_max) {
-            storsim_status_t status = take_on_site(pages, --site, request, &fit, first_pfn);
+            storsim_status_t status = --site != tried ? take_on_site(pages, site, request, &fit, first_pfn) : STORSIM_NO_SPACE;
             if (status != STORSIM_NO_SPACE) {
                 return status;
             }
@@ -385,10 +397,10 @@ SS_ASIDE storsim_status_t take_other(ss_pages_t *pages, const ss_page_request_t 
     if (count > SS_SMALL || pages->placement != STORSIM_TOP_DOWN) {
         return ss_pages_take_any(pages, request, first_pfn);
     }
-    if (boundary != 0 && count > boundary) {
+    if (boundary - 1 < count - 1) { /* boundary 0 passes */
         return STORSIM_NO_SPACE;
     }
-    return take_small(pages, request, first_pfn);
+    return take_small(pages, request, NULL, first_pfn);
 }
 
 /* A request without constraints for a node whose highest site it may use all of: that site. NULL: it is of another kind. */
@@ -409,11 +421,14 @@ SS_INLINE const ss_site_t *site_for(const ss_pages_t *pages, const ss_page_reque
 }
 
 /* Where a bound has promised too much, and at the ends of a chunk. */
-SS_ASIDE storsim_status_t take_again(ss_pages_t *pages, const ss_page_request_t *request, ss_front_t *front, uint64_t *first_pfn) {
+SS_ASIDE storsim_status_t take_again(ss_pages_t *pages, const ss_page_request_t *request, const ss_site_t *site, uint64_t *first_pfn) {
     uint32_t length = (uint32_t)request->pages;
     spot_t spot;
-    if (!highest_stretch(front, length, &spot) || !easy(&spot, length)) {
-        return take_other(pages, request, first_pfn);
+    if (!highest_stretch(site->front, length, &spot)) {
+        return take_small(pages, request, site, first_pfn);
+    }
+    if (!easy(&spot, length)) {
+        return take_small(pages, request, NULL, first_pfn);
     }
     pages->free -= length;
     *first_pfn = pfn_of(&spot);
@@ -432,17 +447,17 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
     ss_chunk_t *chunk;
     if (block == NULL || (chunks = ss_bytes_at_least(block->bound, length)) == 0 ||
         (chunk = block->chunks[ss_highest_bit(chunks)]) == NULL || (groups = ss_bytes_at_least(chunk->group_bound, length)) == 0) {
-        return take_again(pages, request, front, first_pfn);
+        return take_again(pages, request, site, first_pfn);
     }
     uint32_t group = ss_highest_bit(groups);
     if ((words = ss_bytes_at_least(&chunk->bound[group * SS_GROUP_WORDS], length)) == 0) {
-        return take_again(pages, request, front, first_pfn);
+        return take_again(pages, request, site, first_pfn);
     }
     uint32_t word = ss_highest_bit(words), at = group * SS_GROUP_WORDS + word;
     uint64_t here = chunk->busy[at], next = chunk->busy[at + 1];
     found_t found = highest_in_word(here, next, length);
     if (found.bit < 0 || (at == SS_CHUNK_WORDS - 1 && (uint32_t)found.bit + length > 64)) {
-        return take_again(pages, request, front, first_pfn);
+        return take_again(pages, request, site, first_pfn);
     }
     uint32_t bit = (uint32_t)found.bit;
     uint64_t taken = ones(length), spill = taken >> 1 >> (63 - bit), busy = here | taken << bit;

@@ -63,11 +63,12 @@
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_ALIGNMENTS 9u
 #define SS_LENGTHS 8u /* kinds of lengths that fronts tell apart: from 1, 2, 3, 4, 6, 8, 16, 32 pages on */
-#define SS_CLASS_NONE 0xFFu
+#define SS_CLASS_NONE SS_CLASSES
 
 /* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
 typedef struct ss_group_memo {
     uint32_t valid;
+    uint32_t touches; /* since a search came by */
     uint32_t touched[SS_ALIGNMENTS + 1]; /* per alignment, and for all boundaries. Bit i: a free in or just above word i */
     uint8_t least[SS_CLASSES], limit[SS_CLASSES];
 } ss_group_memo_t;
@@ -88,6 +89,7 @@ typedef struct ss_chunk {
     void *memory;           /* what to release */
     uint32_t longest;       /* no run inside the chunk is longer, unless it is 64 pages or shorter */
     uint32_t memo_valid;    /* bit c: no legal start of class c for memo_least[c] pages or more in the chunk */
+    uint32_t memo_groups;   /* bit g: group g has a memo */
     uint8_t memo_least[SS_CLASSES];
     ss_group_memo_t memos[SS_CHUNK_GROUPS];
 } ss_chunk_t;
@@ -116,7 +118,7 @@ typedef struct ss_mid_ref {
 typedef struct ss_front {
     struct ss_segment *segment;
     ss_block_t *top[SS_SMALL + 1]; /* by length: in no block above this one such a stretch starts; NULL = not known */
-    uint32_t limit[SS_CLASSES][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be */
+    uint32_t limit[SS_CLASSES + 1][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be; no class: anywhere */
     uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
     uint32_t classes;                       /* bit c: a limit or memo of the class is in use, so frees have to tell */
 } ss_front_t;
@@ -206,7 +208,7 @@ typedef struct ss_fit {
     uint8_t kind;          /* of lengths: the last that does not begin above this one, */
     uint8_t kinds_above;   /* … and the first that does not begin below it; SS_LENGTHS = none */
     bool constrained;      /* by alignment or boundary */
-    bool proves;           /* by one of them: what fails for it fails for its class */
+    bool proves;           /* by one of them, and that has a class: what fails for it fails for its class */
     uint32_t lanes;        /* of 32 words (a group): those that may hold a start, as far as alignment goes */
     uint64_t pattern;      /* legal starts in a word that may hold one and is not the last of a window */
     uint64_t align_words;  /* a word may hold a start only if these bits of its number are 0 */

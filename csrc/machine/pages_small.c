@@ -7,7 +7,9 @@
  *
  *   next word down     bounds, 32 at a time, five levels up and down again (previous_word)
  *   no start there     the bound becomes exact: each visit in vain is paid for by the take that made the bound too high
- *   starts, none legal after a few, groups and chunks remember what was found out about the request's class (memos)
+ *   a group            its words that bounds, alignment and memo leave over are one mask, gone through from the top (scan_group)
+ *   starts, none legal after a few, groups and chunks remember what was found out about the request's class (memos), until frees have
+ *                      taken back more of it than searches came to ask for
  *
  * Freeing raises at most three words' bounds and what lies above them (ss_small_freed).
  * Complexity: O(1) where the front is right, else O(levels) amortised; a request that cannot fit costs one pass over
@@ -17,7 +19,7 @@
 #include <string.h>
 
 #define RECORD_AFTER 4u /* misses before a search writes memos: most requests never do */
-#define LOW_CLASSES ((UINT32_C(1) << SS_ALIGNMENTS) - 1) /* the alignments */
+#define TOUCHES_MOST 24u /* frees that a memo sees before it is dropped, unless a search came by */
 #define TOUCHED_MOST 4u /* touched words of a group that are looked at again and again before its memos are dropped */
 
 /* The word above. */
@@ -32,63 +34,58 @@ uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word) {
 /* --- requests as masks ----------------------------------------------------------------------------------------------
  */
 
-/* Bits 0, period, 2 period, …; period a power of two below 64. */
-static inline uint64_t every(uint64_t period) {
-    static const uint64_t patterns[8] = {
-        UINT64_C(0xFFFFFFFFFFFFFFFF), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
-        1, 1,
-    };
-    return patterns[ss_low_zeros(period) & 7];
+/* What a power of two allows, for 1, 2, 4 … 2048 pages: starts in a word that holds a multiple of it, and words of a group that do. */
+typedef struct every {
+    uint64_t pages;
+    uint32_t words;
+} every_t;
+#define EVERY_POWERS 12u
+static const every_t every[EVERY_POWERS] = {
+    {UINT64_C(0xFFFFFFFFFFFFFFFF), 0xFFFFFFFF}, {UINT64_C(0x5555555555555555), 0xFFFFFFFF},
+    {UINT64_C(0x1111111111111111), 0xFFFFFFFF}, {UINT64_C(0x0101010101010101), 0xFFFFFFFF},
+    {UINT64_C(0x0001000100010001), 0xFFFFFFFF}, {UINT64_C(0x0000000100000001), 0xFFFFFFFF},
+    {1, 0xFFFFFFFF}, {1, 0x55555555}, {1, 0x11111111}, {1, 0x01010101}, {1, 0x00010001}, {1, 0x00000001},
+};
+
+/* Every multiple of a power of two, and of no other number above a page, is a start. */
+static inline void fit_alignment(ss_fit_t *fit, uint64_t align) {
+    uint32_t power = ss_low_zeros(align);
+    const every_t *multiples = &every[power < EVERY_POWERS ? power : EVERY_POWERS - 1];
+    fit->class_index = (uint8_t)(power - 1 < SS_ALIGNMENTS ? power - 1 : SS_CLASS_NONE);
+    fit->lanes = multiples->words;
+    fit->pattern = fit->last_pattern = multiples->pages;
+    fit->align_words = (align - 1) / 64;
 }
 
-/* The last kind of lengths that begins at or below this length. */
-static inline uint8_t kind_of(uint32_t length) {
-    static const uint8_t kinds[SS_SMALL + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6,
-                                                6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
-                                                7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
-    return kinds[length];
+/* From as many starts on as a block may move before the boundary: of each period in a word, or of the last word of a period. */
+static inline void fit_boundary(ss_fit_t *fit, uint64_t boundary) {
+    uint32_t power = ss_low_zeros(boundary), period = boundary < 64 ? (uint32_t)boundary : 64;
+    uint64_t within = every[power < 6 ? power : 6].pages * ss_low_mask(period - fit->length + 1);
+    fit->class_index = (uint8_t)(power - 1 < SS_ALIGNMENTS ? SS_ALIGNMENTS + power - 1 : SS_CLASS_NONE);
+    fit->last_pattern &= within;
+    fit->pattern = period < 64 ? fit->last_pattern : fit->pattern;
+    fit->window_words = (boundary - 1) / 64;
 }
 
 void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit) {
-    uint64_t align = request->align_pages, boundary = request->pages > 1 ? request->boundary_pages : 0;
-    uint64_t pattern = ~UINT64_C(0), last_pattern;
     uint32_t length = (uint32_t)request->pages;
-    fit->length = length;
-    fit->class_index = SS_CLASS_NONE;
-    fit->constrained = align != 1 || boundary != 0;
-    fit->proves = false;
-    fit->kind = fit->kinds_above = 0;
-    fit->lanes = UINT32_MAX;
-    fit->align_words = fit->window_words = 0;
-    fit->pattern = fit->last_pattern = pattern;
-    if (!fit->constrained) {
-        return;
+    uint64_t align = request->align_pages, boundary = length > 1 ? request->boundary_pages : 0;
+    *fit = (ss_fit_t){.length = length,
+                      .class_index = SS_CLASS_NONE,
+                      .kind = ss_kind_of(length),
+                      .kinds_above = (uint8_t)(ss_kind_of(length - 1) + (length > 1)),
+                      .constrained = align != 1 || boundary != 0,
+                      .lanes = UINT32_MAX,
+                      .pattern = UINT64_MAX,
+                      .last_pattern = UINT64_MAX};
+    if (align != 1) {
+        fit_alignment(fit, align);
     }
-    fit->kind = kind_of(length);
-    fit->kinds_above = (uint8_t)(kind_of(length - 1) + (length > 1));
-    if (align >= 64) {
-        pattern = 1;
-        fit->align_words = align / 64 - 1;
-        fit->lanes = align / 64 < 32 ? (uint32_t)every(align / 64) : 1;
-    } else {
-        pattern = every(align);
+    if (boundary != 0) {
+        fit_boundary(fit, boundary);
+        fit->class_index = align == 1 ? fit->class_index : SS_CLASS_NONE;
     }
-    last_pattern = pattern;
-    if (boundary >= 64) {
-        fit->window_words = boundary / 64 - 1;
-        last_pattern &= ss_low_mask(64 - length + 1);
-    } else if (boundary != 0) {
-        last_pattern = pattern &= every(boundary) * ss_low_mask((uint32_t)boundary - length + 1);
-    }
-    fit->pattern = pattern;
-    fit->last_pattern = last_pattern;
-    fit->proves = align == 1 || boundary == 0;
-    if (align > 1 && align <= 512) {
-        fit->class_index = (uint8_t)(ss_low_zeros(align) - 1);
-    } else if (align == 1 && boundary <= 512) {
-        fit->class_index = (uint8_t)(SS_ALIGNMENTS + ss_low_zeros(boundary) - 1);
-    }
+    fit->proves = fit->class_index != SS_CLASS_NONE;
 }
 
 /* --- bounds ---------------------------------------------------------------------------------------------------------
@@ -199,10 +196,12 @@ void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
  * need not be looked at again; for a greater length that is worth the memo only if there is much of it. */
 static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fit, uint32_t limit) {
     ss_group_memo_t *memo = &chunk->memos[group];
+    chunk->memo_groups |= UINT32_C(1) << group;
+    memo->touches = 0;
     uint32_t c = fit->class_index, below = (uint32_t)ss_low_mask(limit), *touched = &memo->touched[touched_row(c)];
     bool known = holds(memo->valid, memo->least, fit), many = ss_ones(*touched & ~below) > TOUCHED_MOST;
     if (c >= SS_ALIGNMENTS && many) { /* the boundaries share their touched words: all forget */
-        memo->valid &= LOW_CLASSES;
+        memo->valid &= SS_LOW_CLASSES;
         *touched = 0;
         known = false;
     }
@@ -225,55 +224,35 @@ static void remember_chunk(ss_chunk_t *chunk, const ss_fit_t *fit) {
     }
 }
 
-/* All ones for the kinds up to the last; read from SS_LENGTHS - 1 - last on. */
-static const uint32_t kinds_up_to[2 * SS_LENGTHS - 1] = {
-    UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
-};
-
-/* The memos of words [from, to], of one group of a chunk. Where nothing is proven there is nothing to take back. */
-static inline void touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes) {
-    ss_group_memo_t *memo = &chunk->memos[from / 32 % SS_CHUNK_GROUPS];
-    chunk->memo_valid &= LOW_CLASSES & ~classes;
+/* The memos of words [from, to], of one group of a chunk. Where nothing is proven there is nothing to take back; what has to be taken back
+ * again and again, and is not asked for, is not worth it. */
+void ss_small_touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes) {
+    uint32_t group = from / 32 % SS_CHUNK_GROUPS;
+    ss_group_memo_t *memo = &chunk->memos[group];
+    chunk->memo_valid &= SS_LOW_CLASSES & ~classes;
     if (memo->valid == 0) {
         return;
     }
+    if (++memo->touches > TOUCHES_MOST) {
+        memset(memo, 0, sizeof *memo);
+        chunk->memo_groups &= ~(UINT32_C(1) << group);
+        return;
+    }
     uint32_t *touched = memo->touched, bits = UINT32_MAX >> (31 - to % 32) & UINT32_MAX << from % 32;
-    for (uint32_t left = classes & LOW_CLASSES; left != 0; left &= left - 1) {
+    for (uint32_t left = classes & SS_LOW_CLASSES; left != 0; left &= left - 1) {
         touched[ss_low_zeros(left)] |= bits;
     }
     touched[SS_ALIGNMENTS] |= bits;
 }
 
-void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
-    ss_front_t *front = segment->front;
-    uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, power = 63 - ss_high_zeros((low - 1) ^ last);
-    uint32_t classes = front->classes & (uint32_t)ss_low_mask(power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS);
-    const uint32_t *kinds = &kinds_up_to[SS_LENGTHS - 1 - kind_of((uint32_t)ss_min_u64(length, SS_SMALL))];
-    uint32_t most[SS_LENGTHS];
-    for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
-        most[kind] = kinds[kind] & position;
-    }
-    for (uint32_t left = classes; left != 0; left &= left - 1) {
-        uint32_t *limit = front->limit[ss_low_zeros(left)];
-        for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
-            limit[kind] = limit[kind] > most[kind] ? limit[kind] : most[kind];
-        }
-    }
-    front->touched = front->touched > position ? front->touched : position;
-    uint32_t at = (uint32_t)word % SS_CHUNK_WORDS, top = at + (position - 1 - (uint32_t)word);
-    if (chunk != NULL && at > 0 && at / 32 == top / 32) { /* mostly: in one group, and one below */
-        touch_memos(chunk, at % 32 != 0 ? at - 1 : at, top, classes);
-        if (at % 32 == 0) {
-            touch_memos(chunk, at - 1, at - 1, classes);
-        }
-        return;
-    }
-    for (uint64_t from = word - (word > 0), until; from < position; from = until + 1) {
-        chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
-        until = ss_min_u64(from | (chunk != NULL ? 31 : SS_CHUNK_WORDS - 1), position - 1);
+void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t until, uint32_t classes) {
+    while (from < until) {
+        ss_chunk_t *chunk = ss_chunk_at(segment, from / SS_CHUNK_WORDS);
+        uint64_t last = ss_min_u64(from | (chunk != NULL ? 31 : SS_CHUNK_WORDS - 1), until - 1);
         if (chunk != NULL) {
-            touch_memos(chunk, (uint32_t)from % SS_CHUNK_WORDS, (uint32_t)until % SS_CHUNK_WORDS, classes);
+            ss_small_touch_memos(chunk, (uint32_t)from % SS_CHUNK_WORDS, (uint32_t)last % SS_CHUNK_WORDS, classes);
         }
+        from = last + 1;
     }
 }
 
@@ -388,25 +367,57 @@ static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
     scan->class_whole = scan->group_covered = scan->chunk_covered = false;
 }
 
-/* Where a memo lets the scan go on: the highest word not above scan->word that it does not rule out, as a position
- * (word + 1); 0 = below the group or chunk, whose first word goes to *ruled_out. */
-static inline uint64_t after_memos(const scan_t *scan, const ss_chunk_t *chunk, uint64_t *ruled_out) {
-    const ss_fit_t *fit = scan->fit;
-    if (fit->class_index == SS_CLASS_NONE || chunk == NULL) {
-        return scan->word + 1;
-    }
-    if (holds(chunk->memo_valid, chunk->memo_least, fit)) {
-        *ruled_out = scan->word & ~(uint64_t)(SS_CHUNK_WORDS - 1);
-        return 0;
-    }
+/* Of 32 words, those that the memo of their group does not rule out. */
+static inline uint32_t open_by_memo(const scan_t *scan, const ss_chunk_t *chunk) {
+    uint32_t c = scan->fit->class_index;
     const ss_group_memo_t *memo = &chunk->memos[scan->word / 32 % SS_CHUNK_GROUPS];
-    if (!holds(memo->valid, memo->least, fit)) {
-        return scan->word + 1;
+    if (!holds(memo->valid, memo->least, scan->fit)) {
+        return UINT32_MAX;
     }
-    uint32_t c = fit->class_index, open = memo->touched[touched_row(c)] | (uint32_t)ss_low_mask(memo->limit[c]);
-    open &= UINT32_MAX >> (31 - scan->word % 32);
-    *ruled_out = scan->word & ~UINT64_C(31);
-    return open == 0 ? 0 : *ruled_out + ss_highest_bit(open) + 1;
+    return memo->touched[touched_row(c)] | (uint32_t)ss_low_mask(memo->limit[c]);
+}
+
+static inline bool chunk_ruled_out(const scan_t *scan, const ss_chunk_t *chunk) {
+    return holds(chunk->memo_valid, chunk->memo_least, scan->fit);
+}
+
+/* The words of a group from the one the scan has come to down, those that bounds and memo leave over. */
+static bool scan_group(scan_t *scan, ss_chunk_t *chunk, uint64_t *start) {
+    const ss_fit_t *fit = scan->fit;
+    uint64_t bottom = scan->word & ~(uint64_t)(SS_GROUP_WORDS - 1);
+    const uint64_t *busy = &chunk->busy[bottom % SS_CHUNK_WORDS];
+    uint8_t *bounds = &chunk->bound[bottom % SS_CHUNK_WORDS];
+    uint32_t left = ss_bytes_at_least(bounds, fit->length) & fit->lanes & UINT32_MAX >> (31 - (scan->word - bottom));
+    left &= scan->first > bottom ? UINT32_MAX << (scan->first - bottom) : UINT32_MAX;
+    left &= scan->misses > 0 ? open_by_memo(scan, chunk) : UINT32_MAX;
+    while (left != 0) {
+        uint32_t at = ss_highest_bit(left);
+        uint64_t starts = starts_in(~busy[at], ~busy[at + 1], fit->length);
+        left &= ~(UINT32_C(1) << at);
+        scan->word = bottom + at;
+        if (starts == 0) {
+            bounds[at] = (uint8_t)longest_from(~busy[at], ~busy[at + 1]);
+            continue;
+        }
+        starts &= legal_in(scan->segment, fit, scan->word);
+        if (starts == 0) {
+            if (scan->misses++ == 0) { /* the first word looked at is right more often than not */
+                scan->from = scan->word;
+                arrive(scan);
+                left &= open_by_memo(scan, chunk);
+            }
+            continue;
+        }
+        if (scan->misses > 0) {
+            found_legal(scan, chunk);
+        }
+        scan->class_whole = false;
+        if (take_highest(scan, starts, start)) {
+            return true;
+        }
+    }
+    scan->word = bottom;
+    return false;
 }
 
 static bool scan_constrained(scan_t *scan, uint64_t *start) {
@@ -414,7 +425,7 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
     const ss_fit_t *fit = scan->fit;
     bool more = true;
     while (more) {
-        uint64_t ruled_out = 0, off = ((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words;
+        uint64_t off = ((segment->base >> SS_WORD_SHIFT) + scan->word) & fit->align_words;
         if (off != 0) { /* no start in a word that is not aligned: on to the next that is */
             if (scan->word - scan->first < off) {
                 break;
@@ -428,18 +439,11 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
             continue;
         }
         ss_chunk_t *chunk = ss_chunk_at(segment, scan->word / SS_CHUNK_WORDS);
-        if (scan->misses > 0) { /* the first word looked at is right more often than not */
+        if (scan->misses > 0) {
             arrive(scan);
-            uint64_t open = after_memos(scan, chunk, &ruled_out);
-            if (open != scan->word + 1) {
-                more = step_below(scan, open != 0 ? open : ruled_out);
-                continue;
-            }
         }
-        uint64_t starts = starts_at(scan, chunk);
-        if (starts != 0) {
-            starts &= legal_in(segment, fit, scan->word);
-            scan->misses += starts == 0;
+        if (chunk == NULL) {
+            uint64_t starts = starts_at(scan, chunk) & legal_in(segment, fit, scan->word);
             if (starts != 0) {
                 if (scan->misses > 0) {
                     found_legal(scan, chunk);
@@ -449,10 +453,15 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
                     return true;
                 }
             }
+            scan->misses += starts == 0;
+        } else if (scan->misses > 0 && chunk_ruled_out(scan, chunk)) {
+            scan->word &= ~(uint64_t)(SS_CHUNK_WORDS - 1);
+        } else if (scan_group(scan, chunk, start)) {
+            return true;
         }
         more = step_below(scan, scan->word);
     }
-    if (scan->class_whole && fit->proves && fit->class_index != SS_CLASS_NONE && scan->misses >= RECORD_AFTER) {
+    if (scan->class_whole && scan->misses >= RECORD_AFTER) {
         ss_small_prove(segment->front, fit, scan->first);
     }
     return false;
@@ -463,7 +472,7 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     scan_t scan = {.segment = segment, .fit = fit, .low = low, .high = high, .first = low >> SS_WORD_SHIFT};
     uint64_t position = (high >> SS_WORD_SHIFT) + 1;
     scan.class_whole = high + fit->length == segment->end;
-    if (fit->class_index != SS_CLASS_NONE && front != NULL) {
+    if (front != NULL) {
         uint64_t limit = ss_front_limit(front, fit);
         if (position >= limit) {
             scan.class_whole = true;
@@ -476,7 +485,7 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     scan.word = position - 1;
     scan.from = scan.class_whole ? UINT64_MAX : scan.word;
     scan.group = scan.chunk = UINT64_MAX;
-    scan.class_whole = scan.class_whole && front != NULL && fit->proves && fit->class_index != SS_CLASS_NONE;
+    scan.class_whole = scan.class_whole && front != NULL && fit->proves;
     return fit->constrained ? scan_constrained(&scan, start) : scan_plain(&scan, start);
 }
 

@@ -4,6 +4,8 @@
 
 #include "machine/pages_i.h"
 
+#define SS_LOW_CLASSES ((UINT32_C(1) << SS_ALIGNMENTS) - 1) /* the alignments */
+
 /* Busy bits of any word of the segment: for the rare case that it is not in the chunk at hand. */
 uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word);
 /* Highest chunk below *chunk whose bound is >= length. */
@@ -12,11 +14,9 @@ bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t le
 void ss_small_raise_block(ss_front_t *front, ss_block_t *block, uint8_t length);
 /* A stretch of `length` free pages starts in the word: raises bounds. */
 void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
-/* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
- * less, by pages up to `last`, the first of them in word `word`. It makes a place for an alignment legal only if a multiple
- * of it lies between low and last, so the alignments that have to know are those up to the highest bit in which low - 1
- * and last differ; and only lengths up to that of the stretch. chunk: the one with the word, or NULL. */
-void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last);
+/* The memos of words [from, to], of one group of a chunk; of words [from, until), wherever they are. */
+void ss_small_touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes);
+void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t until, uint32_t classes);
 /* No legal start for the request's class and length above the position. */
 void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position);
 
@@ -75,6 +75,46 @@ static inline uint32_t touched_row(uint32_t class_index) {
 /* Does a memo of class c with this length hold for the request? */
 static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *fit) {
     return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
+}
+
+/* The last kind of lengths that begins at or below this length. */
+static inline uint8_t ss_kind_of(uint32_t length) {
+    static const uint8_t kinds[SS_SMALL + 1] = {0, 0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6,
+                                                6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+                                                7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+    return kinds[length];
+}
+
+/* All ones for the kinds up to the last; read from SS_LENGTHS - 1 - last on. */
+static const uint32_t ss_kinds_up_to[2 * SS_LENGTHS - 1] = {
+    UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+};
+
+/* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
+ * less, by pages up to `last`, the first of them in word `word`. It makes a place for an alignment legal only if a multiple
+ * of it lies between low and last, so the alignments that have to know are those up to the highest bit in which low - 1
+ * and last differ; and only lengths up to that of the stretch. chunk: the one with the word, or NULL. */
+SS_INLINE void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
+    ss_front_t *front = segment->front;
+    uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, power = 63 - ss_high_zeros((low - 1) ^ last);
+    uint32_t classes = front->classes & (uint32_t)ss_low_mask(power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS);
+    const uint32_t *kinds = &ss_kinds_up_to[SS_LENGTHS - 1 - ss_kind_of((uint32_t)ss_min_u64(length, SS_SMALL))];
+    for (uint32_t left = classes; left != 0; left &= left - 1) {
+        uint32_t *limit = front->limit[ss_low_zeros(left)];
+        for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
+            uint32_t most = kinds[kind] & position;
+            limit[kind] = limit[kind] > most ? limit[kind] : most;
+        }
+    }
+    front->touched = front->touched > position ? front->touched : position;
+    /* A place that has become legal begins in the stretch. Mostly the words where it may lie in one group of the chunk, without memos. */
+    uint64_t first = low >> SS_WORD_SHIFT;
+    uint32_t group = (uint32_t)first / SS_GROUP_WORDS % SS_CHUNK_GROUPS;
+    if (chunk == NULL || first != word || (first ^ (position - 1)) >= SS_GROUP_WORDS) {
+        ss_small_touch_all(segment, first, position, classes);
+    } else if ((chunk->memo_valid & (classes | ~SS_LOW_CLASSES)) != 0 || (chunk->memo_groups >> group & 1) != 0) {
+        ss_small_touch_memos(chunk, (uint32_t)first % SS_CHUNK_WORDS, (position - 1) % SS_CHUNK_WORDS, classes);
+    }
 }
 
 /* Are there starts that go on for another `more` pages, and where? `going` has the starts of stretches of `more`. */

@@ -543,8 +543,36 @@ static void test_events_loaded(void) {
     }
 }
 
+/* Alignments above those that searches remember: groups passed over in vain leave no memo behind. Each word has its first page busy, so
+ * that no aligned place is free while every word holds starts. */
+static void test_alignment_without_a_class(void) {
+    const storsim_memory_run_t run = {UINT64_C(1) << 20, UINT64_C(1) << 17, 0};
+    ss_host_t host;
+    ss_pages_t *pages;
+    uint64_t first = 0;
+    ss_host_init(&host, NULL);
+    CHECK_EQ(ss_pages_create(&host, &run, 1, 1, STORSIM_TOP_DOWN, false, 1, &pages), STORSIM_OK);
+    for (uint64_t page = 0; page < run.pages; page += 64) {
+        CHECK_EQ(ss_pages_take_at(pages, run.first_pfn + page, 1), STORSIM_OK);
+    }
+    for (uint64_t align = 64; align <= 4096; align *= 2) {
+        const ss_page_request_t request = {.pages = 1, .first_max = UINT64_MAX, .align_pages = align};
+        CHECK_EQ(ss_pages_take(pages, &request, &first), STORSIM_NO_SPACE);
+        CHECK_EQ(ss_pages_take(pages, &request, &first), STORSIM_NO_SPACE);
+        CHECK_EQ(first, 0);
+    }
+    const ss_page_request_t request = {.pages = 1, .first_max = UINT64_MAX, .align_pages = 1024};
+    ss_pages_give(pages, run.first_pfn + 2048, 1);
+    CHECK_EQ(ss_pages_take(pages, &request, &first), STORSIM_OK);
+    CHECK_EQ(first, run.first_pfn + 2048);
+    CHECK_EQ(ss_pages_check(pages), 0);
+    ss_pages_destroy(pages);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
 int main(void) {
     test_host();
+    test_alignment_without_a_class();
     test_random();
     test_configurations();
     test_memory();
