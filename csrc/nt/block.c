@@ -108,6 +108,7 @@ static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t
 
 /* A kernel address range and a record, not yet taken. */
 static storsim_status_t reserve_span(ss_nt_t *nt, uint64_t pages, uint64_t *first, uint32_t *ahead) {
+    /* unreachable: no machine has as much memory as the arena has room */
     if (!nt_arena_find(nt, pages, 1, first, ahead)) {
         return STORSIM_NO_SPACE;
     }

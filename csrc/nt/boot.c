@@ -205,10 +205,10 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
         return STORSIM_NO_MEMORY;
     }
     storsim_status_t status = ss_room_attach(machine, SS_ROOM_NT, &ops, nt);
-    if (status == STORSIM_OK) {
+    if (status == STORSIM_OK) { /* unreachable: a room that attaches to an empty place is not refused */
         status = ss_rules_register(machine, SS_ROOM_NT, ss_rules, SS_RULE_COUNT);
     }
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: nor are its rules */
         nt_destroy(machine, nt);
         return status;
     }

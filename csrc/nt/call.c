@@ -99,6 +99,7 @@ storsim_status_t ss_call_end(ss_call_t *call) {
 }
 
 static const nt_limit_t *limit_of(const ss_nt_t *nt, const storsim_routine_t *routine) {
+    /* unreachable: there is a place for every routine */
     return nt->limits != NULL && routine->id < nt->limit_count ? &nt->limits[routine->id] : NULL;
 }
 

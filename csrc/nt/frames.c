@@ -52,6 +52,7 @@ static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint6
     if (request->no_cross_4g && (boundary == 0 || boundary > UINT64_C(1) << 32)) {
         boundary = UINT64_C(1) << 32;
     }
+    /* unreachable: whoever asks has looked at its numbers */
     if (!power_of_two(boundary) || !power_of_two(request->alignment) || (boundary != 0 && boundary < PAGE)) {
         return false;
     }
@@ -95,7 +96,7 @@ static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_r
     for (uint64_t done = 0; done < pages;) {
         uint64_t count = pages - done < piece ? pages - done : piece;
         void *array = frames->many;
-        if (frames->count == UINT32_MAX / 2 ||
+        if (frames->count == UINT32_MAX / 2 || /* unreachable: as many pieces take more memory than a host has */
             !ss_grow(nt->host, &array, &frames->capacity, frames->count + 1, sizeof(ss_page_extent_t))) {
             return STORSIM_NO_MEMORY;
         }

@@ -198,6 +198,7 @@ uint64_t nt_steady(storsim_machine_t *machine, ss_device_t device, uint64_t phys
     const ss_nt_t *nt = nt_of(machine);
     const nt_device_t *known = device_of(nt, device);
     ss_block_id_t id = ss_pagemap_get(&nt->by_frame, physical / PAGE);
+    /* unreachable: a window is opened after a read, which makes the device known */
     if (known == NULL || known->owner == 0 || id == 0) {
         return 0;
     }

@@ -24,6 +24,7 @@ static bool untouched(const ss_nt_t *nt, const ss_block_t *block) {
 /* Bytes between the block's end and the end of its slot or page. */
 static uint64_t slack_of(const ss_nt_t *nt, const ss_block_t *block) {
     uint64_t room = block->pool_page != 0 ? nt_slot_bytes(nt, block) - POOL_HEADER : block->pages * PAGE;
+    /* unreachable: nobody asks about a block that has its own pattern, or no memory */
     return (block->flags & (BLOCK_SPECIAL | BLOCK_REGISTERS)) != 0 ? 0 : room - block->size;
 }
 
@@ -48,6 +49,7 @@ static uint64_t word(const uint8_t *bytes) {
 static bool header_of(storsim_machine_t *machine, const ss_block_t *block, uint64_t *expected, uint64_t *found) {
     uint8_t raw[8];
     if (block->pool_page == 0 || untouched(nt_of(machine), block) ||
+        /* unreachable: a page that was made has its memory */
         ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
@@ -153,6 +155,7 @@ storsim_status_t nt_overrun_check_contig(ss_call_t *call, const ss_block_t *bloc
 
 storsim_status_t ss_guards_stop(ss_call_t *call, ss_block_id_t id) {
     const ss_block_t *block = ss_block(call->machine, id);
+    /* unreachable: whoever asks holds the block */
     return block != NULL && block->state == SS_STATE_LIVE ? nt_overrun_check_contig(call, block) : STORSIM_OK;
 }
 
@@ -227,6 +230,7 @@ storsim_status_t storsim_verify_guards(storsim_machine_t *machine) {
     ss_call_t call;
     storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
     if (status != STORSIM_OK) {
+        /* unreachable: a call that does not begin was made to a stopped machine */
         return status == STORSIM_STOPPED ? STORSIM_OK : status; /* what is dead is not judged any more */
     }
     const ss_nt_t *nt = nt_of(machine);

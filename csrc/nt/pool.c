@@ -257,7 +257,7 @@ static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t
     plan->slot = lowest_free(page);
     plan->va = page->va + (uint64_t)plan->slot * plan->granules * GRANULE;
     storsim_status_t status = page->made ? write_slot(machine, page->store, plan) : STORSIM_OK;
-    if (status == STORSIM_OK) {
+    if (status == STORSIM_OK) { /* unreachable: a page that was made has its memory */
         *id = commit_slot(machine, kind, plan, owner, index);
     }
     return status;
@@ -276,6 +276,7 @@ static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slo
                                    page_draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
     ss_ram_t *ram = ss_machine_ram(machine);
+    /* unreachable: no machine has as much memory as the arena has room */
     if (!nt_arena_find(nt, 1, 0, &draft->first, &draft->ahead)) {
         return STORSIM_NO_SPACE;
     }
@@ -434,6 +435,7 @@ storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t k
         return STORSIM_NO_SPACE;
     }
     storsim_status_t status = STORSIM_NO_SPACE;
+    /* unreachable: pool of drivers is counted */
     bool special = kind == STORSIM_BLOCK_POOL && counted && nt_special_wanted(machine, bytes);
     if (special) {
         status = nt_special_take(machine, bytes, tag, owner, id);

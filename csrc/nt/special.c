@@ -97,7 +97,7 @@ static size_t damaged(const uint8_t *page, size_t from, size_t to, bool *single)
 storsim_status_t nt_special_check(ss_call_t *call, const ss_block_t *block) {
     uint8_t page[PAGE];
     storsim_status_t status = ss_store_read(ss_machine_ram(call->machine), block->store, 0, page, PAGE);
-    if (status != STORSIM_OK) {
+    if (status != STORSIM_OK) { /* unreachable: the block's page was written when it was made */
         return call->status = status;
     }
     size_t start = block->store_offset, end = start + (size_t)block->size;
