@@ -123,7 +123,13 @@ storsim_status_t ss_hardware_create(storsim_machine_t *machine, ss_hardware_t *h
     storsim_status_t status =
         ss_pages_create(&machine->host, machine->runs, machine->run_count, machine->node_count, machine->placement,
                         machine->allow_cross_node, ss_mix(machine->seed, 0x9A6E5), &hardware->pages);
-    return status != STORSIM_OK ? status : ss_ram_create(&machine->host, &machine->filler, &hardware->ram);
+    if (status == STORSIM_OK) {
+        status = ss_ram_create(&machine->host, &machine->filler, &hardware->ram);
+    }
+    if (status == STORSIM_OK) {
+        ss_ram_bound(hardware->ram, ss_pages_free_count(hardware->pages)); /* all are free yet */
+    }
+    return status;
 }
 
 void ss_hardware_destroy(storsim_machine_t *machine, ss_hardware_t *hardware) {

@@ -36,6 +36,9 @@ typedef struct ss_filler {
 /* The filler stays where it is; it may be set later than this, before the first owned store. */
 storsim_status_t ss_ram_create(ss_host_t *host, const ss_filler_t *filler, ss_ram_t **ram);
 void ss_ram_destroy(ss_ram_t *ram);
+/* A snapshot that is loaded may have so many pages in all its stores, those of the map. Until this is called there is no bound, and a number
+ * in a damaged snapshot could ask the host for any amount of memory. */
+void ss_ram_bound(ss_ram_t *ram, uint64_t pages);
 
 /* A new store. seed makes the pattern (derive it from the machine's seed and the block's address, so that it needs no counter). */
 storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store);

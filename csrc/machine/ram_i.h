@@ -30,6 +30,7 @@ struct ss_ram {
     store_t *stores;
     uint32_t store_count, store_capacity, free_store;
     uint64_t exports, loose_pages, host_bytes;
+    uint64_t bound, loaded; /* pages that a snapshot's stores may have together, 0: any number; pages loaded so far */
 };
 
 static inline store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) { /* NULL for an unused id */

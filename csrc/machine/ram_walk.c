@@ -30,6 +30,26 @@ static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_
     }
 }
 
+void ss_ram_bound(ss_ram_t *ram, uint64_t pages) {
+    ram->bound = pages;
+}
+
+/* Whether the stores loaded so far leave so many pages of the map; they are counted then. */
+static bool bounded(ss_ram_t *ram, uint64_t pages) {
+    bool fits = ram->bound == 0 || pages <= ram->bound - ram->loaded;
+    ram->loaded += fits ? pages : 0;
+    return fits;
+}
+
+/* Every page of a store has its frame: the extents follow one another from its first page to its last. */
+static bool whole(store_t *store) {
+    uint64_t covered = 0;
+    for (uint32_t i = 0; i < store->extent_count && ss_store_extent(store, i)->page_offset == covered; i++) {
+        covered += ss_store_extent(store, i)->pages;
+    }
+    return covered == store->pages;
+}
+
 static uint64_t dirty_pages(const store_t *store) {
     uint64_t count = ss_unmade(store) ? 1 : 0;
     for (uint64_t page = 0; store->state != NULL && page < store->pages; page++) {
@@ -90,13 +110,17 @@ static void walk_store(ss_ram_t *ram, ss_store_t id, ss_codec_t *codec) {
     ss_codec_u8(codec, &tail_value);
     ss_codec_bool(codec, &loose);
     if (ss_codec_loading(codec)) {
-        if (!ss_codec_ok(codec) || pages == 0 || pages > STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE || fill > SS_FILL_ZERO) {
+        if (!ss_codec_ok(codec) || pages == 0 || pages > STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE || fill > SS_FILL_ZERO ||
+            (loose ? pages != 1 : !bounded(ram, pages))) {
             ss_codec_fail(codec, STORSIM_FORMAT);
             return;
         }
         *store = (store_t){.used = true, .pages = pages, .seed = seed, .fill = fill, .tail = tail, .tail_value = tail_value};
     }
     walk_extents(ram, store, id, codec);
+    if (ss_codec_loading(codec) && ss_codec_ok(codec) && !whole(store)) {
+        ss_codec_fail(codec, STORSIM_FORMAT);
+    }
     walk_pages(ram, store, id, codec);
     if (ss_codec_loading(codec) && loose) {
         store->loose = true;
