@@ -167,7 +167,8 @@ static void test_written_by_others(void) {
     /* Pages in no order: what is remembered of each stays with it. */
     static const uint32_t order[] = {9, 1, 5, 3, 7, 5, 2};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        CHECK_EQ(storsim_nvme_hmb_write(d.b.m, d.device, order[i] * 4096 + 100, &order[i], 1), STORSIM_OK);
+        const uint8_t number = (uint8_t)order[i];
+        CHECK_EQ(storsim_nvme_hmb_write(d.b.m, d.device, order[i] * 4096 + 100, &number, 1), STORSIM_OK);
     }
     CHECK_EQ(storsim_nvme_verify(d.b.m, d.device), STORSIM_OK);
     CHECK_EQ(storsim_finding_count(d.b.m), d.b.seen);
