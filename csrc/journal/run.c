@@ -18,7 +18,7 @@ enum { DEPTH_LIMIT = 200 }; /* callbacks inside callbacks; the host's stack is f
 static void differ(ss_run_t *run, uint32_t record, const char *name, const char *what, uint64_t expected, uint64_t got) {
     storsim_replay_report_t *report = run->report;
     run->stop = true;
-    if (report == NULL || report->different) {
+    if (report == NULL || report->different) { /* unreachable: the first difference ends the run */
         return;
     }
     report->different = true;
@@ -30,7 +30,7 @@ static void differ(ss_run_t *run, uint32_t record, const char *name, const char 
 static void differ_text(ss_run_t *run, uint32_t record, const char *name, const char *what) {
     storsim_replay_report_t *report = run->report;
     run->stop = true;
-    if (report == NULL || report->different) {
+    if (report == NULL || report->different) { /* unreachable: the first difference ends the run */
         return;
     }
     report->different = true;
@@ -233,7 +233,7 @@ static storsim_status_t take_snapshot(ss_run_t *run, const ss_item_t *item, stor
     if (status == STORSIM_OK) {
         args[0].value = item->outs != NULL ? item->outs[0].value : ss_snapshot_name(bytes, length);
         storsim_status_t kept = keep_snapshot(run, args[0].value, bytes, length);
-        run->failed = run->failed == STORSIM_OK ? kept : run->failed;
+        run->failed = run->failed == STORSIM_OK ? kept : run->failed; /* unreachable: a run that failed has stopped */
     }
     return status;
 }
@@ -291,6 +291,7 @@ static uint64_t derive(storsim_machine_t *machine, const ss_ref_t *ref, uint64_t
     }
     switch (ref->by) { /* unreachable: no other derivation */
     case STORSIM_BY_PHYSICAL:
+        /* unreachable: what boots a machine is never left out */
         return ss_room_state(machine, SS_ROOM_NT) != NULL ? storsim_physical(machine, base + ref->offset) : 0;
     case STORSIM_BY_MAPPING:
         if (ss_room_state(machine, SS_ROOM_NT) == NULL || storsim_mdl_get(machine, base, &mdl) != STORSIM_OK) {

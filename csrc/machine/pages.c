@@ -187,6 +187,7 @@ static bool next_part(const ss_pages_t *pages, uint64_t *first, uint64_t *count,
 
 void ss_pages_give_parts(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
     part_t part;
+    /* unreachable: what is given back lies in segments */
     while (count > 0 && next_part(pages, &first_pfn, &count, &part)) {
         assert(ss_segment_all(part.segment, part.offset, part.count, true));
         ss_segment_give(part.segment, part.offset, part.count);
@@ -203,12 +204,13 @@ storsim_status_t ss_pages_take_at(ss_pages_t *pages, uint64_t first_pfn, uint64_
             return STORSIM_NO_SPACE;
         }
     }
+    /* unreachable: the parts are those that were looked at above */
     for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
         if (ss_pages_reserve(pages, part.segment, part.offset, part.count, false) != STORSIM_OK) {
             return STORSIM_NO_MEMORY;
         }
     }
-    for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) {
+    for (at = first_pfn, left = count; left > 0 && next_part(pages, &at, &left, &part);) { /* unreachable: as above */
         ss_segment_take(part.segment, part.offset, part.count);
         pages->free -= part.count;
     }

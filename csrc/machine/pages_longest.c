@@ -34,6 +34,7 @@ SS_INLINE bool later(const ss_page_extent_t *a, const ss_page_extent_t *b, bool 
 
 SS_INLINE void sink(ss_page_extent_t *heap, uint32_t count, uint32_t at, above_fn above, bool high_wins) {
     ss_page_extent_t moved = heap[at];
+    /* unreachable: a heap has fewer entries than overflow it */
     for (uint32_t child; (child = 2 * at + 1) < count && child > at; at = child) {
         if (child + 1 < count && above(&heap[child + 1], &heap[child], high_wins)) {
             child++;

@@ -41,6 +41,7 @@ static bool highest_in(const ss_page_request_t *request, uint64_t start, uint64_
     uint64_t at = (end - request->pages) & align;
     if (crosses(request, at)) {
         uint64_t boundary = (at + request->pages - 1) & ~(request->boundary_pages - 1);
+        /* unreachable: a boundary is no smaller than what may not cross it, see ss_pages_place */
         if (boundary < request->pages) {
             return false;
         }
@@ -129,6 +130,7 @@ static bool node_top_down(const ss_pages_t *pages, uint32_t node, const ss_page_
 
 static bool node_bottom_up(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
                            ss_placed_t *placed) {
+    /* unreachable: ends at the k-th start, which there is */
     for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
         const ss_map_run_t *run = &pages->runs[pages->by_node[i]];
         window_t window;
@@ -335,8 +337,8 @@ bool ss_pages_place(const ss_pages_t *pages, const ss_page_request_t *request, s
             found = node_random(pages, node, request, placed);
             break;
         case STORSIM_TOP_DOWN:
-        case STORSIM_ADVERSARIAL:
-        default:
+        case STORSIM_ADVERSARIAL: /* unreachable: was served above */
+        default: /* unreachable: there is no other */
             found = node_top_down(pages, node, request, highest_in, placed);
             break;
         }
