@@ -4,9 +4,8 @@
 
 #include <string.h>
 
-ss_hda_widget_t *ss_hda_codec_widget(const ss_hda_codec_t *codec, uint32_t nid) {
-    /* unreachable: node ids are bytes */
-    return nid < 256 && codec->by_nid[nid] != 0 ? &codec->widgets[codec->by_nid[nid] - 1] : NULL;
+ss_hda_widget_t *ss_hda_codec_widget(const ss_hda_codec_t *codec, uint8_t nid) {
+    return codec->by_nid[nid] != 0 ? &codec->widgets[codec->by_nid[nid] - 1] : NULL;
 }
 
 /* --- building --------------------------------------------------------------------------------------------------------- */

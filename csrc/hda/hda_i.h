@@ -383,7 +383,7 @@ void ss_hda_codec_link_reset(ss_hda_codec_t *codec); /* the same, and what was o
 /* Executes the low 28 bits of a command. *changed: a converter's tag or format changed. */
 uint32_t ss_hda_codec_execute(ss_hda_codec_t *codec, uint32_t command, uint64_t frame, bool *changed);
 uint32_t ss_hda_codec_parameter(const ss_hda_codec_t *codec, const ss_hda_widget_t *widget, uint8_t id, bool *found);
-ss_hda_widget_t *ss_hda_codec_widget(const ss_hda_codec_t *codec, uint32_t nid);
+ss_hda_widget_t *ss_hda_codec_widget(const ss_hda_codec_t *codec, uint8_t nid);
 /* Lowest-numbered converter of a direction that carries the tag; NULL: none. */
 const ss_hda_widget_t *ss_hda_codec_converter(const ss_hda_codec_t *codec, bool input, uint8_t tag);
 ss_hda_lane_t *ss_hda_lane(ss_host_t *host, ss_hda_codec_t *codec, bool input, uint8_t tag); /* made when missing; NULL: NO_MEMORY */

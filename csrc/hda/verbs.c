@@ -208,7 +208,8 @@ static uint32_t execute_wide(ss_hda_codec_t *codec, ss_hda_widget_t *widget, uin
 }
 
 uint32_t ss_hda_codec_execute(ss_hda_codec_t *codec, uint32_t command, uint64_t frame, bool *changed) {
-    uint32_t nid = command >> 20 & 0xFFu, verb = command >> 8 & 0xFFFu;
+    uint8_t nid = (uint8_t)(command >> 20);
+    uint32_t verb = command >> 8 & 0xFFFu;
     for (uint32_t i = 0; i < codec->answer_count; i++) {
         if (codec->answers[i].nid == nid && (codec->answers[i].verb & 0xFFFFFu) == (command & 0xFFFFFu)) {
             return codec->answer_values[i];

@@ -94,9 +94,7 @@ void ss_port_free(storsim_machine_t *machine, ss_block_id_t id) {
     ss_watch_t watch;
     ss_watch_block(machine, id, &watch);
     ss_block_free(machine, id);
-    if (watch.id != 0) { /* unreachable: it was live */
-        ss_release_device(machine, NULL, &watch);
-    }
+    ss_release_device(machine, NULL, &watch);
 }
 
 /* --- the device's loads and stores ------------------------------------------------------------------------------------ */

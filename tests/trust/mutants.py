@@ -1,212 +1,59 @@
 """Mutation testing of the files that hold rules, with the C suite as judge.
 
-A seeded sample of small changes (a comparison, an arithmetic or logical operator, a constant, a negated condition, a
-statement left out) is made one at a time in a copy of the core. A mutant that does not compile, or compiles to the very
-code of the original, is none. It is killed when a C test program fails, crashes or hangs. What survives is listed in
-build-trust/mutants/survivors.txt, to be argued or to get a test.
+A seeded sample of small changes (trust/mutation.py) is made one at a time in a copy of the core. A mutant is:
 
-The judges are the C tests, the golden scenarios' digests, and the fuzzer's corpus with the oracle at its side. The
-quickest judge first, those of the mutant's own room before the others. The harness that fails every host
-allocation is no judge here: it has its own row, and takes half a minute for each mutant.
+none      it does not compile: it is no mutant, and the next one takes its place.
+same      gcc makes the very code of the original of it, at -O1 or at -O2: it changes nothing, and the next one takes
+          its place. Never counted as killed.
+killed    a program of the C suite fails, crashes, hangs (six times its usual processor time and three seconds) or takes
+          more than four gigabytes; without sanitizers, or, when all of them end well, under ASan and UBSan.
+survived  every program that enters the changed block ends well. It counts against the share, argued or not. Its reason
+          stands in argued.toml; one without fails the row.
+
+The judges (trust/judges.py) are the C tests, the golden scenarios' digests, and the fuzzer's corpus with the oracle at
+its side.
+
+Verdicts are kept in build-trust/mutants/*.jsonl, so that a run that was stopped goes on, and a run after new
+tests asks only those: a killed mutant stays killed as long as its file and the program that killed it are the same; a
+survivor is not judged again by a program that let it pass, as long as the core is the same. STORSIM_TRUST_FRESH=1
+forgets them, but for which program to ask first. build-trust/mutants/survivors.txt is written as the run goes.
+
+STORSIM_TRUST_MUTANTS=500, STORSIM_TRUST_SEED=1, STORSIM_TRUST_JOBS=(processors) choose what is run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
-import random
-import re
-import shutil
-import subprocess
-import time
+import tomllib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from trust.extension import CORE
+from trust.judges import FOLDER, PLAIN, SANITIZED, Bench, Blocks, Judge, programs
+from trust.mutation import Mutant, candidates, sample
 from trust.rows import Held, row
-from trust.shell import BUILD, CSRC, ROOT, jobs, run, test_names
+from trust.shell import CSRC, jobs
 
 SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
 SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
-RULES = ("nt/*.c", "storport/*.c", "hdaudio/*.c", "nvme/*.c", "hda/*.c")
-NOT_RULES = ("words.c", "walk.c", "tables.c")
-COMPILER = os.environ.get("CC", "gcc").split()
-NO_JUDGE = ("storport/test_failing",)
-CORPUS = BUILD / "mutants" / "corpus"
-ARGUMENTS = {"fuzz/digests": (str(ROOT / "tests" / "golden" / "digests.txt"),), "fuzz/replay": (str(CORPUS),)}
-JUDGES = (*ARGUMENTS, *(test for test in test_names() if test not in NO_JUDGE))
-DECODER = ("compare", "decode", "digest", "machine", "make", "oracle", "oracle_pages", "storport", "typed")
-PATIENCE = 20.0  # a program that takes so many times its usual time, and five seconds more, hangs
-FLAGS = "-std=c11 -O1 -fPIC -Iinclude -I. -w"
-#: Whose tests pass through a room: its own and those above it. Others cannot tell a mutant of it from the original.
-ABOVE = {
-    "nt": ("nt", "storport", "nvme", "hda", "hdaudio", "journal", "fuzz"),
-    "storport": ("storport", "nvme", "journal", "fuzz"),
-    "nvme": ("nvme", "storport", "journal", "fuzz"),
-    "hda": ("hda", "hdaudio", "journal", "fuzz"),
-    "hdaudio": ("hda", "hdaudio", "journal", "fuzz"),
-}
-OPERATORS = (
-    (r" < ", (" <= ", " >= ")),
-    (r" > ", (" >= ", " <= ")),
-    (r" <= ", (" < ", " > ")),
-    (r" >= ", (" > ", " < ")),
-    (r" == ", (" != ",)),
-    (r" != ", (" == ",)),
-    (r" && ", (" || ",)),
-    (r" \|\| ", (" && ",)),
-    (r" \+ ", (" - ",)),
-    (r" - ", (" + ",)),
-    (r" \* ", (" + ",)),
-    (r" % ", (" / ",)),
-    (r" / ", (" * ",)),
-    (r"\btrue\b", ("false",)),
-    (r"\bfalse\b", ("true",)),
-    (r"(?<=[ (\[])0(?=[;,)\]])", ("1",)),
-    (r"(?<=[ (\[])1(?=[;,)\]])", ("0", "2")),
-    (r"\bif \((?=[^{]*\) \{$)", ("if (!",)),
-    (r"^( +)[a-z_]+\(.*\);$", ("",)),
-)
+FRESH = os.environ.get("STORSIM_TRUST_FRESH", "0") != "0"
+#: Seconds of the programs that are asked in each round; a later round is about what the rounds before let pass.
+ROUNDS = (0.3, 1.0, math.inf)
+Asking = Callable[[Mutant, list[Judge], str], tuple[str, str]]
+ARGUED = Path(__file__).with_name("argued.toml")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A change of one line."""
-
-    path: str
-    line: int
-    before: str
-    after: str
-
-
-def candidates() -> list[Mutant]:
-    """Every change the operators can make, in file order."""
-    found = []
-    for pattern in RULES:
-        for path in sorted(CSRC.glob(pattern)):
-            if path.name in NOT_RULES:
-                continue
-            comment = False
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                starts = line.lstrip()
-                comment = comment or starts.startswith("/*")
-                code = not comment and line.startswith("    ") and not starts.startswith(("#", "{", "X(", "SS_"))
-                comment = comment and "*/" not in line
-                if code and '"' not in line:
-                    found += _of_line(str(path.relative_to(CSRC)), number, line)
-    return found
-
-
-def _of_line(path: str, number: int, line: str) -> list[Mutant]:
-    changed = []
-    for operator, replacements in OPERATORS:
-        for match in re.finditer(operator, line):
-            for replacement in replacements:
-                if replacement == "if (!":
-                    after = re.sub(r"\bif \((.*)\) \{$", r"if (!(\1)) {", line)
-                elif replacement == "":
-                    after = match[1] + ";"
-                else:
-                    after = line[: match.start()] + replacement + line[match.end() :]
-                changed.append(Mutant(path, number, line, after))
-    return changed
-
-
-class Bench:
-    """One copy of the core with its objects, for one mutant at a time."""
-
-    def __init__(self, number: int, tests: Path) -> None:
-        self.folder = BUILD / "mutants" / str(number)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        ignore = shutil.ignore_patterns("build*", "tests", "python", "fuzz", "bench", "proofs")
-        shutil.copytree(CSRC, self.folder, ignore=ignore)
-        self.tests = tests
-        self.objects: dict[str, str] = {}
-        for room in CORE:
-            for path in sorted((CSRC / room).glob("*.c")):
-                name = f"{room}/{path.name}"
-                self.objects[name] = f"{name[:-2]}.o"
-                run([*COMPILER, *FLAGS.split(), "-c", name, "-o", self.objects[name]], cwd=self.folder)
-        self.link()
-        self.usual: dict[str, float] = {}
-
-    def time(self) -> None:
-        """Runs each program on the core as it is: how long it takes, and that it passes."""
-        for judge in JUDGES:
-            if judge.split("/")[0] not in ABOVE["nt"]:
-                continue
-            started = time.monotonic()
-            if self._fails(judge):
-                raise RuntimeError(f"{judge} fails on the core as it is")
-            self.usual[judge] = time.monotonic() - started
-
-    def link(self) -> None:
-        """The core as a shared object, which the test programs load."""
-        run([*COMPILER, "-shared", *self.objects.values(), "-o", "libstorsim.so"], cwd=self.folder)
-
-    def judge(self, mutant: Mutant) -> str:
-        """killed, survived, or none (no mutant at all)."""
-        path = self.folder / mutant.path
-        lines = path.read_text().splitlines(keepends=True)
-        lines[mutant.line - 1] = mutant.after + "\n"
-        original, name = path.read_text(), self.objects[mutant.path]
-        before = (self.folder / name).read_bytes()
-        try:
-            path.write_text("".join(lines))
-            try:
-                run([*COMPILER, *FLAGS.split(), "-c", mutant.path, "-o", name], cwd=self.folder)
-            except RuntimeError:
-                return "none"
-            if (self.folder / name).read_bytes() == before:
-                return "none"
-            self.link()
-            return "killed" if any(self._fails(judge) for judge in self._order(mutant)) else "survived"
-        finally:
-            path.write_text(original)
-            (self.folder / name).write_bytes(before)
-
-    def _order(self, mutant: Mutant) -> list[str]:
-        room = mutant.path.split("/")[0]
-        own = (room + "/", "fuzz/")
-        judges = (judge for judge in JUDGES if judge.split("/")[0] in ABOVE[room])
-        return sorted(judges, key=lambda judge: (not judge.startswith(own), self.usual[judge]))
-
-    def _fails(self, judge: str) -> bool:
-        try:
-            result = subprocess.run(
-                [str(self.tests / judge.replace("/", "_")), *ARGUMENTS.get(judge, ())],
-                env={"LD_LIBRARY_PATH": str(self.folder)},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=5 + PATIENCE * self.usual.get(judge, 10.0),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return True
-        return result.returncode != 0
-
-
-def _programs(folder: Path, library: Path) -> None:
-    """Every judge, linked with the shared core in `library`, and the corpus."""
-    folder.mkdir(parents=True, exist_ok=True)
-    decoder = [f"fuzz/{path.name}" for path in (CSRC / "fuzz").glob("*.c") if path.stem in DECODER]
-
-    def one(judge: str) -> None:
-        source = f"{judge}.c" if judge in ARGUMENTS else f"tests/{judge}.c"
-        more = decoder if judge.startswith("fuzz/") else []
-        link = [f"-L{library}", "-lstorsim", "-o", str(folder / judge.replace("/", "_"))]
-        run([*COMPILER, *FLAGS.split(), source, *more, *link], cwd=CSRC)
-
-    with ThreadPoolExecutor(jobs()) as pool:
-        list(pool.map(one, JUDGES))
-    CORPUS.mkdir(parents=True, exist_ok=True)
-    run([str(folder / "fuzz_replay"), "--make", str(CORPUS)], env={"LD_LIBRARY_PATH": str(library)})
-
-
-def _told(survived: list[Mutant], killed: int) -> str:
-    text = "".join(f"{m.path}:{m.line}\n  - {m.before.strip()}\n  + {m.after.strip()}\n" for m in survived)
-    return f"{killed} killed, {len(survived)} survived:\n{text}"
+def argued() -> dict[str, str]:
+    """The reasons why survivors survive, by the mutant's name."""
+    reasons = {}
+    for entry in tomllib.loads(ARGUED.read_text())["survivor"]:
+        name = "|".join((entry["file"], entry["function"], entry["before"], entry["after"], str(entry.get("nth", 1))))
+        reasons[name] = entry["why"]
+    return reasons
 
 
 def interval(killed: int, total: int) -> tuple[float, float]:
@@ -217,35 +64,133 @@ def interval(killed: int, total: int) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-@row("mutants", "the C suite kills at least 90 % of a seeded sample of mutants of the rules", quick=False)
+class Verdicts:
+    """What each mutant came to, on disk as the run goes."""
+
+    def __init__(self, file: str, judges: list[Judge], files: set[str]) -> None:
+        self._path = FOLDER / file
+        self._judges = {judge.name: judge for judge in judges}
+        self._sums = {name: _sum(CSRC / name) for name in files}
+        self._core = hashlib.sha256(
+            b"".join(path.read_bytes() for path in sorted(CSRC.rglob("*.[ch]")) if "tests" not in path.parts)
+        ).hexdigest()[:16]
+        self._kept: dict[str, dict[str, Any]] = {}
+        if self._path.exists():
+            for line in self._path.read_text().splitlines():
+                verdict = json.loads(line)
+                self._kept[verdict["mutant"]] = verdict
+
+    def of(
+        self, mutant: Mutant, judge: Callable[[Mutant, list[Judge], str], tuple[str, str]], asked: list[Judge]
+    ) -> str:
+        """The kept verdict, or the one `judge` finds now, asking those of `asked` that have not passed the mutant."""
+        kept = self._kept.get(mutant.name, {})
+        if not FRESH and kept and self._holds(mutant, kept):
+            return str(kept["verdict"])
+        passed = kept.get("passed", {}) if not FRESH and kept.get("core") == self._core else {}
+        left = [j for j in asked if passed.get(j.name) != j.sum]
+        verdict, by = ("survived", "") if passed and not left else judge(mutant, left, kept.get("by", ""))
+        new: dict[str, Any] = {
+            "mutant": mutant.name,
+            "verdict": verdict,
+            "file": self._sums[mutant.path],
+            "core": self._core,
+            "by": by,
+        }
+        if by:
+            new["sum"] = self._judges[by].sum
+        if verdict == "survived":
+            new["passed"] = {j.name: j.sum for j in asked}
+        self._kept[mutant.name] = new
+        with self._path.open("a") as file:
+            file.write(json.dumps(new) + "\n")
+        return verdict
+
+    def _holds(self, mutant: Mutant, kept: dict[str, Any]) -> bool:
+        if kept["verdict"] == "survived" or kept["file"] != self._sums[mutant.path]:
+            return False
+        by = self._judges.get(kept["by"])
+        return kept["verdict"] != "killed" or (by is not None and by.sum == kept["sum"])
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _told(survived: list[Mutant], killed: int, reasons: dict[str, str]) -> str:
+    text = f"{killed} killed, {len(survived)} survived:\n"
+    for m in sorted(survived, key=lambda m: (m.name in reasons, m.path, m.line)):
+        text += f"{m.path}:{m.line} {m.function} ({m.nth})\n  - {m.before.strip()}\n  + {m.after.strip()}\n"
+        text += f"    {reasons.get(m.name, 'not argued')}\n"
+    return text
+
+
+class Court:
+    """Benches of one kind, their judges, and the verdicts."""
+
+    def __init__(self, kind: str, flags: str, count: int, files: set[str]) -> None:
+        with ThreadPoolExecutor(count) as pool:
+            self.benches = list(pool.map(lambda number: Bench(f"{kind}{number}", flags), range(count)))
+        self.judges = programs(self.benches[0], count)
+        self.blocks = Blocks()
+        self.benches[0].watch(self.judges, self.blocks, files)
+        self.verdicts = Verdicts(f"{kind}.jsonl", self.judges, files)
+
+    def over(self, mutants: Iterable[Mutant], then: Callable[[Mutant, str], bool], most: float = math.inf) -> None:
+        """Judges one after the other, until `then`, told each verdict, says that it is enough.
+
+        most: seconds a program may take to be asked.
+        """
+        rest = iter(mutants)
+
+        def work(bench: Bench) -> None:
+            for mutant in rest:
+                block = self.blocks.of(mutant)
+                reach = [judge for judge in self.judges if block < 0 or block in judge.entered]
+                asked = [judge for judge in reach if judge.seconds < most]
+                if then(mutant, self.verdicts.of(mutant, bench.judge, asked)):
+                    return
+
+        with ThreadPoolExecutor(len(self.benches)) as pool:
+            list(pool.map(work, self.benches))
+
+
+@row("mutants", "the C suite kills at least 90 % of a seeded sample of mutants; survivors are argued", quick=False)
 def mutants() -> Held:
     """Draws, judges, lists the survivors."""
-    folder = BUILD / "mutants"
-    every = candidates()
-    random.Random(SEED).shuffle(every)
-    benches = [Bench(number, folder / "tests") for number in range(jobs())]
-    _programs(folder / "tests", benches[0].folder)
-    for bench in benches:
-        bench.time()
-    killed: list[Mutant] = []
-    survived: list[Mutant] = []
-    rest = iter(every)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    count = int(os.environ.get("STORSIM_TRUST_JOBS", "0")) or jobs()
+    every, files, reasons = sample(SEED), {mutant.path for mutant in candidates()}, argued()
+    found: dict[str, list[Mutant]] = {"killed": [], "survived": [], "same": [], "none": []}
 
-    def work(bench: Bench) -> None:
-        for mutant in rest:
-            if len(killed) + len(survived) >= SAMPLE:
-                return
-            answer = bench.judge(mutant)
-            if answer != "none":
-                (killed if answer == "killed" else survived).append(mutant)
-                (folder / "survivors.txt").write_text(_told(survived, len(killed)))
+    def tell() -> None:
+        (FOLDER / "survivors.txt").write_text(_told(found["survived"], len(found["killed"]), reasons))
 
-    with ThreadPoolExecutor(len(benches)) as pool:
-        list(pool.map(work, benches))
-    total = len(killed) + len(survived)
-    low, high = interval(len(killed), total)
+    def note(mutant: Mutant, verdict: str) -> bool:
+        found[verdict].append(mutant)
+        tell()
+        return len(found["killed"]) + len(found["survived"]) >= SAMPLE
+
+    def note_more(mutant: Mutant, verdict: str) -> bool:
+        if verdict == "killed":
+            found["survived"].remove(mutant)
+            found["killed"].append(mutant)
+            tell()
+        return False
+
+    plain = Court("plain", PLAIN, count, files)
+    plain.over(every, note, ROUNDS[0])
+    for most in ROUNDS[1:]:
+        plain.over(list(found["survived"]), note_more, most)
+    unsanitized = len(found["killed"])
+    if found["survived"]:
+        Court("sanitized", SANITIZED, count, files).over(list(found["survived"]), note_more)
+    killed, total = len(found["killed"]), len(found["killed"]) + len(found["survived"])
+    low, high = interval(killed, total)
+    bare = sum(mutant.name not in reasons for mutant in found["survived"])
     return Held(
-        len(killed) >= 0.9 * total,
-        f"{len(killed)}/{total} killed ({len(killed) / total:.1%}, 95 % interval {low:.1%} to {high:.1%}),"
-        f" drawn from {len(every)}; {len(survived)} survivors",
+        killed >= 0.9 * total and bare == 0,
+        f"{killed}/{total} killed ({killed / total:.1%}, 95 % interval {low:.1%} to {high:.1%}), of {len(every)} drawn"
+        f"; {killed - unsanitized} by sanitizers alone; {total - killed} survived, {bare} not argued;"
+        f" {len(found['same'])} more were the original's own code",
     )

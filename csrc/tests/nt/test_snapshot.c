@@ -2,6 +2,8 @@
  * refused. */
 #include "scenario.h"
 
+#include "machine/core.h"
+
 static void play(scenario_t *s, int from, int to) {
     for (int step = from; step < to; step++) {
         CHECK_EQ(scenario_step(s, step), STORSIM_OK);
@@ -68,14 +70,6 @@ static void equal(void) {
     }
 }
 
-static uint64_t checksum(const uint8_t *bytes, size_t count) {
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(0x00000100000001B3);
-    }
-    return hash;
-}
-
 /* Bytes changed under a correct checksum: refused, or a state whose invariants hold as far as this room goes; never a
  * crash. */
 static void damaged(void) {
@@ -103,7 +97,7 @@ static void damaged(void) {
         static const uint8_t flips[] = {1, 0x80, 0xFF};
         memcpy(copy, bytes, length);
         copy[at] ^= flips[at % 3];
-        uint64_t sum = checksum(copy, length - 8);
+        uint64_t sum = ss_snapshot_checksum(copy, length - 8);
         for (unsigned i = 0; i < 8; i++) {
             copy[length - 8 + i] = (uint8_t)(sum >> (8 * i));
         }

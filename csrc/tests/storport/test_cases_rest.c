@@ -33,7 +33,8 @@ static void test_C53(void) {
                 CHECK_EQ(found(&b, names[way]), 1);
             } else {
                 CHECK_EQ(out.status, STORSIM_BUGCHECK);
-                CHECK_STOPPED(&b, 0xF1, 0x2002);
+                CHECK_STOPPED2(&b, 0xF1, 0x2002, 0);
+                CHECK(storsim_stopped(b.m)->parameters[2] == 0 && storsim_stopped(b.m)->parameters[3] == 0);
             }
             storsim_machine_destroy(b.m);
         }

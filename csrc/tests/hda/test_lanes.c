@@ -1,0 +1,95 @@
+/* The ends of what the controller's functions take: the fifteen tags, what is traced of a register's load and store. Source: hda-controller
+ * §8, storsim/machine.h. */
+#include "kit.h"
+
+#include "hda/hda_i.h"
+
+static void every_tag(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    uint64_t bytes = 9, dropped = 9;
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 14), STORSIM_OK);
+    for (uint32_t tag = 0; tag < 18; tag++) {
+        storsim_status_t expected = tag >= 1 && tag <= 15 ? STORSIM_OK : STORSIM_INVALID;
+        CHECK_EQ(storsim_codec_played(kit.machine, kit.hda, 14, (uint8_t)tag, NULL, &bytes, &dropped), expected);
+        CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 14, (uint8_t)tag, (const uint8_t *)"ab", 2), expected);
+    }
+    CHECK_EQ(storsim_codec_played(kit.machine, kit.hda, 15, 1, NULL, &bytes, &dropped), STORSIM_INVALID);
+    kit_end(&kit);
+}
+
+static void traced(void) {
+    static const struct { uint32_t offset, size, value; } accesses[] = {{0x20, 4, 0x80000010}, {0x12 + 0x80, 2, 0x11}, {0x83, 1, 0}};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    for (size_t i = 0; i < sizeof accesses / sizeof accesses[0]; i++) {
+        storsim_trace_entry_t entry;
+        wr(&kit, accesses[i].offset, accesses[i].size, accesses[i].value);
+        CHECK(storsim_trace_get(kit.machine, storsim_trace_count(kit.machine) - 1, &entry));
+        CHECK_EQ(entry.kind, STORSIM_TRACE_REGISTER);
+        CHECK(entry.values[0] == kit.hda && entry.values[1] == accesses[i].offset && entry.values[3] == accesses[i].value);
+        CHECK_EQ(entry.values[2], accesses[i].size << 1 | 1u);
+        uint32_t value = rd(&kit, accesses[i].offset, accesses[i].size);
+        CHECK(storsim_trace_get(kit.machine, storsim_trace_count(kit.machine) - 1, &entry));
+        CHECK_EQ(entry.kind, STORSIM_TRACE_REGISTER);
+        CHECK(entry.values[1] == accesses[i].offset && entry.values[3] == value);
+        CHECK_EQ(entry.values[2], accesses[i].size << 1);
+    }
+    kit_end(&kit);
+}
+
+/* Who gives bytes to the host, or takes them from it, is counted; a codec that goes takes its own out. */
+static void listeners(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    const ss_hda_t *hda = ss_hda_at(kit.machine, kit.hda);
+    for (uint32_t address = 0; address < 3; address++) {
+        CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, address), STORSIM_OK);
+        for (uint8_t tag = 1; tag <= 15; tag += (uint8_t)(address + 1)) {
+            CHECK_EQ(storsim_codec_record(kit.machine, kit.hda, address, tag, 5, 6), STORSIM_OK);
+            CHECK_EQ(storsim_codec_source(kit.machine, kit.hda, address, tag, tag % 2 != 0 ? 5 : 0, 6), STORSIM_OK);
+        }
+    }
+    const uint32_t counts[3] = {15 + 8, 8 + 8, 5 + 3};
+    uint32_t left = counts[0] + counts[1] + counts[2];
+    for (uint32_t address = 0; address < 3; address++) {
+        CHECK_EQ(hda->routines, left);
+        CHECK_EQ(storsim_codec_remove(kit.machine, kit.hda, address), STORSIM_OK);
+        left -= counts[address];
+    }
+    CHECK_EQ(hda->routines, 0);
+    kit_end(&kit);
+}
+
+/* As many messages as the codec keeps, in their order; one more is dropped. */
+static void messages(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    wr(&kit, 0x50, 4, (uint32_t)RIRB);
+    wr(&kit, 0x5A, 2, 0xFF);
+    wr(&kit, 0x5C, 1, 2);
+    wr(&kit, 0x08, 4, 0x101); /* UNSOL */
+    for (uint32_t i = 0; i < SS_HDA_UNSOLICITED + 1; i++) {
+        CHECK_EQ(storsim_codec_unsolicited(kit.machine, kit.hda, 0, (uint8_t)(i % 64), 100 + i),
+                 i < SS_HDA_UNSOLICITED ? STORSIM_OK : STORSIM_BUSY);
+    }
+    advance(&kit, FRAMES(SS_HDA_UNSOLICITED + 10));
+    uint32_t stored = rd(&kit, 0x58, 2);
+    CHECK_EQ(stored, SS_HDA_UNSOLICITED);
+    for (uint32_t i = 0; i < stored; i++) {
+        CHECK_EQ(peek32(&kit, RIRB + 8 * (i + 1)) & 0xFFFF, 100 + i);
+        CHECK_EQ(peek32(&kit, RIRB + 8 * (i + 1) + 4), 0x10);
+    }
+    kit_end(&kit);
+}
+
+int main(void) {
+    messages();
+    listeners();
+    every_tag();
+    traced();
+    return CHECK_PINNED(hda_test_lanes);
+}
