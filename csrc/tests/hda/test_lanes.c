@@ -86,7 +86,36 @@ static void messages(void) {
     kit_end(&kit);
 }
 
+/* Behind the last stream's registers, and behind the last codec's address, is nothing. */
+static void behind_the_last(void) {
+    storsim_hda_config_t config = kit_config();
+    config.capture = 2;
+    config.render = 3;
+    config.bidirectional = 0;
+    kit_t kit = kit_make(&config);
+    uint64_t value;
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 14), STORSIM_OK);
+    kit_up(&kit);
+    for (uint32_t offset = sd(5, 0); offset < sd(8, 0); offset += 4) {
+        wr(&kit, offset, 4, UINT32_MAX);
+        CHECK_EQ(rd(&kit, offset, 4), 0);
+    }
+    CHECK_EQ(storsim_hda_register_read(kit.machine, kit.hda, "SD4CTL", &value), STORSIM_OK);
+    CHECK_EQ(storsim_hda_register_read(kit.machine, kit.hda, "SD5CTL", &value), STORSIM_INVALID);
+    wr(&kit, 0x60, 4, 0xE00F0000u); /* the immediate command: vendor of codec 14 */
+    wr(&kit, 0x68, 2, 1);
+    advance(&kit, FRAMES(3));
+    CHECK(rd(&kit, 0x68, 2) == 2 && rd(&kit, 0x64, 4) == 0x53530001);
+    wr(&kit, 0x68, 2, 2);
+    wr(&kit, 0x60, 4, 0xF00F0000u); /* nobody has address 15 */
+    wr(&kit, 0x68, 2, 1);
+    advance(&kit, FRAMES(3));
+    CHECK(rd(&kit, 0x68, 2) == 1 && rd(&kit, 0x64, 4) == 0x53530001);
+    kit_end(&kit);
+}
+
 int main(void) {
+    behind_the_last();
     messages();
     listeners();
     every_tag();
