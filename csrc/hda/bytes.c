@@ -94,7 +94,9 @@ bool ss_hda_bytes_push(ss_hda_bytes_t *bytes, ss_host_t *host, const uint8_t *da
     first = first < keep ? first : keep;
     if (data != NULL) {
         memcpy(bytes->ring + to, data + skip, (size_t)first);
-        memcpy(bytes->ring, data + skip + first, (size_t)(keep - first));
+        if (first != keep) {
+            memcpy(bytes->ring, data + skip + first, (size_t)(keep - first));
+        }
     } else {
         memset(bytes->ring + to, 0, (size_t)first);
         memset(bytes->ring, 0, (size_t)(keep - first));

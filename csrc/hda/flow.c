@@ -184,13 +184,15 @@ static storsim_status_t pass_on(storsim_machine_t *machine, ss_hda_t *hda, ss_hd
     return status;
 }
 
-/* Sends what the FIFO holds, as far as the link has taken it. */
+/* Has the link taken something that the FIFO still holds? */
+static inline bool drains(const ss_hda_stream_t *stream) {
+    return stream->sent < stream->link && stream->sent < stream->dma;
+}
+
+/* Sends that much. */
 static storsim_status_t drain(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, const audience_t *audience) {
     ss_hda_stream_t *stream = &hda->streams[index];
     uint64_t held = stream->dma - stream->sent, out = least(stream->link - stream->sent, held);
-    if (out == 0) {
-        return STORSIM_OK;
-    }
     storsim_status_t status = deliver(machine, hda, index, audience, stream->ring, out);
     if (status == STORSIM_OK) {
         if (out != held) {
@@ -226,7 +228,7 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
     if (stream->link > stream->sent) { /* otherwise nothing leaves */
         audience = audience_of(hda, index);
     }
-    storsim_status_t status = drain(machine, hda, index, &audience);
+    storsim_status_t status = drains(stream) ? drain(machine, hda, index, &audience) : STORSIM_OK;
     while (status == STORSIM_OK && stream->dma < goal) {
         uint64_t step = goal - stream->dma, held = stream->dma - stream->sent;
         bool straight = held == 0 && stream->sent < stream->link;
@@ -243,7 +245,7 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
             stream->sent += straight ? step : 0;
         }
     }
-    return status == STORSIM_OK ? drain(machine, hda, index, &audience) : status;
+    return status == STORSIM_OK && drains(stream) ? drain(machine, hda, index, &audience) : status;
 }
 
 /* --- capture -------------------------------------------------------------------------------------------------------- */
@@ -398,6 +400,13 @@ storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, ui
     return STORSIM_OK;
 }
 
+/* Asked for before each callback: most find that nothing has happened since the one before. */
 storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda) {
-    return ss_hda_flow_until(machine, hda, hda->stream_count - 1);
+    uint64_t now = ss_hda_frame(machine, hda) + 1;
+    if (hda->still == now) {
+        return STORSIM_OK;
+    }
+    storsim_status_t status = ss_hda_flow_until(machine, hda, hda->stream_count - 1);
+    hda->still = status == STORSIM_OK ? now : 0;
+    return status;
 }

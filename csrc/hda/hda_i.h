@@ -210,7 +210,7 @@ typedef struct ss_hda_stream {
     uint64_t segment_before; /* bytes of the cadence before segment_phase; follows from it */
     uint64_t link, dma, sent;
     uint64_t flowed;         /* frame index up to which flow has been done */
-    bool calm;               /* nothing to do at frame `flowed`; cleared by whoever loads an entry or changes the link */
+    bool calm;               /* nothing to do at frame `flowed`; whoever loads an entry or changes the link stirs it (ss_hda_stir) */
     uint64_t posted;         /* dma when the position buffer was last brought up to date */
     uint64_t lost_from;      /* inputs: frame up to which lost data was taken from what was fed */
     uint64_t origin;         /* inputs: frame at which the converter's cadence began */
@@ -251,6 +251,7 @@ typedef struct ss_hda {
     uint32_t shadows;        /* bit per stream whose tag a running one before it has; flow.c keeps it */
     uint32_t captures;       /* bit per running input; flow.c keeps it */
     bool shadows_known;      /* both; cleared by whoever changes `running`, `tag` or `input` of a stream */
+    uint64_t still;          /* 1 + a frame at which no stream has anything to do; 0: none is known */
     uint32_t codec_end;      /* the highest codec address so far, + 1 */
     ss_hda_stream_t *streams;
     ss_hda_codec_t *codecs[STORSIM_HDA_MAX_CODECS];
@@ -341,6 +342,11 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
 storsim_status_t ss_hda_flow_all(storsim_machine_t *machine, ss_hda_t *hda);
 /* The same in the middle of a frame's events: descriptors after `last` have their turn of this frame still before them. */
 storsim_status_t ss_hda_flow_until(storsim_machine_t *machine, ss_hda_t *hda, uint32_t last);
+static inline void ss_hda_stir(ss_hda_t *hda, ss_hda_stream_t *stream) {
+    stream->calm = false;
+    hda->still = 0;
+}
+static inline bool ss_hda_renders_only(const ss_hda_t *hda) { return hda->shadows_known && hda->captures == 0; } /* surely */
 bool ss_hda_entangled(ss_hda_t *hda, uint32_t index);                        /* shares memory a capture writes */
 bool ss_hda_captured(ss_hda_t *hda, uint64_t address, uint32_t bytes);       /* a capture is about to write there */
 /* One step of what is due now: ends after an IOC so that the line can be served. *again: more is due. */

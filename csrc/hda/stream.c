@@ -47,8 +47,8 @@ bool ss_hda_fifo_ready(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 
 /* --- link segments ------------------------------------------------------------------------------------------------------ */
 
-static void segment_end_at(const ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t frame) {
-    stream->calm = false;
+static void segment_end_at(ss_hda_t *hda, ss_hda_stream_t *stream, uint64_t frame) {
+    ss_hda_stir(hda, stream);
     if (!stream->linked) {
         return;
     }
@@ -77,7 +77,8 @@ static const ss_hda_widget_t *sender(const ss_hda_t *hda, uint8_t tag, uint32_t 
 void ss_hda_segment_begin(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
     (void)machine;
-    stream->linked = stream->calm = false;
+    stream->linked = false;
+    ss_hda_stir(hda, stream);
     if (!stream->running || stream->starved || (ss_hda_peek(hda, SS_SSYNC, 4) >> index & 1u) != 0) {
         return;
     }
@@ -134,7 +135,7 @@ void ss_hda_drop_fed(ss_hda_t *hda, const ss_hda_stream_t *stream, uint64_t at, 
 
 /* What is in the FIFO is gone; positions stay those of the link. */
 static void drop_fifo(ss_hda_t *hda, ss_hda_stream_t *stream) {
-    stream->calm = false;
+    ss_hda_stir(hda, stream);
     if (stream->input) {
         ss_hda_drop_fed(hda, stream, 0, stream->link - stream->dma);
     } else if (stream->link > stream->dma) {
@@ -213,7 +214,7 @@ storsim_status_t storsim_hda_stall(storsim_machine_t *machine, uint32_t controll
             stream->starved = false;
             ss_hda_segment_begin(machine, hda, i, frame);
         }
-        stream->calm = false;
+        ss_hda_stir(hda, stream);
         stream->due = stream->running ? storsim_now(machine) : SS_NEVER;
     }
     ss_hda_rings_schedule(machine, hda);
@@ -275,7 +276,7 @@ void ss_hda_schedule(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t i
 /* The current entry's last byte has moved. */
 static void complete(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
-    stream->loaded = stream->calm = false;
+    stream->loaded = false; /* no reason to stir it: without an entry nothing moves */
     stream->lap_bytes += stream->length;
     if (stream->ioc) {
         set_status(hda, index, SS_BCIS);
@@ -303,9 +304,9 @@ static uint64_t dma_wanted(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
 static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     bool moving = stream->linked && stream->link != 0, bad = false;
-    stream->calm = false;
+    ss_hda_stir(hda, stream);
     storsim_status_t status = STORSIM_OK;
-    if (ss_hda_captured(hda, stream->bdl + 16u * stream->index, 16)) {
+    if (!ss_hda_renders_only(hda) && ss_hda_captured(hda, stream->bdl + 16u * stream->index, 16)) {
         status = ss_hda_flow_until(machine, hda, index); /* a list that is being recorded */
     }
     status = status == STORSIM_OK ? ss_hda_entry_load(machine, hda, index, &bad) : status;
@@ -322,7 +323,7 @@ static storsim_status_t next_entry(storsim_machine_t *machine, ss_hda_t *hda, ui
 
 /* Brings the stream up to now, and others first where it reads what they write or the reverse. */
 static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
-    return ss_hda_entangled(hda, index) ? ss_hda_flow_until(machine, hda, index) : ss_hda_flow(machine, hda, index, frame);
+    return !ss_hda_renders_only(hda) && ss_hda_entangled(hda, index) ? ss_hda_flow_until(machine, hda, index) : ss_hda_flow(machine, hda, index, frame);
 }
 
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again) {
@@ -392,7 +393,8 @@ storsim_status_t ss_hda_stream_run(storsim_machine_t *machine, ss_hda_t *hda, ui
     }
     stream->fresh = stream->starved = false;
     stream->running = stream->run_bit = true;
-    stream->calm = hda->shadows_known = false;
+    hda->shadows_known = false;
+    ss_hda_stir(hda, stream);
     stream->stop_due = SS_NEVER;
     stream->noted = 0;
     stream->segment_phase = 0; /* the cadence generator of an output restarts with every RUN */
