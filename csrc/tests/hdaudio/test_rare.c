@@ -495,7 +495,7 @@ static void calls_in(world_t *w, storsim_callback_t *callback) {
 static void make_listener(world_t *w) {
     prepared_t runner = prepare(w, world_query(w, STORSIM_TABLE_V3, 1), STORSIM_ENGINE_SN);
     storsim_engine_info_t info = engine(w, runner.handle);
-    storsim_codec_transfer_t converter[2] = {{.Output = 0x01070600u | info.stream_id << 4}, {.Output = 0x01020000u | info.converter_format}};
+    storsim_codec_transfer_t converter[2] = {{.Output = 0x01070600u | (uint32_t)info.stream_id << 4}, {.Output = 0x01020000u | info.converter_format}};
     CHECK_EQ(verbs(w, w->context, converter, 2, 0, 0), 0);
     CHECK_EQ(storsim_codec_record(w->machine, w->controller, 0, (uint8_t)info.stream_id, 8, 0), STORSIM_OK);
     CHECK_EQ(set_state(w, world_query(w, STORSIM_TABLE_V3, 1), RUN, runner.handle), 0);
