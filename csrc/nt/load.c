@@ -170,6 +170,7 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
         if (nt->pool_pages[i - 1] != NULL) {
             nt_pool_page_t *page = nt_pool_page(nt, i);
             bool owned = page->block != 0 && page->block <= nt->block_count &&
+                         /* unreachable: what names a page is its span or a slot, and a slot's page was found to have a span */
                          block_at(nt, page->block)->pool_page == i && block_at(nt, page->block)->kind == KIND_POOL_PAGE;
             sane = owned && (page->gone ? page->held != 0 : page->live != 0);
             if (sane) {
