@@ -180,31 +180,31 @@ static const storsim_ddi_status_t s_FreeContiguousDmaBuffer[] = {SS_DOCUMENTED(S
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-ptransfer_codec_verbs.md",                                                                    \
      .summary = "Sends commands to codecs, waiting for the responses (no Callback) or queueing them.",                 \
-     SS_PARAMS(p_TransferCodecVerbs), SS_STATUSES(s_TransferCodecVerbs)},                                              \
+     SS_PARAMS(p_TransferCodecVerbs), .outs = 0x2, SS_STATUSES(s_TransferCodecVerbs)},                                \
     {SS_HDA_ID(AllocateCaptureDmaEngine), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                 \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pallocate_capture_dma_engine.md",                                                             \
      .summary = "Reserves an input engine and bandwidth on a codec's SDI line.",                                       \
-     SS_PARAMS(p_AllocateCaptureDmaEngine), SS_STATUSES(s_AllocateCaptureDmaEngine)},                                  \
+     SS_PARAMS(p_AllocateCaptureDmaEngine), .outs = 0xC, SS_STATUSES(s_AllocateCaptureDmaEngine)},                    \
     {SS_HDA_ID(AllocateRenderDmaEngine), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                  \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pallocate_render_dma_engine.md",                                                              \
      .summary = "Reserves an output engine and bandwidth on the SDO lines.",                                           \
-     SS_PARAMS(p_AllocateRenderDmaEngine), SS_STATUSES(s_AllocateRenderDmaEngine)},                                    \
+     SS_PARAMS(p_AllocateRenderDmaEngine), .outs = 0xC, SS_STATUSES(s_AllocateRenderDmaEngine)},                      \
     {SS_HDA_ID(ChangeBandwidthAllocation), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pchange_bandwidth_allocation.md",                                                             \
      .summary = "Replaces an engine's format and bandwidth reservation.",                                              \
-     SS_PARAMS(p_ChangeBandwidthAllocation), SS_STATUSES(s_ChangeBandwidthAllocation)},                                \
+     SS_PARAMS(p_ChangeBandwidthAllocation), .outs = 0x4, SS_STATUSES(s_ChangeBandwidthAllocation)},                  \
     {SS_HDA_ID(AllocateDmaBuffer), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                        \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_V1 | STORSIM_TABLE_V2 | STORSIM_TABLE_V3,                                                 \
      .page = "nc-hdaudio-pallocate_dma_buffer.md",                                                                     \
      .summary = "Allocates a cyclic buffer for an engine and programs its descriptor list.",                           \
-     SS_PARAMS(p_AllocateDmaBuffer), SS_STATUSES(s_AllocateDmaBuffer)},                                                \
+     SS_PARAMS(p_AllocateDmaBuffer), .outs = 0x3C, SS_STATUSES(s_AllocateDmaBuffer)},                                 \
     {SS_HDA_ID(FreeDmaBuffer), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                            \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_V1 | STORSIM_TABLE_V2 | STORSIM_TABLE_V3,                                                 \
@@ -228,19 +228,19 @@ static const storsim_ddi_status_t s_FreeContiguousDmaBuffer[] = {SS_DOCUMENTED(S
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pget_wall_clock_register.md",                                                                 \
      .summary = "Gives a pointer to the controller's wall clock.",                                                     \
-     SS_PARAMS(p_GetWallClockRegister)},                                                                               \
+     SS_PARAMS(p_GetWallClockRegister), .outs = 0x1},                                                                 \
     {SS_HDA_ID(GetLinkPositionRegister), SS_HDA_STATUS, .irql_min = 0, .irql_max = 2,                                  \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pget_link_position_register.md",                                                              \
      .summary = "Gives a pointer to an engine's position register.",                                                   \
-     SS_PARAMS(p_GetLinkPositionRegister), SS_STATUSES(s_GetLinkPositionRegister)},                                    \
+     SS_PARAMS(p_GetLinkPositionRegister), .outs = 0x2, SS_STATUSES(s_GetLinkPositionRegister)},                      \
     {SS_HDA_ID(RegisterEventCallback), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                    \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pregister_event_callback.md",                                                                 \
      .summary = "Registers a routine for the codec's unsolicited responses with a new tag.",                           \
-     SS_PARAMS(p_RegisterEventCallback), SS_STATUSES(s_RegisterEventCallback)},                                        \
+     SS_PARAMS(p_RegisterEventCallback), .outs = 0x4, SS_STATUSES(s_RegisterEventCallback)},                          \
     {SS_HDA_ID(UnregisterEventCallback), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                  \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
@@ -252,19 +252,19 @@ static const storsim_ddi_status_t s_FreeContiguousDmaBuffer[] = {SS_DOCUMENTED(S
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pget_device_information.md",                                                                  \
      .summary = "Tells what the bus driver and its controller are.",                                                   \
-     SS_PARAMS(p_GetDeviceInformation), SS_STATUSES(s_GetDeviceInformation)},                                          \
+     SS_PARAMS(p_GetDeviceInformation), .outs = 0x1, SS_STATUSES(s_GetDeviceInformation)},                            \
     {SS_HDA_ID(GetResourceInformation), SS_HDA_VOID, .irql_min = 0, .irql_max = 0,                                     \
      .irql_documented = true, .has_irql_status = false, .first_os = 0x05020200,                                        \
      .tables = STORSIM_TABLE_ALL,                                                                                      \
      .page = "nc-hdaudio-pget_resource_information.md",                                                                \
      .summary = "Tells the client's codec address and function group node.",                                           \
-     SS_PARAMS(p_GetResourceInformation)},                                                                             \
+     SS_PARAMS(p_GetResourceInformation), .outs = 0x3},                                                               \
     {SS_HDA_ID(AllocateDmaBufferWithNotification), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                        \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x06000000,                                         \
      .tables = STORSIM_TABLE_V2 | STORSIM_TABLE_V3,                                                                    \
      .page = "nc-hdaudio-pallocate_dma_buffer_with_notification.md",                                                   \
      .summary = "Allocates a cyclic buffer that notifies once or twice in each pass.",                                 \
-     SS_PARAMS(p_AllocateDmaBufferWithNotification), SS_STATUSES(s_AllocateDmaBufferWithNotification)},                \
+     SS_PARAMS(p_AllocateDmaBufferWithNotification), .outs = 0xF8, SS_STATUSES(s_AllocateDmaBufferWithNotification)}, \
     {SS_HDA_ID(FreeDmaBufferWithNotification), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                            \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x06000000,                                         \
      .tables = STORSIM_TABLE_V2 | STORSIM_TABLE_V3,                                                                    \
@@ -300,13 +300,13 @@ static const storsim_ddi_status_t s_FreeContiguousDmaBuffer[] = {SS_DOCUMENTED(S
      .tables = STORSIM_TABLE_BDL,                                                                                      \
      .page = "nc-hdaudio-pallocate_contiguous_dma_buffer.md",                                                          \
      .summary = "Allocates contiguous buffer memory and a page for a descriptor list the client writes.",              \
-     SS_PARAMS(p_AllocateContiguousDmaBuffer), SS_STATUSES(s_AllocateContiguousDmaBuffer)},                            \
+     SS_PARAMS(p_AllocateContiguousDmaBuffer), .outs = 0xC, SS_STATUSES(s_AllocateContiguousDmaBuffer)},              \
     {SS_HDA_ID(SetupDmaEngineWithBdl), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                    \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_BDL,                                                                                      \
      .page = "nc-hdaudio-psetup_dma_engine_with_bdl.md",                                                               \
      .summary = "Programs an engine with the client's own descriptor list and interrupt routine.",                     \
-     SS_PARAMS(p_SetupDmaEngineWithBdl), SS_STATUSES(s_SetupDmaEngineWithBdl)},                                        \
+     SS_PARAMS(p_SetupDmaEngineWithBdl), .outs = 0x60, SS_STATUSES(s_SetupDmaEngineWithBdl)},                         \
     {SS_HDA_ID(FreeContiguousDmaBuffer), SS_HDA_STATUS, .irql_min = 0, .irql_max = 0,                                  \
      .irql_documented = true, .has_irql_status = true, .first_os = 0x05020200,                                         \
      .tables = STORSIM_TABLE_BDL,                                                                                      \

@@ -226,7 +226,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 0, .page = "nf-storport-storportallocatepool.md",                       \
      .summary = "Takes a block of nonpaged pool.",                                                                    \
-     SS_PARAMS(p_StorPortAllocatePool), SS_STATUSES(s_StorPortAllocatePool)},                                         \
+     SS_PARAMS(p_StorPortAllocatePool), .outs = 0x8, SS_STATUSES(s_StorPortAllocatePool)},                            \
     {SS_ID(StorPortFreePool), SS_RETURNS_STATUS,                                                                      \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 1, .page = "nf-storport-storportfreepool.md",                           \
@@ -236,7 +236,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x06010000, .function_code = 24, .page = "nf-storport-storportallocatecontiguousmemoryspecifycachenode.md", \
      .summary = "Takes physically contiguous memory within address limits, with a cache type and a preferred node.",  \
-     SS_PARAMS(p_StorPortAllocateContiguousMemorySpecifyCacheNode),                                                   \
+     SS_PARAMS(p_StorPortAllocateContiguousMemorySpecifyCacheNode), .outs = 0x80,                                     \
      SS_STATUSES(s_StorPortAllocateContiguousMemorySpecifyCacheNode)},                                                \
     {SS_ID(StorPortFreeContiguousMemorySpecifyCache), SS_RETURNS_STATUS,                                              \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
@@ -248,7 +248,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = false, .has_irql_status = true,                                 \
      .first_os = 0x0A000005, .function_code = 82, .page = "nf-storport-storportallocatedmamemory.md",                 \
      .summary = "Takes contiguous memory and returns the address the device uses for it.",                            \
-     SS_PARAMS(p_StorPortAllocateDmaMemory), SS_STATUSES(s_StorPortAllocateDmaMemory)},                               \
+     SS_PARAMS(p_StorPortAllocateDmaMemory), .outs = 0x180, SS_STATUSES(s_StorPortAllocateDmaMemory)},                \
     {SS_ID(StorPortFreeDmaMemory), SS_RETURNS_STATUS,                                                                 \
      .irql_min = 0, .irql_max = 2, .irql_documented = false, .has_irql_status = true,                                 \
      .first_os = 0x0A000005, .function_code = 83, .page = "nf-storport-storportfreedmamemory.md",                     \
@@ -258,7 +258,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = false, .has_irql_status = true,                                 \
      .first_os = 0x0A000002, .function_code = 69, .page = "nf-storport-storportallocatehostmemorybuffer.md",          \
      .summary = "Takes physical ranges that the device alone will use as its host memory buffer.",                    \
-     SS_PARAMS(p_StorPortAllocateHostMemoryBuffer), SS_STATUSES(s_StorPortAllocateHostMemoryBuffer)},                 \
+     SS_PARAMS(p_StorPortAllocateHostMemoryBuffer), .outs = 0x300, SS_STATUSES(s_StorPortAllocateHostMemoryBuffer)},  \
     {SS_ID(StorPortFreeHostMemoryBuffer), SS_RETURNS_STATUS,                                                          \
      .irql_min = 0, .irql_max = 2, .irql_documented = false, .has_irql_status = true,                                 \
      .first_os = 0x0A000002, .function_code = 70, .page = "nf-storport-storportfreehostmemorybuffer.md",              \
@@ -275,7 +275,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x05020200, .function_code = -1, .page = "nf-storport-storportgetphysicaladdress.md",                \
      .summary = "Translates a virtual address of memory the adapter may reach.",                                      \
-     SS_PARAMS(p_StorPortGetPhysicalAddress)},                                                                        \
+     SS_PARAMS(p_StorPortGetPhysicalAddress), .outs = 0x8},                                                           \
     {SS_ID(StorPortGetVirtualAddress),                                                                                \
      .returns = STORSIM_R_POINTER, .return_type = STORSIM_T_PVOID, .return_name = "VirtualAddress",                   \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
@@ -286,12 +286,12 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 2, .page = "nf-storport-storportallocatemdl.md",                        \
      .summary = "Makes an MDL that describes a buffer; its page array is not filled.",                                \
-     SS_PARAMS(p_StorPortAllocateMdl), SS_STATUSES(s_StorPortAllocateMdl)},                                           \
+     SS_PARAMS(p_StorPortAllocateMdl), .outs = 0x8, SS_STATUSES(s_StorPortAllocateMdl)},                              \
     {SS_ID(StorPortBuildMdlForNonPagedPool), SS_RETURNS_STATUS,                                                       \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 4, .page = "nf-storport-storportbuildmdlfornonpagedpool.md",            \
      .summary = "Fills the page array of an MDL whose buffer is nonpaged.",                                           \
-     SS_PARAMS(p_StorPortBuildMdlForNonPagedPool), SS_STATUSES(s_StorPortBuildMdlForNonPagedPool)},                   \
+     SS_PARAMS(p_StorPortBuildMdlForNonPagedPool), .outs = 0x2, SS_STATUSES(s_StorPortBuildMdlForNonPagedPool)},      \
     {SS_ID(StorPortFreeMdl), SS_RETURNS_STATUS,                                                                       \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 3, .page = "nf-storport-storportfreemdl.md",                            \
@@ -301,7 +301,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 2, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 9, .page = "nf-storport-storportbuildscattergatherlist.md",             \
      .summary = "Builds a scatter/gather list in the caller's buffer and queues the callback that receives it.",      \
-     SS_PARAMS(p_StorPortBuildScatterGatherList), SS_STATUSES(s_StorPortBuildScatterGatherList)},                     \
+     SS_PARAMS(p_StorPortBuildScatterGatherList), .outs = 0x80, SS_STATUSES(s_StorPortBuildScatterGatherList)},       \
     {SS_ID(StorPortPutScatterGatherList), SS_RETURNS_STATUS,                                                          \
      .irql_min = 2, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 10, .page = "nf-storport-storportputscattergatherlist.md",              \
@@ -318,7 +318,7 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 0, .irql_documented = true, .has_irql_status = false,                                 \
      .first_os = 0x05020200, .function_code = -1, .page = "nf-storport-storportallocateregistrybuffer.md",            \
      .summary = "Takes the one buffer for registry data of this adapter.",                                            \
-     SS_PARAMS(p_StorPortAllocateRegistryBuffer)},                                                                    \
+     SS_PARAMS(p_StorPortAllocateRegistryBuffer), .outs = 0x2},                                                       \
     {SS_ID(StorPortFreeRegistryBuffer),                                                                               \
      .returns = STORSIM_R_VOID, .return_type = STORSIM_T_ULONG, .return_name = "",                                    \
      .irql_min = 0, .irql_max = 0, .irql_documented = true, .has_irql_status = false,                                 \
@@ -329,58 +329,58 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x05020200, .function_code = 5, .page = "nf-storport-storportgetsystemaddress.md",                   \
      .summary = "Returns a virtual address for the data buffer of a request.",                                        \
-     SS_PARAMS(p_StorPortGetSystemAddress), SS_STATUSES(s_StorPortGetSystemAddress)},                                 \
+     SS_PARAMS(p_StorPortGetSystemAddress), .outs = 0x4, SS_STATUSES(s_StorPortGetSystemAddress)},                    \
     {SS_ID(StorPortGetOriginalMdl), SS_RETURNS_STATUS,                                                                \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x05020200, .function_code = 6, .page = "nf-storport-storportgetoriginalmdl.md",                     \
      .summary = "Returns the MDL of the data buffer of a request.",                                                   \
-     SS_PARAMS(p_StorPortGetOriginalMdl), SS_STATUSES(s_StorPortGetOriginalMdl)},                                     \
+     SS_PARAMS(p_StorPortGetOriginalMdl), .outs = 0x4, SS_STATUSES(s_StorPortGetOriginalMdl)},                        \
     {SS_ID(StorPortGetDataInBufferMdl), SS_RETURNS_STATUS,                                                            \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = true, .has_irql_status = false,                       \
      .first_os = 0x06020000, .function_code = 42, .page = "nf-storport-storportgetdatainbuffermdl.md",                \
      .summary = "Returns the MDL of the data-in buffer of a bidirectional request.",                                  \
-     SS_PARAMS(p_StorPortGetDataInBufferMdl), SS_STATUSES(s_StorPortGetDataInBufferMdl)},                             \
+     SS_PARAMS(p_StorPortGetDataInBufferMdl), .outs = 0x4, SS_STATUSES(s_StorPortGetDataInBufferMdl)},                \
     {SS_ID(StorPortGetDataInBufferScatterGatherList), SS_RETURNS_STATUS,                                              \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = true, .has_irql_status = false,                       \
      .first_os = 0x06020000, .function_code = 44, .page = "nf-storport-storportgetdatainbufferscattergatherlist.md",  \
      .summary = "Returns the scatter/gather list of the data-in buffer.",                                             \
-     SS_PARAMS(p_StorPortGetDataInBufferScatterGatherList),                                                           \
+     SS_PARAMS(p_StorPortGetDataInBufferScatterGatherList), .outs = 0x4,                                              \
      SS_STATUSES(s_StorPortGetDataInBufferScatterGatherList)},                                                        \
     {SS_ID(StorPortGetDataInBufferSystemAddress), SS_RETURNS_STATUS,                                                  \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = true,                                  \
      .first_os = 0x06020000, .function_code = 43, .page = "nf-storport-storportgetdatainbuffersystemaddress.md",      \
      .summary = "Returns a virtual address for the data-in buffer.",                                                  \
-     SS_PARAMS(p_StorPortGetDataInBufferSystemAddress), SS_STATUSES(s_StorPortGetDataInBufferSystemAddress)},         \
+     SS_PARAMS(p_StorPortGetDataInBufferSystemAddress), .outs = 0x4, SS_STATUSES(s_StorPortGetDataInBufferSystemAddress)}, \
     {SS_ID(StorPortGetPfns), SS_RETURNS_STATUS,                                                                       \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x0A000004, .function_code = 76, .page = "nf-storport-storportgetpfns.md",                           \
      .summary = "Returns the page numbers behind an MDL of a request.",                                               \
-     SS_PARAMS(p_StorPortGetPfns), SS_STATUSES(s_StorPortGetPfns)},                                                   \
+     SS_PARAMS(p_StorPortGetPfns), .outs = 0x38, SS_STATUSES(s_StorPortGetPfns)},                                     \
     {SS_ID(StorPortGetHighestNodeNumber), SS_RETURNS_STATUS,                                                          \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = false,                                 \
      .first_os = 0x06010000, .function_code = 22, .page = "nf-storport-storportgethighestnodenumber.md",              \
      .summary = "Returns the highest NUMA node number.",                                                              \
-     SS_PARAMS(p_StorPortGetHighestNodeNumber), SS_STATUSES(s_StorPortGetHighestNodeNumber)},                         \
+     SS_PARAMS(p_StorPortGetHighestNodeNumber), .outs = 0x2, SS_STATUSES(s_StorPortGetHighestNodeNumber)},            \
     {SS_ID(StorPortGetActiveNodeCount), SS_RETURNS_STATUS,                                                            \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = false,                                 \
      .first_os = 0x06010000, .function_code = 20, .page = "nf-storport-storportgetactivenodecount.md",                \
      .summary = "Returns how many NUMA nodes there are.",                                                             \
-     SS_PARAMS(p_StorPortGetActiveNodeCount), SS_STATUSES(s_StorPortGetActiveNodeCount)},                             \
+     SS_PARAMS(p_StorPortGetActiveNodeCount), .outs = 0x2, SS_STATUSES(s_StorPortGetActiveNodeCount)},                \
     {SS_ID(StorPortGetNodeAffinity), SS_RETURNS_STATUS,                                                               \
      .irql_min = 0, .irql_max = 2, .irql_documented = true, .has_irql_status = false,                                 \
      .first_os = 0x06010000, .function_code = 21, .page = "nf-storport-storportgetnodeaffinity.md",                   \
      .summary = "Returns the processors of a NUMA node.",                                                             \
-     SS_PARAMS(p_StorPortGetNodeAffinity), SS_STATUSES(s_StorPortGetNodeAffinity)},                                   \
+     SS_PARAMS(p_StorPortGetNodeAffinity), .outs = 0x4, SS_STATUSES(s_StorPortGetNodeAffinity)},                      \
     {SS_ID(StorPortGetNodeAffinity2), SS_RETURNS_STATUS,                                                              \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x0A00000C, .function_code = 117, .page = "nf-storport-storportgetnodeaffinity2.md",                 \
      .summary = "Returns the processors of a NUMA node by processor group.",                                          \
-     SS_PARAMS(p_StorPortGetNodeAffinity2), SS_STATUSES(s_StorPortGetNodeAffinity2)},                                 \
+     SS_PARAMS(p_StorPortGetNodeAffinity2), .outs = 0x14, SS_STATUSES(s_StorPortGetNodeAffinity2)},                   \
     {SS_ID(StorPortGetCurrentIrql), SS_RETURNS_STATUS,                                                                \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = true, .has_irql_status = false,                       \
      .first_os = 0x0A00000A, .function_code = 109, .page = "nf-storport-storportgetcurrentirql.md",                   \
      .summary = "Returns the current IRQL.",                                                                          \
-     SS_PARAMS(p_StorPortGetCurrentIrql), SS_STATUSES(s_StorPortGetCurrentIrql)},                                     \
+     SS_PARAMS(p_StorPortGetCurrentIrql), .outs = 0x2, SS_STATUSES(s_StorPortGetCurrentIrql)},                        \
     {SS_ID(StorPortMarkDumpMemory), SS_RETURNS_STATUS,                                                                \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = true, .has_irql_status = false,                       \
      .first_os = 0x06020000, .function_code = 45, .page = "nf-storport-storportmarkdumpmemory.md",                    \
@@ -390,12 +390,12 @@ static const storsim_param_t p_StorPortValidateRange[] = {SS_DEVEXT, SS_PARAM(Bu
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x0A00000A, .function_code = -1, .page = "nf-storport-storportsecurecopymemory.md",                  \
      .summary = "Copies bytes, bounded by the size of the destination.",                                              \
-     SS_PARAMS(p_StorPortSecureCopyMemory), SS_STATUSES(s_StorPortSecureCopyMemory)},                                 \
+     SS_PARAMS(p_StorPortSecureCopyMemory), .outs = 0x1, SS_STATUSES(s_StorPortSecureCopyMemory)},                    \
     {SS_ID(StorPortMoveMemory), .returns = STORSIM_R_VOID, .return_type = STORSIM_T_ULONG, .return_name = "",         \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \
      .first_os = 0x05020200, .function_code = -1, .page = "nf-storport-storportmovememory.md",                        \
      .summary = "Copies bytes; source and destination may overlap.",                                                  \
-     SS_PARAMS(p_StorPortMoveMemory)},                                                                                \
+     SS_PARAMS(p_StorPortMoveMemory), .outs = 0x1},                                                                   \
     {SS_ID(StorPortConvertUlongToPhysicalAddress),                                                                    \
      .returns = STORSIM_R_PHYSICAL, .return_type = STORSIM_T_PHYSICAL, .return_name = "PhysicalAddress",              \
      .irql_min = 0, .irql_max = SS_ANY_IRQL, .irql_documented = false, .has_irql_status = false,                      \

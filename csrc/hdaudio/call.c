@@ -225,9 +225,6 @@ storsim_status_t storsim_hdaudio_call(storsim_machine_t *machine, uint64_t conte
     if (status != STORSIM_OK) {
         return status;
     }
-    for (uint32_t i = 0; i < routine->param_count; i++) {
-        args[i].written = false;
-    }
     frame.call.situation = 0;
     frame.bus = ss_bus_of_context(machine, context);
     if (frame.bus) {

@@ -74,8 +74,7 @@ static storsim_status_t take_both(ss_frame_t *frame, uint64_t size, ss_block_id_
     }
     status = take(frame, STORSIM_BLOCK_HDA_BDL, STORSIM_PAGE_SIZE, MM_NON_CACHED, bdl, &address);
     if (status == STORSIM_OK && size <= POISON_LIMIT) {
-        status = ss_store_set(ss_machine_ram(machine), ss_block(machine, *data)->store,
-                              ss_block(machine, *data)->store_offset, SS_POISON, size);
+        status = ss_block_set(machine, *data, 0, SS_POISON, size);
     }
     if (status != STORSIM_OK) {
         give_both(frame, *data, *bdl);

@@ -51,8 +51,9 @@ ss_host_t *ss_machine_host(const storsim_machine_t *machine);
 ss_host_t *ss_machine_plain(const storsim_machine_t *machine); /* for what must not go back in time with the machine */
 ss_pages_t *ss_machine_pages(const storsim_machine_t *machine);
 ss_ram_t *ss_machine_ram(const storsim_machine_t *machine);
-/* Who makes the contents of owned stores (ram.h); the context it gets is the machine. One room may. */
-void ss_machine_filler(storsim_machine_t *machine, void (*fill)(void *context, uint32_t page, uint8_t *to, bool kept));
+/* Who makes the contents of owned stores and knows the store of a frame (ram.h); the context it gets is the machine. One room may, before
+ * the first store. */
+void ss_machine_filler(storsim_machine_t *machine, const ss_filler_t *filler);
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine);
 uint64_t ss_machine_seed(const storsim_machine_t *machine);
 
@@ -128,6 +129,9 @@ storsim_status_t ss_callback(storsim_machine_t *machine, storsim_callback_t *cal
 /* A fault point of a routine: true when the plan says this call shall fail. Counts one occasion. A failing predicate callback
  * sets *status to CALLBACK and answers false. */
 bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status);
+/* Whether no plan and nothing behind it can fail a call now: then a routine may count its fault point with ss_fault_pass instead of asking. */
+bool ss_fault_idle(const storsim_machine_t *machine);
+void ss_fault_pass(storsim_machine_t *machine);
 /* Asked at a fault point that the plan lets pass: the number of whatever else fails the call, 0 for nothing. Such a failure is
  * recorded and traced like one of the plan. */
 typedef uint32_t (*ss_fault_fn)(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes);
@@ -164,5 +168,7 @@ typedef struct ss_mark {
 ss_mark_t ss_trace_mark(const storsim_machine_t *machine);
 /* Writes the entry of something that lasts, at its end. Marks and ends nest. O(1), never fails. */
 void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* The same for a routine that ss_where does not know of. */
+void ss_trace_routine(storsim_machine_t *machine, uint16_t kind, uint16_t routine, const ss_mark_t *began, const uint64_t values[4]);
 
 #endif

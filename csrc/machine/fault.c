@@ -170,6 +170,14 @@ static bool inject(storsim_machine_t *machine, uint16_t routine, uint32_t tag, u
     return true;
 }
 
+bool ss_fault_idle(const storsim_machine_t *machine) {
+    return machine->hardware.faults.count == 0 && machine->fault_behind == NULL;
+}
+
+void ss_fault_pass(storsim_machine_t *machine) {
+    machine->hardware.faults.points += machine->hardware.faults.paused == 0;
+}
+
 bool ss_fault(storsim_machine_t *machine, uint16_t routine, uint32_t tag, uint64_t bytes, storsim_status_t *status) {
     return inject(machine, routine, tag, bytes, false, status);
 }

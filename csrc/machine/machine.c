@@ -240,8 +240,9 @@ ss_ram_t *ss_machine_ram(const storsim_machine_t *machine) {
     return machine->hardware.ram;
 }
 
-void ss_machine_filler(storsim_machine_t *machine, void (*fill)(void *context, uint32_t page, uint8_t *to, bool kept)) {
-    machine->filler = (ss_filler_t){fill, machine};
+void ss_machine_filler(storsim_machine_t *machine, const ss_filler_t *filler) {
+    machine->filler = *filler;
+    machine->filler.context = machine;
 }
 
 ss_rng_t *ss_machine_rng(storsim_machine_t *machine) {

@@ -59,6 +59,7 @@ static bool widen(ss_pagemap_t *map) {
     }
     ss_pagemap_t bigger = *map;
     bigger.capacity = map->capacity != 0 ? map->capacity * 2 : 16;
+    bigger.shift = map->capacity != 0 ? map->shift - 1 : 60;
     bigger.groups = ss_alloc_zeroed(map->host, bigger.capacity, sizeof(group_t));
     if (bigger.groups == NULL) {
         return false;
@@ -361,6 +362,26 @@ static bool few(const ss_pagemap_t *map, uint64_t count) {
     return count / GROUP_PAGES <= map->capacity;
 }
 
+/* Of a group of which only a part will be written, but which has one value: spells it out, so that the writing needs no memory. */
+static bool spell_out(ss_pagemap_t *map, uint64_t number) {
+    const group_t *group = lookup(map, number + 1);
+    if (group == NULL || group->leaf != NULL || group->uniform == 0) {
+        return true;
+    }
+    bool promised = group->promised;
+    if (!prepare(map, number + 1, false)) {
+        return false;
+    }
+    lookup(map, number + 1)->promised = promised;
+    return true;
+}
+
+/* Only the first and the last group of a range can be written in part: before anything is, they get what they need. */
+static bool spell_edges(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+    uint64_t end = page + count;
+    return (page % GROUP_PAGES == 0 || spell_out(map, page / GROUP_PAGES)) && (end % GROUP_PAGES == 0 || spell_out(map, end / GROUP_PAGES));
+}
+
 storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
     if (count == 0) {
         return STORSIM_OK;
@@ -371,7 +392,7 @@ storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint
             return status;
         }
     }
-    if (map->span_count != 0 && !change_spans(map, page, count, 0, 0)) {
+    if (!spell_edges(map, page, count) || (map->span_count != 0 && !change_spans(map, page, count, 0, 0))) {
         return STORSIM_NO_MEMORY;
     }
     bool done;

@@ -23,6 +23,7 @@ typedef struct ss_pagemap {
     ss_host_t *host;
     ss_pagemap_group_t *groups; /* open addressing, power of two */
     uint32_t capacity, used;
+    uint32_t shift; /* 64 - log2(capacity) */
     uint32_t *idle; /* an empty leaf kept for the next group, NULL: none */
     struct ss_pagemap_span *spans; /* sorted, disjoint */
     uint32_t span_capacity, span_count;
@@ -40,8 +41,10 @@ void ss_pagemap_empty(ss_pagemap_t *map, ss_pagemap_group_t *group); /* a group 
  * later ones only overwrote parts of it. O(count / 512 + pages of groups that are not uniform), for a span O(spans + groups). */
 void ss_pagemap_replace(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t from, uint32_t to);
 
+/* The top bits of a multiple of the golden ratio: keys in a row, which is what addresses and frames in use mostly are, fall farthest from
+ * each other, so that nearly every group is at home. */
 static inline uint32_t ss_pagemap_home(const ss_pagemap_t *map, uint64_t key) {
-    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (map->capacity - 1);
+    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> map->shift);
 }
 
 /* The group where it should be; NULL also when it is elsewhere. */
@@ -74,10 +77,10 @@ static inline ss_pagemap_group_t *ss_pagemap_leaf(const ss_pagemap_t *map, uint6
 
 /* Pages [from, to) of a leaf. */
 static inline void ss_pagemap_write(ss_pagemap_group_t *group, uint32_t from, uint32_t to, uint32_t value) {
-    uint32_t *leaf = group->leaf, held = 0;
-    for (uint32_t i = from; i < to; i++) {
-        held += leaf[i] != 0;
-        leaf[i] = value;
+    uint32_t held = 0;
+    for (uint32_t *at = group->leaf + from, *end = group->leaf + to; at != end; at++) {
+        held += *at != 0;
+        *at = value;
     }
     group->filled += (value != 0 ? to - from : 0) - held;
 }

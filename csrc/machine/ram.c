@@ -1,6 +1,9 @@
 /* machine/ram.c: stores, frames that point into them, and bytes by physical address. See ram.h.
  *
- *   frame --(pagemap)--> store --(extent that holds the frame)--> page of the store --> data[page * 4096]
+ *   frame --(filler, or pagemap)--> store --(extent that holds the frame)--> page of the store --> data[page * 4096]
+ *
+ * The room that keeps the blocks has a map from frames to them, and a block knows its store: a second map here would be written twice for
+ * every block and say the same. It has only the loose stores then, and nothing where there are none.
  *
  * A store has one extent inline and a growing array for scattered blocks. Its host memory is one buffer for all pages, asked for at
  * the first touch; pages are filled one by one, so that a large block costs what is touched. */
@@ -30,29 +33,61 @@ void ss_ram_destroy(ss_ram_t *ram) {
         ss_release(ram->host, ram->stores[i].more);
     }
     ss_release(ram->host, ram->stores);
+    ss_release(ram->host, ram->numbers);
     ss_pagemap_destroy(&ram->frames);
     ss_release(ram->host, ram);
 }
 
-storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store) {
-    if (pages == 0 || pages > SIZE_MAX / STORSIM_PAGE_SIZE) {
-        return STORSIM_NO_MEMORY;
-    }
+/* An unused entry of the table; the caller fills it in. NULL: no memory. */
+static store_t *take_store(ss_ram_t *ram, uint64_t pages, ss_store_t *store) {
     uint32_t id = ram->free_store;
+    if (pages == 0 || pages > SIZE_MAX / STORSIM_PAGE_SIZE) {
+        return NULL;
+    }
     if (id == 0) {
         void *array = ram->stores;
         if (ram->store_count == UINT32_MAX - 1 || /* unreachable: as many stores take more memory than a host has */
             !ss_grow(ram->host, &array, &ram->store_capacity, ram->store_count + 1, sizeof(store_t))) {
-            return STORSIM_NO_MEMORY;
+            return NULL;
         }
         ram->stores = array;
         id = ++ram->store_count;
     } else {
         ram->free_store = ram->stores[id - 1].next_free;
     }
-    ram->stores[id - 1] = (store_t){.used = true, .pages = pages, .fill = (uint8_t)fill, .seed = seed, .tail = UINT64_MAX};
     *store = id;
+    return &ram->stores[id - 1];
+}
+
+storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, uint64_t seed, ss_store_t *store) {
+    store_t *made = take_store(ram, pages, store);
+    if (made == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    *made = (store_t){.used = true, .pages = pages, .fill = (uint8_t)fill, .seed = seed, .tail = UINT64_MAX};
     return STORSIM_OK;
+}
+
+storsim_status_t ss_store_make(ss_ram_t *ram, const ss_store_plan_t *plan, ss_store_t *store) {
+    bool simple = ss_frames_told(ram) && ram->loose_pages == 0;
+    store_t *made = take_store(ram, plan->pages, store);
+    if (made == NULL) {
+        return STORSIM_NO_MEMORY;
+    }
+    *made = (store_t){.used = true,
+                      .pages = plan->pages,
+                      .fill = (uint8_t)plan->fill,
+                      .seed = plan->seed,
+                      .tail = plan->tail,
+                      .tail_value = plan->tail_value,
+                      .owned = plan->owned,
+                      .first = {plan->first_pfn, plan->pages, 0},
+                      .extent_count = simple ? 1 : 0};
+    storsim_status_t status = simple ? STORSIM_OK : ss_store_attach(ram, *store, 0, plan->first_pfn, plan->pages);
+    if (status != STORSIM_OK) {
+        ss_store_destroy(ram, *store);
+    }
+    return status;
 }
 
 void ss_store_tail(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value) {
@@ -72,6 +107,12 @@ void ss_store_owned(ss_ram_t *ram, ss_store_t id, uint32_t page) {
 
 static void forget(ss_ram_t *ram, ss_store_t id) {
     store_t *store = &ram->stores[id - 1];
+    if (store->data == NULL && store->more == NULL) { /* never touched, which is the most frequent end: nothing hangs on it */
+        store->used = false;
+        store->next_free = ram->free_store;
+        ram->free_store = id;
+        return;
+    }
     if (store->data != NULL) {
         ram->host_bytes -= store->pages * STORSIM_PAGE_SIZE;
     }
@@ -107,10 +148,36 @@ extent_t *ss_store_extent(store_t *store, uint32_t index) {
 static void drop_loose(ss_ram_t *ram, uint64_t pfn) {
     uint32_t id = ss_pagemap_get(&ram->frames, pfn);
     const store_t *store = ss_store_at(ram, id);
-    if (store != NULL && store->loose) { /* unreachable: a frame whose block has not gone gets no other */
+    if (store != NULL && store->loose) {
+        if (ss_frames_told(ram)) { /* else the block's own number comes in its place */
+            (void)ss_pagemap_set(&ram->frames, pfn, 1, 0); /* as it was set: cannot fail */
+        }
         forget(ram, id);
         ram->loose_pages--;
     }
+}
+
+bool ss_store_begins(const ss_ram_t *ram, ss_store_t id, uint64_t pfn) {
+    const store_t *store = ss_store_at(ram, id);
+    return store != NULL && store->extent_count != 0 && store->first.first_pfn == pfn;
+}
+
+void ss_ram_claim(ss_ram_t *ram, uint64_t first_pfn, uint64_t count) {
+    for (uint64_t pfn = first_pfn; ram->loose_pages != 0 && pfn < first_pfn + count; pfn++) {
+        drop_loose(ram, pfn);
+    }
+}
+
+/* make: a block that nobody touched gets its store. */
+static storsim_status_t store_of(const ss_ram_t *ram, uint64_t pfn, bool make, ss_store_t *id) {
+    *id = ss_frames_told(ram) && ram->loose_pages == 0 ? 0 : ss_pagemap_get(&ram->frames, pfn);
+    return *id == 0 && ss_frames_told(ram) ? ram->filler->store(ram->filler->context, pfn, make, id) : STORSIM_OK;
+}
+
+ss_store_t ss_store_of(const ss_ram_t *ram, uint64_t pfn) {
+    ss_store_t id = 0;
+    (void)store_of(ram, pfn, false, &id); /* making none it cannot fail */
+    return id;
 }
 
 storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t id, uint64_t page_offset, uint64_t first_pfn, uint64_t count) {
@@ -125,24 +192,23 @@ storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t id, uint64_t page_off
         }
         store->more = array;
     }
-    storsim_status_t status = ss_pagemap_reserve(&ram->frames, first_pfn, count);
+    storsim_status_t status = ss_frames_told(ram) ? STORSIM_OK : ss_pagemap_reserve(&ram->frames, first_pfn, count);
     if (status != STORSIM_OK) {
         return status;
     }
-    if (ram->loose_pages != 0) {
-        for (uint64_t pfn = first_pfn; pfn < first_pfn + count; pfn++) {
-            drop_loose(ram, pfn);
-        }
-        store = ss_store_at(ram, id);
+    ss_ram_claim(ram, first_pfn, count);
+    if (!ss_frames_told(ram)) {
+        (void)ss_pagemap_set(&ram->frames, first_pfn, count, id); /* reserved above: cannot fail */
     }
-    (void)ss_pagemap_set(&ram->frames, first_pfn, count, id); /* reserved above: cannot fail */
     *ss_store_extent(store, store->extent_count) = (extent_t){first_pfn, count, page_offset};
     store->extent_count++;
     return STORSIM_OK;
 }
 
 void ss_ram_detach(ss_ram_t *ram, uint64_t first_pfn, uint64_t count) {
-    (void)ss_pagemap_set(&ram->frames, first_pfn, count, 0);
+    if (!ss_frames_told(ram)) {
+        (void)ss_pagemap_set(&ram->frames, first_pfn, count, 0);
+    }
 }
 
 /* --- contents ------------------------------------------------------------------------------------------------------- */
@@ -383,11 +449,9 @@ uint64_t ss_ram_host_bytes(const ss_ram_t *ram) {
 
 /* --- by physical address -------------------------------------------------------------------------------------------- */
 
-/* The store and page a frame points to; NULL for none. */
-static store_t *by_frame(const ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint64_t *page) {
-    *id = ss_pagemap_get(&ram->frames, pfn);
-    store_t *store = ss_store_at(ram, *id);
-    /* unreachable: the map names a store only where one of its extents lies */
+/* The page of a store that a frame points to; NULL for none. */
+static store_t *page_of(const ss_ram_t *ram, uint64_t pfn, ss_store_t id, uint64_t *page) {
+    store_t *store = ss_store_at(ram, id);
     for (uint32_t i = 0; store != NULL && i < store->extent_count; i++) {
         const extent_t *extent = ss_store_extent(store, i);
         if (pfn - extent->first_pfn < extent->pages) {
@@ -398,10 +462,17 @@ static store_t *by_frame(const ss_ram_t *ram, uint64_t pfn, ss_store_t *id, uint
     return NULL;
 }
 
-const uint8_t *ss_ram_touched(const ss_ram_t *ram, uint64_t pfn) {
+/* The same of a frame whose bytes are about to be read or written: *store NULL for none. */
+static storsim_status_t by_frame(const ss_ram_t *ram, uint64_t pfn, store_t **store, uint64_t *page) {
     ss_store_t id;
+    storsim_status_t status = store_of(ram, pfn, true, &id);
+    *store = status == STORSIM_OK ? page_of(ram, pfn, id, page) : NULL;
+    return status;
+}
+
+const uint8_t *ss_ram_touched(const ss_ram_t *ram, uint64_t pfn) {
     uint64_t page = 0;
-    const store_t *store = by_frame(ram, pfn, &id, &page);
+    const store_t *store = page_of(ram, pfn, ss_store_of(ram, pfn), &page);
     bool touched = store != NULL && store->data != NULL && store->state[page] != PAGE_UNTOUCHED;
     return touched ? store->data + page * STORSIM_PAGE_SIZE : NULL;
 }
@@ -411,14 +482,16 @@ storsim_status_t ss_ram_read(ss_ram_t *ram, uint64_t address, void *buffer, size
     while (bytes != 0) {
         size_t offset = (size_t)(address % STORSIM_PAGE_SIZE);
         size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
-        ss_store_t id;
         uint64_t page = 0;
-        store_t *store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
+        store_t *store;
+        storsim_status_t status = by_frame(ram, address / STORSIM_PAGE_SIZE, &store, &page);
+        if (status == STORSIM_OK && store != NULL) {
+            status = touch(ram, store, page, page, PAGE_CLEAN);
+        }
+        if (status != STORSIM_OK) {
+            return status;
+        }
         if (store != NULL) {
-            storsim_status_t status = touch(ram, store, page, page, PAGE_CLEAN);
-            if (status != STORSIM_OK) {
-                return status;
-            }
             ss_copy(to, store->data + page * STORSIM_PAGE_SIZE + offset, step);
         } else {
             memset(to, SS_POISON, step);
@@ -455,11 +528,12 @@ static storsim_status_t make_loose(ss_ram_t *ram, uint64_t pfn) {
 
 storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes) {
     for (uint64_t at = address & ~(uint64_t)(STORSIM_PAGE_SIZE - 1); at < address + bytes; at += STORSIM_PAGE_SIZE) {
-        ss_store_t id;
         uint64_t page = 0;
-        store_t *store = by_frame(ram, at / STORSIM_PAGE_SIZE, &id, &page);
-        storsim_status_t status =
-            store != NULL ? touch(ram, store, page, page, PAGE_CLEAN) : make_loose(ram, at / STORSIM_PAGE_SIZE);
+        store_t *store;
+        storsim_status_t status = by_frame(ram, at / STORSIM_PAGE_SIZE, &store, &page);
+        if (status == STORSIM_OK) {
+            status = store != NULL ? touch(ram, store, page, page, PAGE_CLEAN) : make_loose(ram, at / STORSIM_PAGE_SIZE);
+        }
         if (status != STORSIM_OK) {
             return status;
         }
@@ -476,14 +550,14 @@ storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffe
     while (status == STORSIM_OK && bytes != 0) {
         size_t offset = (size_t)(address % STORSIM_PAGE_SIZE);
         size_t step = STORSIM_PAGE_SIZE - offset < bytes ? STORSIM_PAGE_SIZE - offset : bytes;
-        ss_store_t id;
         uint64_t page = 0;
-        store_t *store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
-        if (store == NULL) { /* a single page that was not prepared above */
+        store_t *store;
+        status = by_frame(ram, address / STORSIM_PAGE_SIZE, &store, &page);
+        if (status == STORSIM_OK && store == NULL) { /* a single page that was not prepared above */
             status = make_loose(ram, address / STORSIM_PAGE_SIZE);
-            store = by_frame(ram, address / STORSIM_PAGE_SIZE, &id, &page);
+            store = page_of(ram, address / STORSIM_PAGE_SIZE, ss_store_of(ram, address / STORSIM_PAGE_SIZE), &page);
         }
-        if (store != NULL) {
+        if (status == STORSIM_OK && store != NULL) {
             status = touch_to_write(ram, store, page * STORSIM_PAGE_SIZE + offset, step);
         }
         if (status != STORSIM_OK || store == NULL) { /* unreachable: a loose page that was made is found */

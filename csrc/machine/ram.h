@@ -26,14 +26,23 @@ typedef enum ss_fill {
     SS_FILL_ZERO = 1
 } ss_fill_t;
 
-/* Makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. kept: from now on what is in
- * the page is what is written to it; else they were only asked for. */
+/* Whoever keeps records of blocks, and so knows two things better than the memory does:
+ *   fill   makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. kept: from now on what
+ *          is in the page is what is written to it; else they were only asked for.
+ *   store  which store a frame belongs to, 0: to none. With it frames are not listed here a second time; NULL: they are. A block that nobody
+ *          touched has no store yet: what is in it follows from its plan. make: it gets one now, which can fail.
+ *   plans  tells `visit` of every block without a store; what it answers is the block's store from now on, 0: still none.
+ * Loose stores, which no block has, are listed here in any case. */
+typedef struct ss_store_plan ss_store_plan_t;
+typedef ss_store_t (*ss_plan_fn)(void *state, const ss_store_plan_t *plan);
 typedef struct ss_filler {
     void (*fill)(void *context, uint32_t page, uint8_t *to, bool kept);
+    storsim_status_t (*store)(void *context, uint64_t pfn, bool make, ss_store_t *store);
+    void (*plans)(void *context, ss_plan_fn visit, void *state);
     void *context;
 } ss_filler_t;
 
-/* The filler stays where it is; it may be set later than this, before the first owned store. */
+/* The filler stays where it is; it may be set later than this, before the first store. */
 storsim_status_t ss_ram_create(ss_host_t *host, const ss_filler_t *filler, ss_ram_t **ram);
 void ss_ram_destroy(ss_ram_t *ram);
 /* A snapshot that is loaded may have so many pages in all its stores, those of the map. Until this is called there is no bound, and a number
@@ -47,8 +56,19 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
 void ss_store_tail(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value);
 /* A fresh store of one page belongs to an owner, who makes its contents at the first touch, is told so, and until then need not write them. */
 void ss_store_owned(ss_ram_t *ram, ss_store_t store, uint32_t page);
+/* A store that is one stretch of frames, which the filler knows: creating, its tail and attaching it in one. */
+struct ss_store_plan {
+    uint64_t pages, seed, first_pfn;
+    uint64_t tail; /* see ss_store_tail; UINT64_MAX: none */
+    ss_fill_t fill;
+    uint8_t tail_value;
+    uint32_t owned; /* of one page whose owner makes the contents (ss_store_owned): its number + 1; else 0 */
+};
+storsim_status_t ss_store_make(ss_ram_t *ram, const ss_store_plan_t *plan, ss_store_t *store);
 /* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */
 storsim_status_t ss_store_attach(ss_ram_t *ram, ss_store_t store, uint64_t page_offset, uint64_t first_pfn, uint64_t count);
+/* A block takes frames and gets its store later: loose ones there go. Never fails. */
+void ss_ram_claim(ss_ram_t *ram, uint64_t first_pfn, uint64_t count);
 /* Frames forget their store. Never fails. */
 void ss_ram_detach(ss_ram_t *ram, uint64_t first_pfn, uint64_t count);
 /* Ends a store whose frames were detached. With live exports it becomes an orphan: poisoned, kept until the last export ends. */
@@ -81,9 +101,14 @@ const uint8_t *ss_ram_touched(const ss_ram_t *ram, uint64_t pfn);
 /* Gets the host memory a later ss_ram_write of the same bytes needs, so that a write in several steps is whole or nothing. */
 storsim_status_t ss_ram_prepare(ss_ram_t *ram, uint64_t address, uint64_t bytes);
 
+/* Whether a store is in use and its first frame is this one. For checks. */
+bool ss_store_begins(const ss_ram_t *ram, ss_store_t store, uint64_t pfn);
 /* Host bytes held for contents. */
 uint64_t ss_ram_host_bytes(const ss_ram_t *ram);
 void ss_ram_walk(ss_ram_t *ram, ss_codec_t *codec);
+/* After a walk in SAVE mode: the number that a store goes by in the snapshot, 0 for none; until ss_ram_walked. */
+ss_store_t ss_ram_number(const ss_ram_t *ram, ss_store_t store);
+void ss_ram_walked(ss_ram_t *ram);
 size_t ss_ram_check(const ss_ram_t *ram);
 
 #endif

@@ -26,11 +26,12 @@ typedef struct store {
 struct ss_ram {
     ss_host_t *host;
     const ss_filler_t *filler;
-    ss_pagemap_t frames; /* pfn → store */
+    ss_pagemap_t frames; /* pfn → store: loose ones, and all where the filler does not know */
     store_t *stores;
     uint32_t store_count, store_capacity, free_store;
     uint64_t exports, loose_pages, host_bytes;
     uint64_t bound, loaded; /* pages that a snapshot's stores may have together, 0: any number; pages loaded so far */
+    ss_store_t *numbers; /* by store - 1, while a snapshot is made; else NULL */
 };
 
 static inline store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) { /* NULL for an unused id */
@@ -39,7 +40,12 @@ static inline store_t *ss_store_at(const ss_ram_t *ram, ss_store_t store) { /* N
 static inline bool ss_unmade(const store_t *store) {
     return store->owned != 0 && store->data == NULL;
 }
+/* Whether the filler says which store a frame has. */
+static inline bool ss_frames_told(const ss_ram_t *ram) {
+    return ram->filler != NULL && ram->filler->store != NULL;
+}
+/* The store of a frame as it is, 0: none, or none yet. */
+ss_store_t ss_store_of(const ss_ram_t *ram, uint64_t pfn);
 extent_t *ss_store_extent(store_t *store, uint32_t index);
-uint64_t ss_ram_store_digest(ss_ram_t *ram, ss_store_t store); /* of frames, pattern and dirty pages */
 
 #endif

@@ -1,13 +1,24 @@
 /* machine/ram_walk.c: snapshot, restore, digest and check of the bytes.
  *
- * Canonical: stores in the order of their ids; of each its pattern, its frames and its dirty pages, among them those
- * that their owner would make. Clean pages are the pattern, so
- * they are left out; orphans belong to their exports and are left out too. Ids are kept, because blocks refer to them. */
+ * Canonical: stores in the order of their first frames, numbered so from 1; of each its pattern, its frames and its dirty pages, among them
+ * those that their owner would make. Clean pages are the pattern, so they are left out; orphans belong to their exports and are left out too.
+ * Which blocks have a store depends on who looked at them, and the stores' ids on the order in which: neither may show in a snapshot. So all
+ * that are planned are made first, and whoever refers to stores writes their numbers (ss_ram_number). */
 #include "machine/ram_i.h"
 
 #include <string.h>
 
-static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t *codec) {
+/* A loose store is one page, and listed by its frame in any case. */
+static storsim_status_t load_extent(ss_ram_t *ram, ss_store_t id, const extent_t *extent, bool loose) {
+    const uint64_t limit = STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE;
+    if (extent->first_pfn >= limit || extent->pages > limit - extent->first_pfn) {
+        return STORSIM_FORMAT;
+    }
+    storsim_status_t status = ss_store_attach(ram, id, extent->page_offset, extent->first_pfn, extent->pages);
+    return status == STORSIM_OK && loose ? ss_pagemap_set(&ram->frames, extent->first_pfn, 1, id) : status;
+}
+
+static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, bool loose, ss_codec_t *codec) {
     uint64_t count = store->extent_count;
     ss_codec_count(codec, &count, 24, UINT32_MAX);
     for (uint64_t i = 0; i < count && ss_codec_ok(codec); i++) {
@@ -19,10 +30,7 @@ static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_
         ss_codec_u64(codec, &extent.pages);
         ss_codec_u64(codec, &extent.page_offset);
         if (ss_codec_loading(codec) && ss_codec_ok(codec)) {
-            bool sane = extent.first_pfn < STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE &&
-                        extent.pages <= STORSIM_MEMORY_LIMIT / STORSIM_PAGE_SIZE - extent.first_pfn;
-            storsim_status_t status =
-                sane ? ss_store_attach(ram, id, extent.page_offset, extent.first_pfn, extent.pages) : STORSIM_FORMAT;
+            storsim_status_t status = load_extent(ram, id, &extent, loose);
             if (status != STORSIM_OK) {
                 ss_codec_fail(codec, status == STORSIM_NO_MEMORY ? status : STORSIM_FORMAT);
             }
@@ -97,8 +105,7 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
     }
 }
 
-static void walk_store(ss_ram_t *ram, ss_store_t id, ss_codec_t *codec) {
-    store_t *store = &ram->stores[id - 1];
+static void walk_store(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t *codec) {
     uint64_t pages = store->pages, seed = store->seed;
     uint64_t tail = store->tail;
     uint8_t fill = store->fill, tail_value = store->tail_value;
@@ -117,7 +124,7 @@ static void walk_store(ss_ram_t *ram, ss_store_t id, ss_codec_t *codec) {
         }
         *store = (store_t){.used = true, .pages = pages, .seed = seed, .fill = fill, .tail = tail, .tail_value = tail_value};
     }
-    walk_extents(ram, store, id, codec);
+    walk_extents(ram, store, id, loose, codec);
     if (ss_codec_loading(codec) && ss_codec_ok(codec) && !whole(store)) {
         ss_codec_fail(codec, STORSIM_FORMAT);
     }
@@ -142,44 +149,170 @@ static bool load_table(ss_ram_t *ram, ss_codec_t *codec, uint64_t count) {
     return true;
 }
 
+/* Of frames, pattern and dirty pages. */
+static uint64_t digest_of(ss_ram_t *ram, store_t *store) {
+    ss_codec_t codec = {.mode = SS_DIGEST, .host = ram->host, .hash = UINT64_C(0xCBF29CE484222325)};
+    walk_store(ram, store, 0, &codec);
+    return ss_mix(codec.hash, 1);
+}
+
+/* --- blocks without a store: the digest takes each as the store it would get, a snapshot makes it --------------------- */
+
+typedef struct sum {
+    ss_ram_t *ram;
+    uint64_t hash;
+} sum_t;
+
+static ss_store_t digest_plan(void *state, const ss_store_plan_t *plan) {
+    sum_t *sum = state;
+    store_t store = {.pages = plan->pages,
+                     .seed = plan->seed,
+                     .first = {plan->first_pfn, plan->pages, 0},
+                     .extent_count = 1,
+                     .tail = plan->tail,
+                     .tail_value = plan->tail_value,
+                     .owned = plan->owned,
+                     .fill = (uint8_t)plan->fill};
+    sum->hash ^= digest_of(sum->ram, &store);
+    return 0;
+}
+
+typedef struct making {
+    ss_ram_t *ram;
+    ss_codec_t *codec;
+} making_t;
+
+static ss_store_t make_plan(void *state, const ss_store_plan_t *plan) {
+    const making_t *making = state;
+    ss_store_t made = 0;
+    storsim_status_t status = ss_codec_ok(making->codec) ? ss_store_make(making->ram, plan, &made) : STORSIM_OK;
+    if (status != STORSIM_OK) {
+        ss_codec_fail(making->codec, status);
+        return 0;
+    }
+    return made;
+}
+
+static void each_plan(const ss_ram_t *ram, ss_plan_fn visit, void *state) {
+    if (ram->filler != NULL && ram->filler->plans != NULL) {
+        ram->filler->plans(ram->filler->context, visit, state);
+    }
+}
+
+/* --- the table of stores -------------------------------------------------------------------------------------------- */
+
+/* No two stores with frames share one; those without come last, by id. */
+static bool before(const ss_ram_t *ram, ss_store_t a, ss_store_t b) {
+    const store_t *one = &ram->stores[a - 1], *other = &ram->stores[b - 1];
+    uint64_t first = one->extent_count != 0 ? one->first.first_pfn : UINT64_MAX;
+    uint64_t second = other->extent_count != 0 ? other->first.first_pfn : UINT64_MAX;
+    return first != second ? first < second : a < b;
+}
+
+static void sink(const ss_ram_t *ram, ss_store_t *order, size_t at, size_t count) {
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        child += child + 1 < count && before(ram, order[child], order[child + 1]);
+        if (!before(ram, order[at], order[child])) {
+            return;
+        }
+        ss_store_t moved = order[at];
+        order[at] = order[child];
+        order[child] = moved;
+        at = child;
+    }
+}
+
+/* Heap sort: in place, and no worse for any order. */
+static void sort(const ss_ram_t *ram, ss_store_t *order, size_t count) {
+    for (size_t at = count / 2; at > 0; at--) {
+        sink(ram, order, at - 1, count);
+    }
+    for (size_t end = count; end > 1; end--) {
+        ss_store_t largest = order[0];
+        order[0] = order[end - 1];
+        order[end - 1] = largest;
+        sink(ram, order, 0, end - 1);
+    }
+}
+
+static void save_all(ss_ram_t *ram, ss_codec_t *codec) {
+    each_plan(ram, make_plan, &(making_t){ram, codec});
+    ss_ram_walked(ram);
+    ram->numbers = ss_alloc_zeroed(ram->host, ram->store_count, sizeof *ram->numbers);
+    ss_store_t *order = ss_alloc_zeroed(ram->host, ram->store_count, sizeof *order);
+    if (ram->numbers == NULL || order == NULL) {
+        ss_codec_fail(codec, STORSIM_NO_MEMORY);
+        ss_release(ram->host, order);
+        return;
+    }
+    uint64_t count = 0;
+    for (uint32_t i = 1; i <= ram->store_count; i++) {
+        if (ram->stores[i - 1].used && !ram->stores[i - 1].orphan) {
+            order[count++] = i;
+        }
+    }
+    sort(ram, order, (size_t)count);
+    ss_codec_count(codec, &count, 1, UINT32_MAX - 1);
+    for (uint32_t i = 0; i < count && ss_codec_ok(codec); i++) {
+        bool used = true;
+        ram->numbers[order[i] - 1] = i + 1;
+        ss_codec_bool(codec, &used);
+        walk_store(ram, &ram->stores[order[i] - 1], order[i], codec);
+    }
+    ss_release(ram->host, order);
+}
+
+/* Numbers become ids. A number may be unused: older snapshots have the table as it lay in memory. */
+static void load_all(ss_ram_t *ram, ss_codec_t *codec) {
+    uint64_t count = 0;
+    ss_codec_count(codec, &count, 1, UINT32_MAX - 1);
+    if (!load_table(ram, codec, count)) {
+        return;
+    }
+    for (uint32_t i = 1; i <= count && ss_codec_ok(codec); i++) {
+        bool used = false;
+        ss_codec_bool(codec, &used);
+        if (used && ss_codec_ok(codec)) {
+            walk_store(ram, &ram->stores[i - 1], i, codec);
+        }
+    }
+    ram->free_store = 0; /* a damaged snapshot's block may have driven out a loose store */
+    for (uint32_t i = ram->store_count; i > 0; i--) {
+        if (!ram->stores[i - 1].used) {
+            ram->stores[i - 1].next_free = ram->free_store;
+            ram->free_store = i;
+        }
+    }
+}
+
 void ss_ram_walk(ss_ram_t *ram, ss_codec_t *codec) {
     if (codec->mode == SS_DIGEST) {
         /* Ids are bookkeeping: what counts is the contents, in the order of the frames' first address per store. */
         for (uint32_t i = 1; i <= ram->store_count; i++) {
             const store_t *store = ss_store_at(ram, i);
             if (store != NULL && !store->orphan) {
-                uint64_t one = ss_ram_store_digest(ram, i);
-                codec->hash ^= one; /* order-free sum: ids depend on history, contents do not */
+                codec->hash ^= digest_of(ram, &ram->stores[i - 1]); /* order-free sum: ids depend on history, contents do not */
             }
         }
+        sum_t sum = {ram, 0};
+        each_plan(ram, digest_plan, &sum);
+        codec->hash ^= sum.hash;
         return;
-    }
-    uint64_t count = ram->store_count;
-    ss_codec_count(codec, &count, 1, UINT32_MAX - 1);
-    if (ss_codec_loading(codec) && !load_table(ram, codec, count)) {
-        return;
-    }
-    for (uint32_t i = 1; i <= count && ss_codec_ok(codec); i++) {
-        bool used = ram->stores[i - 1].used && !ram->stores[i - 1].orphan;
-        ss_codec_bool(codec, &used);
-        if (used && ss_codec_ok(codec)) {
-            walk_store(ram, i, codec);
-        }
     }
     if (ss_codec_loading(codec)) {
-        for (uint32_t i = ram->store_count; i > 0; i--) {
-            if (!ram->stores[i - 1].used) {
-                ram->stores[i - 1].next_free = ram->free_store;
-                ram->free_store = i;
-            }
-        }
+        load_all(ram, codec);
+    } else {
+        save_all(ram, codec);
     }
 }
 
-uint64_t ss_ram_store_digest(ss_ram_t *ram, ss_store_t id) {
-    ss_codec_t codec = {.mode = SS_DIGEST, .host = ram->host, .hash = UINT64_C(0xCBF29CE484222325)};
-    walk_store(ram, id, &codec);
-    return ss_mix(codec.hash, 1);
+ss_store_t ss_ram_number(const ss_ram_t *ram, ss_store_t store) {
+    return ram->numbers != NULL && store != 0 && store <= ram->store_count ? ram->numbers[store - 1] : 0;
+}
+
+void ss_ram_walked(ss_ram_t *ram) {
+    ss_release(ram->host, ram->numbers);
+    ram->numbers = NULL;
 }
 
 size_t ss_ram_check(const ss_ram_t *ram) {
@@ -196,8 +329,8 @@ size_t ss_ram_check(const ss_ram_t *ram) {
         for (uint32_t j = 0; j < store->extent_count; j++) {
             const extent_t *extent = ss_store_extent(store, j);
             broken += extent->page_offset + extent->pages > store->pages;
-            broken += ss_pagemap_get(&ram->frames, extent->first_pfn) != i;
-            broken += ss_pagemap_get(&ram->frames, extent->first_pfn + extent->pages - 1) != i;
+            broken += ss_store_of(ram, extent->first_pfn) != i;
+            broken += ss_store_of(ram, extent->first_pfn + extent->pages - 1) != i;
         }
     }
     return broken + (exports != ram->exports) + (loose != ram->loose_pages);

@@ -161,6 +161,7 @@ storsim_status_t ss_snapshot_save(storsim_machine_t *machine, uint8_t **bytes, s
     for (int room = 0; room < SS_ROOM_COUNT; room++) {
         walk_room(machine, room, machine->head.states[room], &codec);
     }
+    ss_ram_walked(machine->hardware.ram);
     if (ss_codec_ok(&codec)) {
         uint64_t sum = ss_snapshot_checksum(codec.bytes, codec.length);
         ss_codec_u64(&codec, &sum);

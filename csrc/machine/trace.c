@@ -2,6 +2,8 @@
 #include "machine/bits.h"
 #include "machine/machine_i.h"
 
+#include <string.h>
+
 /* The ring before its first entry; false when there is no memory for it: a trace then loses entries, never a call. */
 static bool have_ring(storsim_machine_t *machine) {
     ss_trace_ring_t *ring = &machine->trace;
@@ -51,23 +53,33 @@ ss_mark_t ss_trace_mark(const storsim_machine_t *machine) {
                        .cpu = (uint8_t)machine->head.where.cpu};
 }
 
-void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c,
-                   uint64_t d) {
+SS_INLINE void span(storsim_machine_t *machine, uint16_t kind, uint16_t routine, const ss_mark_t *began, const uint64_t values[4]) {
     uint64_t inside = machine->trace.total - began->sequence;
     if (machine->trace.entries == NULL && !have_ring(machine)) {
         machine->trace.total++;
         return;
     }
-    *next_slot(&machine->trace) = (ss_trace_slot_t){.time = machine->hardware.clock.now,
-                                                    .began = began->time,
-                                                    .kind = kind,
-                                                    .routine = machine->head.where.routine,
-                                                    .irql = began->irql,
-                                                    .cpu = began->cpu,
-                                                    .site = machine->head.where.site,
-                                                    /* unreachable: nobody makes so many entries in one span */
-                                                    .inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX,
-                                                    .values = {a, b, c, d}};
+    ss_trace_slot_t *slot = next_slot(&machine->trace);
+    slot->time = machine->hardware.clock.now;
+    slot->began = began->time;
+    slot->kind = kind;
+    slot->routine = routine;
+    slot->irql = began->irql;
+    slot->cpu = began->cpu;
+    slot->site = machine->head.where.site;
+    /* unreachable: nobody makes so many entries in one span */
+    slot->inside = inside < UINT32_MAX ? (uint32_t)inside : UINT32_MAX;
+    memcpy(slot->values, values, sizeof slot->values);
+}
+
+void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c,
+                   uint64_t d) {
+    const uint64_t values[4] = {a, b, c, d};
+    span(machine, kind, machine->head.where.routine, began, values);
+}
+
+void ss_trace_routine(storsim_machine_t *machine, uint16_t kind, uint16_t routine, const ss_mark_t *began, const uint64_t values[4]) {
+    span(machine, kind, routine, began, values);
 }
 
 size_t storsim_trace_count(const storsim_machine_t *machine) {

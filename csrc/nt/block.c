@@ -22,11 +22,19 @@ static void undo(storsim_machine_t *machine, draft_t *draft) {
     nt_extents_drop(nt_of(machine), draft->list);
 }
 
-/* Bytes, frames in by_frame, extent list: all that can fail once the frames are there. */
+/* Frames in by_frame, of scattered blocks the bytes and the extent list: all that can fail once the frames are there. A contiguous block
+ * gets its bytes when somebody looks (bytes.c). */
 static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t seed,
                                 draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
     ss_ram_t *ram = ss_machine_ram(machine);
+    if (draft->extent_count == 1) { /* mostly */
+        storsim_status_t whole = ss_pagemap_reserve(&nt->by_frame, draft->extents[0].first_pfn, draft->pages);
+        if (whole == STORSIM_OK) {
+            ss_ram_claim(ram, draft->extents[0].first_pfn, draft->pages);
+        }
+        return whole;
+    }
     storsim_status_t status = ss_store_create(ram, draft->pages, request->zero ? SS_FILL_ZERO : SS_FILL_PATTERN,
                                               ss_mix(ss_machine_seed(machine), seed), &draft->store);
     if (status != STORSIM_OK) {
@@ -36,11 +44,9 @@ static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_reque
     if (request->size < draft->pages * PAGE) {
         ss_store_tail(ram, draft->store, request->size, GUARD_BYTE);
     }
-    if (draft->extent_count > 1) {
-        draft->list = nt_extents_take(nt, draft->extent_count);
-        if (draft->list == 0) {
-            return STORSIM_NO_MEMORY;
-        }
+    draft->list = nt_extents_take(nt, draft->extent_count);
+    if (draft->list == 0) {
+        return STORSIM_NO_MEMORY;
     }
     uint64_t page = 0;
     for (uint32_t i = 0; i < draft->extent_count; i++) {
@@ -53,43 +59,47 @@ static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_reque
             return status;
         }
         draft->attached++;
-        if (draft->list != 0) {
-            nt->lists[draft->list - 1].items[i] = (nt_extent_t){extent.first_pfn, extent.pages, page};
-        }
+        nt->lists[draft->list - 1].items[i] = (nt_extent_t){extent.first_pfn, extent.pages, page};
         page += extent.pages;
     }
     return STORSIM_OK;
 }
 
-static ss_block_t describe(storsim_machine_t *machine, const ss_block_request_t *request, uint32_t generation) {
-    const ss_where_t *where = ss_machine_where(machine);
-    return (ss_block_t){.size = request->size,
-                        .time = storsim_now(machine),
-                        .generation = generation,
-                        .owner = request->owner,
-                        .tag = request->tag,
-                        .site = where->site,
-                        .kind = (uint8_t)request->kind,
-                        .state = SS_STATE_LIVE,
-                        .irql = storsim_irql(machine),
-                        .cache = (int8_t)request->cache,
-                        .context = ss_context(machine)};
+/* A record for it: who, when, from where. Written in place: a record is three cache lines. */
+static ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
+    *id = nt_record_take(nt);
+    ss_block_t *block = block_at(nt, *id);
+    const uint32_t generation = block->generation;
+    *block = (ss_block_t){.size = request->size,
+                          .time = storsim_now(machine),
+                          .generation = generation,
+                          .owner = request->owner,
+                          .tag = request->tag,
+                          .site = ss_machine_where(machine)->site,
+                          .kind = (uint8_t)request->kind,
+                          .state = SS_STATE_LIVE,
+                          .irql = cpu->irql,
+                          .cache = (int8_t)request->cache,
+                          .context = cpu->context};
+    return block;
 }
 
 /* Cannot fail: everything was reserved. va 0: no kernel address. */
 static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t *request, const draft_t *draft,
                             uint64_t va, uint32_t ahead) {
     ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = nt_record_take(nt);
-    ss_block_t *block = block_at(nt, id);
-    *block = describe(machine, request, block->generation);
+    ss_block_id_t id;
+    ss_block_t *block = describe(machine, request, &id);
     block->va = va;
     block->pages = draft->pages;
     block->pfn = draft->extents[0].first_pfn;
     block->device_address = block->pfn * PAGE;
     block->store = draft->store;
+    block->zeroed = request->zero;
     block->extents = draft->list;
-    block->node = (uint8_t)ss_pages_node_of(ss_machine_pages(machine), block->pfn);
+    block->node = nt->node_count == 1 ? 0 : (uint8_t)ss_pages_node_of(ss_machine_pages(machine), block->pfn);
     for (uint32_t i = 0; i < draft->extent_count; i++) {
         (void)ss_pagemap_set(&nt->by_frame, draft->extents[i].first_pfn, draft->extents[i].pages, id);
     }
@@ -189,9 +199,7 @@ storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t ro
         return status;
     }
     ss_block_request_t request = {.kind = STORSIM_BLOCK_HDA_REGISTERS, .size = bytes, .owner = owner};
-    *id = nt_record_take(nt);
-    ss_block_t *block = block_at(nt, *id);
-    *block = describe(machine, &request, block->generation);
+    ss_block_t *block = describe(machine, &request, id);
     block->va = arena_address(first);
     block->flags = BLOCK_REGISTERS;
     block->link = (uint32_t)room;
@@ -378,16 +386,6 @@ bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32
     *pa = extent->first_pfn * PAGE;
     *bytes = rest < extent->pages * PAGE ? rest : extent->pages * PAGE;
     return true;
-}
-
-storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset, void *buffer,
-                               size_t bytes) {
-    return ss_store_read(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
-}
-
-storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset,
-                                const void *buffer, size_t bytes) {
-    return ss_store_write(ss_machine_ram(machine), block->store, block->store_offset + offset, buffer, bytes);
 }
 
 ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id) {

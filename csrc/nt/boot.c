@@ -215,7 +215,7 @@ storsim_status_t storsim_nt_boot(storsim_machine_t *machine, const storsim_nt_co
     ss_line_listen(machine, SS_ROOM_NT);
     ss_bus_set_guard(machine, nt_guard, nt_steady);
     ss_machine_set_namer(machine, &nt_namer);
-    ss_machine_filler(machine, nt_pool_fill);
+    ss_machine_filler(machine, &(ss_filler_t){.fill = nt_pool_fill, .store = nt_store_of, .plans = nt_store_plans});
     if ((resolved.verifier & (STORSIM_V_LOW_RESOURCES | STORSIM_V_SYSTEMATIC)) != 0) {
         ss_fault_behind(machine, nt_scarce);
     }

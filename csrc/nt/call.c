@@ -1,4 +1,5 @@
 /* nt/call.c: the call frame: who calls what, from where, at which level. Frames nest through callbacks. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 #include "nt/operations.h"
 
@@ -18,6 +19,9 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
                                storsim_arg_t *args) {
     storsim_status_t status = ss_machine_alive(machine);
     if (status != STORSIM_OK) {
+        for (uint32_t i = 0; routine != NULL && i < routine->param_count; i++) {
+            args[i].written = false;
+        }
         return status;
     }
     ss_nt_t *nt = nt_of(machine);
@@ -44,6 +48,10 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
         where->arg_count = (uint8_t)count;
         for (uint32_t i = 0; i < count; i++) {
             where->args[i] = args[i].value;
+            args[i].written = false;
+        }
+        for (uint32_t i = count; i < routine->param_count; i++) {
+            args[i].written = false;
         }
     }
     nt_sync(machine);
@@ -53,14 +61,29 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
 }
 
 /* What the out-parameters hold, the first four, in order; those that will be written later too. Returns their number. */
-static uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
+SS_ASIDE uint32_t staged_outputs(const ss_call_t *call, uint64_t outputs[4]) {
     const storsim_routine_t *routine = call->routine;
     uint32_t count = 0;
     for (uint32_t index = 0; index < routine->param_count; index++) {
         const storsim_arg_t *arg = &call->args[index];
-        bool staged = call->staged_set != 0 && (call->staged_set >> index & 1u) != 0;
+        bool staged = (call->staged_set >> index & 1u) != 0;
         if ((arg->written || staged) && (routine->params[index].flags & STORSIM_P_OUT) != 0 && count < 4) {
             outputs[count++] = arg->written ? arg->value : call->staged[index];
+        }
+    }
+    return count;
+}
+
+/* The same where nothing is staged, which is every Storport call: only parameters that go out are looked at. */
+static inline uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
+    uint32_t count = 0;
+    if (call->staged_set != 0) {
+        return staged_outputs(call, outputs);
+    }
+    for (uint32_t left = call->routine->outs; left != 0; left &= left - 1) {
+        const storsim_arg_t *arg = &call->args[ss_low_zeros(left)];
+        if (arg->written && count < 4) {
+            outputs[count++] = arg->value;
         }
     }
     return count;
@@ -96,6 +119,13 @@ storsim_status_t ss_call_end(ss_call_t *call) {
         return call->status;
     }
     return call->raised ? STORSIM_VIOLATION : STORSIM_OK;
+}
+
+bool ss_call_plain(const storsim_machine_t *machine, const storsim_routine_t *routine) {
+    const ss_nt_t *nt = nt_of(machine);
+    const uint8_t irql = nt_irql(nt);
+    return ss_machine_alive(machine) == STORSIM_OK && nt->limits == NULL && nt->config.os >= routine->first_os &&
+           irql >= routine->irql_min && irql <= routine->irql_max;
 }
 
 static const nt_limit_t *limit_of(const ss_nt_t *nt, const storsim_routine_t *routine) {

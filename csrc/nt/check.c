@@ -34,6 +34,8 @@ static void check_frames(const storsim_machine_t *machine, const ss_nt_t *nt, ss
         pages += list[i].pages;
     }
     expect(report, pages == block->pages, "extents do not add up", block->va);
+    expect(report, block->store == 0 ? block->extents == 0 : ss_store_begins(ss_machine_ram(machine), block->store, block->pfn),
+           "a block's bytes are another's", block->va);
 }
 
 static void check_live(const storsim_machine_t *machine, const ss_nt_t *nt, report_t *report) {
@@ -107,7 +109,8 @@ static void check_pool_page(const storsim_machine_t *machine, const ss_nt_t *nt,
                    "a slot's address", block->va);
         }
     }
-    expect(report, page->store == span->store && page->va == span->va && page->pfn == span->pfn, "a pool page's span", span->va);
+    bool bytes = page->gone || page->store == 0 || ss_store_begins(ss_machine_ram(machine), page->store, page->pfn);
+    expect(report, page->va == span->va && page->pfn == span->pfn && bytes, "a pool page's span", span->va);
     expect(report, live == page->live && held == page->held, "slots of a pool page", span->va);
     expect(report, page->gone == (live == 0), "a pool page without live blocks", span->va);
     expect(report, page->listed == (!page->gone && live + held < page->slots), "list of pool pages", span->va);

@@ -40,6 +40,30 @@ static bool refused(ss_call_t *call, const ss_contig_args_t *args) {
     return false;
 }
 
+ss_block_request_t ss_contig_block(const storsim_machine_t *machine, storsim_block_kind_t kind, uint32_t owner,
+                                   const ss_contig_args_t *args) {
+    const storsim_nt_config_t *config = &nt_of(machine)->config;
+    return (ss_block_request_t){.kind = kind,
+                                .size = args->bytes,
+                                .lowest = args->lowest,
+                                .highest = args->highest,
+                                .boundary = args->boundary,
+                                .node = args->node,
+                                .node_only = config->node_strict,
+                                .cache = args->cache,
+                                .owner = owner,
+                                .zero = config->zero_contig};
+}
+
+bool ss_contig_plain(storsim_machine_t *machine, uint32_t owner, const ss_contig_args_t *args) {
+    const ss_nt_t *nt = nt_of(machine);
+    const uint64_t pages = (args->bytes - 1) / PAGE + 1, window = args->boundary / PAGE;
+    return args->bytes != 0 && pages <= storsim_memory_total_pages(machine, STORSIM_NODE_ANY) && args->lowest <= args->highest &&
+           (args->boundary == 0 || (power_of_two(args->boundary) && pages <= window)) && args->cache >= 0 && args->cache <= 2 &&
+           (nt->node_count == 1 || args->node == STORSIM_NODE_ANY || args->node < nt->node_count) &&
+           !nt->config.explicit_low_memory && !nt->config.contig_pool_only && nt_contig_allows(nt, pages, owner);
+}
+
 ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args,
                                    ss_block_id_t *id) {
     storsim_machine_t *machine = call->machine;
@@ -63,16 +87,7 @@ ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, c
     if (scarce || !nt_contig_allows(nt, pages, call->owner)) {
         return SS_CONTIG_REFUSED;
     }
-    const ss_block_request_t request = {.kind = kind,
-                                        .size = args->bytes,
-                                        .lowest = args->lowest,
-                                        .highest = args->highest,
-                                        .boundary = args->boundary,
-                                        .node = args->node,
-                                        .node_only = nt->config.node_strict,
-                                        .cache = args->cache,
-                                        .owner = call->owner,
-                                        .zero = nt->config.zero_contig};
+    const ss_block_request_t request = ss_contig_block(machine, kind, call->owner, args);
     status = ss_block_make(machine, &request, id);
     if (status != STORSIM_OK) {
         call->status = status == STORSIM_NO_SPACE ? STORSIM_OK : status;
@@ -159,6 +174,20 @@ static bool mismatches(ss_call_t *call, storsim_block_kind_t kind, const ss_bloc
         return false;
     }
     return pa == 0 || pa == block->device_address || mismatch(call, SS_PA_MISMATCH, block->device_address, pa, block);
+}
+
+ss_block_id_t ss_contig_plain_free(storsim_machine_t *machine, storsim_block_kind_t kind, uint32_t owner, uint64_t va, uint64_t bytes,
+                                   int32_t cache, uint64_t pa) {
+    const ss_nt_t *nt = nt_of(machine);
+    const ss_block_id_t id = nt_span_at(nt, va);
+    if (id == 0) {
+        return 0;
+    }
+    const ss_block_t *block = block_at(nt, id); /* whose bytes nobody ever touched: its guards are intact */
+    bool plain = block->va == va && block->kind == (uint8_t)kind && block->state == SS_STATE_LIVE && block->size == bytes &&
+                 block->cache == cache && (pa == 0 || pa == block->device_address) && block->owner == owner && block->mdl_count == 0 &&
+                 block->store == 0 && block->trespass == 0;
+    return plain ? id : 0;
 }
 
 storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, uint64_t bytes,

@@ -154,7 +154,11 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
     }
     nt->exports = array;
     uint8_t *bytes;
-    status = ss_store_export(ss_machine_ram(machine), record->store, writable, &bytes);
+    status = nt_store_need(machine, record);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    status = ss_store_export(ss_machine_ram(machine), nt_store(nt, record), writable, &bytes);
     if (status != STORSIM_OK) {
         return status;
     }
@@ -164,7 +168,7 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
                                                     .size = record->size,
                                                     .block = id,
                                                     .generation = record->generation,
-                                                    .store = record->store,
+                                                    .store = nt_store(nt, record),
                                                     .store_offset = record->store_offset,
                                                     .allocated_at = record->site,
                                                     .owner = record->owner};

@@ -16,6 +16,10 @@ uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, ui
         nodes[0] = (uint8_t)node;
         return 1;
     }
+    if (nt->node_count == 1) {
+        nodes[0] = 0;
+        return 1;
+    }
     uint32_t from = named ? node : local_node(nt);
     memcpy(nodes, nt->node_order + (size_t)from * nt->node_count, nt->node_count);
     return nt->node_count;

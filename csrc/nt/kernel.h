@@ -41,13 +41,15 @@ typedef struct ss_call {
     struct ss_call *outer;   /* the call below, NULL for the outermost */
 } ss_call_t;
 
-/* Checks that the machine lives, copies routine and arguments to ss_where. routine may be NULL (args too): an access or
+/* Checks that the machine lives, copies routine and arguments to ss_where, and marks every argument as not written. routine may be NULL (args too): an access or
  * a control of the host that can break rules but is no routine of the DDI. Every begin that answered OK is closed by
  * ss_call_end. */
 storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, const storsim_routine_t *routine,
                                storsim_arg_t *args);
 /* Writes the trace entry and restores the frame below. Returns call->status, or VIOLATION when raised at strict. */
 storsim_status_t ss_call_end(ss_call_t *call);
+/* Whether a call of the routine begun now would be alive, present and at a legal level, going by its row alone. */
+bool ss_call_plain(const storsim_machine_t *machine, const storsim_routine_t *routine);
 /* True when the active OS has the routine (spec §1.3 step 1). */
 bool ss_call_present(const ss_call_t *call);
 /* True when the current IRQL is legal for the routine: its row, or what storsim_override_irql put in its place. */
@@ -90,11 +92,12 @@ typedef struct ss_block {
     uint32_t next, previous; /* live: order of allocation; quarantined: order of freeing; free: next free record */
     uint32_t owner, generation;
     uint32_t pool_page;              /* pool slot: its page; else 0 */
-    ss_store_t store;                /* bytes; a pool slot shares its pool page's */
+    ss_store_t store;                /* bytes, 0: nobody looked yet (nt/bytes.c); a pool slot's are its page's */
     uint32_t store_offset;           /* of byte 0 in the store */
     uint8_t kind, state, irql, node; /* state: free record, live, quarantined */
     int8_t cache;
     uint8_t flags, context, device, freed_irql;
+    bool zeroed; /* starts as zeroes; said by its store once it has one */
     uint32_t exports, mdl_count; /* mdl_count: built MDLs that describe it */
     uint32_t freed_site;
     uint64_t freed_time; /* ticks, of freed_site */
@@ -155,6 +158,8 @@ storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *blo
                                size_t bytes);
 storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset,
                                 const void *buffer, size_t bytes);
+/* Fills part of a live block with one byte value. */
+storsim_status_t ss_block_set(storsim_machine_t *machine, ss_block_id_t id, uint64_t offset, uint8_t value, uint64_t bytes);
 /* Iterates live blocks in order of allocation: start with 0, ends with 0. */
 ss_block_id_t ss_block_next(storsim_machine_t *machine, ss_block_id_t id);
 
@@ -175,6 +180,11 @@ ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t ta
 /* The whole of a pool free: decides bugcheck and violation rows of spec §3.1 and §3.8. `kind` is what the routine
  * expects (POOL or MDL); other_adapter is reported as WRONG_ADAPTER. OK also when a violation was recorded. */
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va);
+/* Whether none of those rows has anything to say: then ss_pool_take alone gives the same block. Changes nothing. */
+bool ss_pool_plain(storsim_machine_t *machine, uint64_t bytes, uint32_t tag);
+/* The block of `owner` at va whose free by the pool routine no row has anything to say of, so that ss_block_free alone does the same; 0: look
+ * closer. Changes nothing. */
+ss_block_id_t ss_pool_plain_free(storsim_machine_t *machine, uint64_t va, uint32_t owner);
 typedef struct ss_pool_usage {
     uint64_t bytes, blocks, budget_used;
 } ss_pool_usage_t;
@@ -192,6 +202,11 @@ typedef struct ss_contig_args {
  * INSUFFICIENT_RESOURCES; violations are recorded here. call->status is set on host errors. */
 ss_contig_outcome_t ss_contig_take(ss_call_t *call, storsim_block_kind_t kind, const ss_contig_args_t *args,
                                    ss_block_id_t *id);
+/* As ss_pool_plain and ss_pool_plain_free: then ss_block_make with ss_contig_block alone gives the same block. */
+bool ss_contig_plain(storsim_machine_t *machine, uint32_t owner, const ss_contig_args_t *args);
+ss_block_request_t ss_contig_block(const storsim_machine_t *machine, storsim_block_kind_t kind, uint32_t owner, const ss_contig_args_t *args);
+ss_block_id_t ss_contig_plain_free(storsim_machine_t *machine, storsim_block_kind_t kind, uint32_t owner, uint64_t va, uint64_t bytes,
+                                   int32_t cache, uint64_t pa);
 /* Reports CACHE_ALIAS when a live mapping of one of these frames has another cache type (spec §4.2). */
 void ss_cache_alias(ss_call_t *call, uint64_t pfn, uint64_t pages, int32_t cache);
 /* The whole of a free of contiguous or DMA memory (spec §3.2, §3.3, rulings R14, R15). pa 0 = not supplied. */

@@ -132,7 +132,7 @@ static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
         return false;
     }
     block->pfn = span->pfn;
-    block->store = span->store;
+    block->store = 0; /* its page has the bytes; older snapshots say so twice */
     block->store_offset = (uint32_t)offset;
     page->ids[slot] = id;
     page->free[slot / 64] &= ~(UINT64_C(1) << (slot % 64));

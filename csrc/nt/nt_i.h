@@ -66,8 +66,8 @@ typedef struct nt_pool_page {
     uint8_t class_index, node;
     bool gone, listed; /* gone: no live slot, frame given back; only quarantined addresses are left */
     bool made;         /* its bytes are in its store; else what is in it follows from its slots */
-    ss_store_t store;  /* this and the next two: as the span's record has them */
-    uint64_t va, pfn;
+    ss_store_t store;  /* of the page's bytes, 0: none yet (bytes.c) */
+    uint64_t va, pfn;  /* as the span's record has them */
     uint64_t free[2];  /* bit set = slot never used or out of quarantine */
     uint32_t ids[];    /* record of each slot, 0 = free */
 } nt_pool_page_t;
@@ -257,6 +257,12 @@ static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) 
     return frames->many != NULL ? frames->many : &frames->one;
 }
 
+/* --- bytes.c: an ss_filler_t of the machine, and the bytes of blocks --- */
+storsim_status_t nt_store_of(void *context, uint64_t pfn, bool make, ss_store_t *store);
+void nt_store_plans(void *context, ss_plan_fn visit, void *state);
+/* The block has its store from now on. NO_MEMORY: as before. */
+storsim_status_t nt_store_need(storsim_machine_t *machine, ss_block_t *block);
+
 /* --- quarantine.c --- */
 /* Moves a record that was just freed to the quarantine and lets the oldest go. */
 void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
@@ -264,6 +270,10 @@ void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
 /* --- pool.c --- */
 static inline nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
     return nt->pool_pages[index - 1];
+}
+/* The store of a block's bytes, 0: none yet, or never. */
+static inline ss_store_t nt_store(const ss_nt_t *nt, const ss_block_t *block) {
+    return block->pool_page != 0 ? nt_pool_page(nt, block->pool_page)->store : block->store;
 }
 void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept); /* an ss_filler_t of the machine */
 uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */

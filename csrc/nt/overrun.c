@@ -32,7 +32,7 @@ static uint64_t slack_of(const ss_nt_t *nt, const ss_block_t *block) {
 static uint64_t damaged_slack(storsim_machine_t *machine, const ss_block_t *block) {
     uint64_t slack = slack_of(nt_of(machine), block);
     uint64_t at = slack == 0 ? 0
-                             : ss_store_compare(ss_machine_ram(machine), block->store,
+                             : ss_store_compare(ss_machine_ram(machine), nt_store(nt_of(machine), block),
                                                 block->store_offset + block->size, GUARD_BYTE, slack);
     return at == slack ? UINT64_MAX : block->size + at;
 }
@@ -50,7 +50,7 @@ static bool header_of(storsim_machine_t *machine, const ss_block_t *block, uint6
     uint8_t raw[8];
     if (block->pool_page == 0 || untouched(nt_of(machine), block) ||
         /* unreachable: a page that was made has its memory */
-        ss_store_read(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
+        ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
     *expected = nt_pool_header(nt_of(machine), block, true);

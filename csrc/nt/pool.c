@@ -215,24 +215,25 @@ static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_
     nt_pool_page_t *page = nt_pool_page(nt, index);
     const ss_block_id_t id = nt_record_take(nt);
     ss_block_t *block = block_at(nt, id);
+    const uint32_t generation = block->generation, offset = (uint32_t)(plan->va % PAGE + POOL_HEADER);
+    const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
     *block = (ss_block_t){.va = plan->va + POOL_HEADER,
                           .size = plan->bytes,
                           .time = storsim_now(machine),
                           .pfn = page->pfn,
-                          .store = page->store,
-                          .store_offset = (uint32_t)(plan->va % PAGE + POOL_HEADER),
-                          .generation = block->generation,
+                          .device_address = page->pfn * PAGE + offset,
+                          .store_offset = offset,
+                          .generation = generation,
                           .owner = owner,
                           .tag = plan->tag,
                           .site = ss_machine_where(machine)->site,
                           .kind = (uint8_t)kind,
                           .state = SS_STATE_LIVE,
-                          .irql = storsim_irql(machine),
+                          .irql = cpu->irql,
                           .node = page->node,
                           .cache = 1, /* MmCached, as pool is */
-                          .context = ss_context(machine),
+                          .context = cpu->context,
                           .pool_page = index};
-    block->device_address = block->pfn * PAGE + block->store_offset;
     page->ids[plan->slot] = id;
     page->free[plan->slot / 64] &= ~(UINT64_C(1) << (plan->slot % 64));
     page->live++;
@@ -266,7 +267,6 @@ static storsim_status_t take_in(storsim_machine_t *machine, storsim_block_kind_t
 /* Takes a frame on one node and everything a pool page needs. */
 typedef struct page_draft {
     nt_pool_page_t *page;
-    ss_store_t store;
     uint64_t pfn, first;
     uint32_t ahead;
     bool frame;
@@ -275,7 +275,6 @@ typedef struct page_draft {
 static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slot_plan_t *plan, uint16_t slots,
                                    page_draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
-    ss_ram_t *ram = ss_machine_ram(machine);
     /* unreachable: no machine has as much memory as the arena has room */
     if (!nt_arena_find(nt, 1, 0, &draft->first, &draft->ahead)) {
         return STORSIM_NO_SPACE;
@@ -293,20 +292,14 @@ static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slo
     draft->frame = true;
     plan->slot = 0;
     plan->va = arena_address(draft->first);
-    status = ss_store_create(ram, 1, SS_FILL_PATTERN, ss_mix(ss_machine_seed(machine), plan->va), &draft->store);
-    if (status != STORSIM_OK) {
-        draft->store = 0;
-        return status;
-    }
-    ss_store_tail(ram, draft->store, 0, SS_POISON);
     status = ss_pagemap_reserve(&nt->by_frame, draft->pfn, 1);
-    return status == STORSIM_OK ? ss_store_attach(ram, draft->store, 0, draft->pfn, 1) : status;
+    if (status == STORSIM_OK) {
+        ss_ram_claim(ss_machine_ram(machine), draft->pfn, 1);
+    }
+    return status;
 }
 
 static void undo_page(storsim_machine_t *machine, const page_draft_t *draft, uint16_t slots) {
-    if (draft->store != 0) {
-        ss_store_destroy(ss_machine_ram(machine), draft->store);
-    }
     if (draft->frame) {
         ss_pages_give(ss_machine_pages(machine), draft->pfn, 1);
     }
@@ -326,15 +319,14 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
         return status;
     }
     uint32_t index = nt_pool_page_add(nt, draft.page);
-    ss_store_owned(ss_machine_ram(machine), draft.store, index);
     ss_block_id_t span = nt_record_take(nt);
     ss_block_t *block = block_at(nt, span);
+    const uint32_t generation = block->generation;
     *block = (ss_block_t){.va = plan->va,
                           .size = PAGE,
                           .pfn = draft.pfn,
                           .pages = 1,
-                          .generation = block->generation,
-                          .store = draft.store,
+                          .generation = generation,
                           .kind = KIND_POOL_PAGE,
                           .state = SS_STATE_LIVE,
                           .node = node,
@@ -342,7 +334,6 @@ static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_
                           .pool_page = index};
     nt_pool_page_t *page = draft.page;
     page->block = span;
-    page->store = draft.store;
     page->va = plan->va;
     page->pfn = draft.pfn;
     page->granules = plan->granules;
@@ -383,26 +374,24 @@ static nt_owner_t *owner_of(const ss_nt_t *nt, uint32_t owner) {
     return owner != 0 && owner <= nt->owner_count ? &nt->owners[owner - 1] : NULL;
 }
 
-static void change(uint64_t *value, uint64_t by, bool add) {
-    *value = add ? *value + by : *value - by;
-}
-
 void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add) {
     nt_owner_t *owner = owner_of(nt, block->owner);
+    const uint64_t size = add ? block->size : 0 - block->size; /* taken out: modulo 2^64 */
     if ((block->flags & BLOCK_COUNTED) != 0) {
-        change(&nt->pool_budget_used, block->size, add);
+        nt->pool_budget_used += size;
         if (owner != NULL) {
-            change(&owner->pool_bytes, block->size, add);
+            owner->pool_bytes += size;
         }
     }
     if ((block->flags & BLOCK_POOL) != 0) {
-        change(&nt->pool_bytes, block->size, add);
-        change(&nt->pool_blocks, 1, add);
+        nt->pool_bytes += size;
+        nt->pool_blocks += add ? 1 : UINT64_MAX;
     }
     if ((block->flags & BLOCK_CONTIG) != 0) {
-        change(&nt->contig_pages, block->pages, add);
+        const uint64_t pages = add ? block->pages : 0 - block->pages;
+        nt->contig_pages += pages;
         if (owner != NULL) {
-            change(&owner->contig_bytes, block->pages * PAGE, add);
+            owner->contig_bytes += pages * PAGE;
         }
     }
 }
@@ -479,7 +468,8 @@ static void give_frame(storsim_machine_t *machine, nt_pool_page_t *page, uint32_
     nt_pool_unlist(nt, index);
     (void)ss_bus_shadow(machine, span->pfn, 1, false);
     ss_ram_detach(ss_machine_ram(machine), span->pfn, 1);
-    ss_store_destroy(ss_machine_ram(machine), span->store);
+    ss_store_destroy(ss_machine_ram(machine), page->store);
+    page->store = 0;
     ss_pages_give(ss_machine_pages(machine), span->pfn, 1);
     span->state = SS_STATE_QUARANTINED;
     page->gone = true;
@@ -497,7 +487,7 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id) {
         return;
     }
     if (page->made) { /* it has host memory: this cannot fail */
-        (void)ss_store_set(ss_machine_ram(machine), block->store, block->store_offset - POOL_HEADER, SS_POISON,
+        (void)ss_store_set(ss_machine_ram(machine), page->store, block->store_offset - POOL_HEADER, SS_POISON,
                            nt_slot_bytes(nt, block));
     }
 }

@@ -66,6 +66,10 @@ static inline bool above_dispatch(ss_call_t *call, bool freeing, bool special, u
     return nt_irql(nt_of(call->machine)) > DISPATCH_LEVEL && stop_above_dispatch(call, freeing, special, value);
 }
 
+bool ss_pool_plain(storsim_machine_t *machine, uint64_t bytes, uint32_t tag) {
+    return bytes != 0 && tag != 0 && !is_big(tag) && letter_or_digit(tag) && nt_irql(nt_of(machine)) <= DISPATCH_LEVEL;
+}
+
 ss_contig_outcome_t ss_pool_request(ss_call_t *call, uint64_t bytes, uint32_t tag, ss_block_id_t *id) {
     storsim_machine_t *machine = call->machine;
     if (above_dispatch(call, false, nt_special_wanted(machine, bytes), bytes)) {
@@ -221,6 +225,20 @@ static inline void expect_free(const ss_nt_t *nt, const ss_block_t *block) {
         SS_SOON(nt->blocks + block->previous - (block->previous != 0));
         SS_SOON(nt->blocks + nt->first_held - (nt->first_held != 0));
     }
+}
+
+ss_block_id_t ss_pool_plain_free(storsim_machine_t *machine, uint64_t va, uint32_t owner) {
+    const ss_nt_t *nt = nt_of(machine);
+    const ss_block_id_t id = va >= STORSIM_ARENA_BASE ? ss_block_around(machine, va) : 0;
+    if (id == 0) {
+        return 0;
+    }
+    const ss_block_t *block = block_at(nt, id);
+    expect_free(nt, block);
+    bool plain = block->va == va && block->kind == STORSIM_BLOCK_POOL && block->state == SS_STATE_LIVE && block->owner == owner &&
+                 block->mdl_count == 0 && block->pool_page != 0 && !nt_pool_page(nt, block->pool_page)->made &&
+                 nt_irql(nt) <= DISPATCH_LEVEL;
+    return plain ? id : 0;
 }
 
 storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint64_t va) {

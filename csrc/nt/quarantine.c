@@ -40,8 +40,9 @@ void nt_hold(storsim_machine_t *machine, ss_block_id_t id) {
         nt_held_append(nt, id);
         nt->held_bytes += weight(nt, block_at(nt, id));
     }
-    /* A block whose bytes the host still holds blocks the queue: its slot must not be handed out under that view. */
-    while (nt->first_held != 0 && block_at(nt, nt->first_held)->exports == 0 &&
+    /* A block whose bytes the host still holds blocks the queue: its slot must not be handed out under that view. The first condition
+     * follows from the last, and is told without looking at a record. */
+    while (nt->held_bytes >= nt->config.quarantine && nt->first_held != 0 && block_at(nt, nt->first_held)->exports == 0 &&
            nt->held_bytes - weight(nt, block_at(nt, nt->first_held)) >= nt->config.quarantine) {
         expire(machine, nt->first_held);
     }

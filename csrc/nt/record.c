@@ -152,16 +152,18 @@ void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
     } else {
         nt->last_span = id;
     }
-    nt->before[nt->before_next].cursor = nt->cursor;
-    nt->before[nt->before_next].high_water = nt->high_water;
-    nt->before[nt->before_next].span = id;
-    nt->before_next = (nt->before_next + 1) % ARENA_UNDO;
+    const uint64_t first = first_page(block), pages = nt_span_pages(block), end = first + pages + nt_span_guard(block);
+    const uint32_t mark = nt->before_next;
+    nt->before[mark].cursor = nt->cursor;
+    nt->before[mark].high_water = nt->high_water;
+    nt->before[mark].span = id;
+    nt->before_next = (mark + 1) % ARENA_UNDO;
     nt->ahead = ahead;
-    nt->cursor = first_page(block) + nt_span_pages(block) + nt_span_guard(block);
-    if (nt->cursor > nt->high_water) {
-        nt->high_water = nt->cursor;
+    nt->cursor = end;
+    if (end > nt->high_water) {
+        nt->high_water = end;
     }
-    (void)ss_pagemap_set(&nt->by_va, first_page(block), nt_span_pages(block), id); /* reserved by the caller */
+    (void)ss_pagemap_set(&nt->by_va, first, pages, id); /* reserved by the caller */
 }
 
 void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id) {

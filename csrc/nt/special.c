@@ -47,7 +47,10 @@ storsim_status_t nt_special_take(storsim_machine_t *machine, uint64_t bytes, uin
     uint32_t offset = nt->config.special_pool_start ? 0 : (uint32_t)(PAGE - bytes);
     uint8_t page[PAGE];
     fill(machine, page, block->va, offset, (size_t)bytes);
-    status = ss_store_write(ss_machine_ram(machine), block->store, 0, page, PAGE);
+    status = nt_store_need(machine, block); /* while the record says where it begins */
+    if (status == STORSIM_OK) {
+        status = ss_store_write(ss_machine_ram(machine), block->store, 0, page, PAGE);
+    }
     if (status != STORSIM_OK) {
         ss_block_undo(machine, *id);
         return status;

@@ -174,7 +174,16 @@ static void walk_visible(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     walk_extents(nt, block, codec);
 }
 
-static void walk_record(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
+/* What a snapshot says of a block's bytes: of a slot nothing, its page has them. */
+static ss_store_t saved_store(const storsim_machine_t *machine, const ss_nt_t *nt, const ss_block_t *block) {
+    bool page = block->kind == KIND_POOL_PAGE && block->pool_page <= nt->pool_page_count;
+    if (block->state != SS_STATE_LIVE || (block->pool_page != 0 && !page)) {
+        return 0;
+    }
+    return ss_ram_number(ss_machine_ram(machine), nt_store(nt, block));
+}
+
+static void walk_record(const storsim_machine_t *machine, ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     uint32_t generation = block->generation;
     uint8_t state = block->state;
     if (ss_codec_loading(codec)) {
@@ -191,7 +200,9 @@ static void walk_record(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     ss_codec_u64(codec, &block->time);
     ss_codec_u32(codec, &block->site);
     ss_codec_u32(codec, &block->freed_site);
-    ss_codec_u32(codec, &block->store);
+    ss_store_t store = ss_codec_loading(codec) ? 0 : saved_store(machine, nt, block);
+    ss_codec_u32(codec, &store);
+    block->store = ss_codec_loading(codec) ? store : block->store;
     ss_codec_u32(codec, &block->pool_page);
     ss_codec_u32(codec, &block->link);
     ss_codec_u32(codec, &block->link_generation);
@@ -204,7 +215,7 @@ static void walk_record(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     ss_codec_u8(codec, &block->freed_irql);
 }
 
-static void walk_records(ss_nt_t *nt, ss_codec_t *codec) {
+static void walk_records(const storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
     uint64_t count = nt->block_count;
     ss_codec_count(codec, &count, 8, UINT32_MAX / 4);
     if (ss_codec_loading(codec)) {
@@ -215,7 +226,7 @@ static void walk_records(ss_nt_t *nt, ss_codec_t *codec) {
         nt->block_count = (uint32_t)count;
     }
     for (uint32_t id = 1; id <= count; id++) {
-        walk_record(nt, block_at(nt, id), codec);
+        walk_record(machine, nt, block_at(nt, id), codec);
     }
 }
 
@@ -307,7 +318,7 @@ void nt_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec) {
     walk_owners(nt, codec);
     walk_devices(nt, codec);
     walk_verifier(nt, codec);
-    walk_records(nt, codec);
+    walk_records(machine, nt, codec);
     walk_pool_pages(nt, codec);
     ss_codec_u64(codec, &nt->cursor);
     ss_codec_u64(codec, &nt->high_water);

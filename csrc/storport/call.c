@@ -8,6 +8,7 @@
  *   6 resources
  *
  * From step 2 on a failing call clears its out-parameters. A call that stops the machine or the host writes nothing at all. */
+#include "machine/bits.h"
 #include "storport/room.h"
 #include "storport/operations.h"
 
@@ -195,40 +196,58 @@ static void run(ss_sp_t *sp) {
     }
 }
 
+/* A call that stopped has written nothing: its arguments get back what the frame was told at the begin, and the few beyond what a frame
+ * holds what was put aside. `where` is copied before ss_call_end gives it back to the frame below. */
+SS_ASIDE storsim_status_t end_stopped(ss_sp_t *sp, const uint64_t *beyond) {
+    uint64_t before[STORSIM_FINDING_ARGS];
+    const storsim_routine_t *routine = sp->call.routine;
+    memcpy(before, ss_machine_where(sp->machine)->args, sizeof before);
+    storsim_status_t status = ss_call_end(&sp->call);
+    for (uint32_t i = 0; i < routine->param_count; i++) {
+        sp->a[i].value = i < STORSIM_FINDING_ARGS ? before[i] : beyond[i - STORSIM_FINDING_ARGS];
+        sp->a[i].written = false;
+    }
+    return status;
+}
+
+/* With a journal: the record first, then the call. */
+SS_ASIDE storsim_status_t recorded_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result) {
+    const storsim_operation_t operation = ss_sp_operation(routine);
+    return ss_tap_run(machine, &operation, args, result);
+}
+
 storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result) {
-    uint64_t before[STORSIM_MAX_PARAMS];
+    uint64_t beyond[STORSIM_MAX_PARAMS - STORSIM_FINDING_ARGS];
     *result = 0;
     if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
         ss_port(machine) == NULL || args == NULL) {
         return STORSIM_INVALID;
     }
     if (ss_tapped(machine)) {
-        const storsim_operation_t operation = ss_sp_operation(routine);
-        return ss_tap_run(machine, &operation, args, result);
+        return recorded_call(machine, routine, args, result);
     }
-    for (uint32_t i = 0; i < routine->param_count; i++) {
-        before[i] = args[i].value;
-        args[i].written = false;
+    storsim_status_t status;
+    if (routine->id <= SS_PLAIN_LAST && ss_plain(machine, ss_port(machine), routine, args, result, &status)) {
+        return status;
+    }
+    for (uint32_t i = STORSIM_FINDING_ARGS; i < routine->param_count; i++) {
+        beyond[i - STORSIM_FINDING_ARGS] = args[i].value;
     }
     ss_sp_t sp; /* its call is filled in by ss_call_begin */
     sp.machine = machine;
     sp.port = ss_port(machine);
     sp.adapter = NULL;
     sp.a = args;
-    storsim_status_t status = ss_call_begin(&sp.call, machine, routine, args);
+    status = ss_call_begin(&sp.call, machine, routine, args);
     if (status != STORSIM_OK) {
         return status;
     }
     run(&sp);
+    if (sp.call.status != STORSIM_OK) {
+        return end_stopped(&sp, beyond);
+    }
     status = ss_call_end(&sp.call);
-    if (status == STORSIM_OK || status == STORSIM_VIOLATION) {
-        *result = sp.call.result;
-        return status;
-    }
-    for (uint32_t i = 0; i < routine->param_count; i++) {
-        args[i].value = before[i];
-        args[i].written = false;
-    }
+    *result = sp.call.result;
     return status;
 }
 

@@ -28,6 +28,9 @@ storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adap
     static const ss_bus_limits_t anywhere = {.highest = UINT64_MAX};
     ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
+    if (!adapter->config.dma_remapping && !shadowed(adapter, block)) {
+        return STORSIM_OK; /* the device uses the address the block was made with */
+    }
     uint64_t pages = block->pages;
     storsim_status_t status =
         ss_bus_map_within(machine, adapter->device, block->pfn, pages, limits != NULL ? limits : &anywhere, &logical);

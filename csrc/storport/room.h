@@ -136,6 +136,12 @@ const ss_frame_t *ss_frame_top(const ss_port_t *port, uint32_t cpu); /* NULL out
 bool ss_in_context(const ss_sp_t *sp, storsim_context_t context);
 bool ss_in_any_callback(const ss_port_t *port, uint32_t adapter); /* of this adapter, on any CPU */
 
+/* --- plain.c --- */
+enum { SS_PLAIN_LAST = STORSIM_ID_StorPortFreeDmaMemory }; /* routines beyond it have no short way */
+/* The whole of a call for which no rule has anything to say. False: nothing was done, call.c does it. */
+bool ss_plain(storsim_machine_t *machine, const ss_port_t *port, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result,
+              storsim_status_t *status);
+
 /* --- call.c --- */
 void ss_reply(ss_sp_t *sp, uint32_t status);
 void ss_out(storsim_arg_t *arg, uint64_t value); /* writes an out-parameter unless its pointer is NULL */

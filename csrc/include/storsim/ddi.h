@@ -124,6 +124,7 @@ typedef struct storsim_routine {
     const char *summary;         /* one line in our own words */
     const storsim_param_t *params;
     uint8_t param_count;
+    uint16_t outs;               /* bit i: parameter i goes out (STORSIM_P_OUT) */
     const storsim_ddi_status_t *statuses;
     uint8_t status_count;
     uint8_t tables;              /* STORSIM_TABLE_*: which function tables have this member; 0 for direct exports */

@@ -43,7 +43,9 @@ static void test_rows(void) {
             }
         }
         CHECK(row->status_count == 0 || success);
+        CHECK(row->outs >> row->param_count == 0);
         for (uint8_t p = 0; p < row->param_count; p++) {
+            CHECK_EQ((row->outs >> p & 1) != 0, (row->params[p].flags & STORSIM_P_OUT) != 0);
             CHECK(row->params[p].flags & STORSIM_P_INOUT);
             CHECK((row->params[p].type == STORSIM_T_DEVEXT) ? p == 0 : true);
             for (uint8_t q = 0; q < p; q++) {

@@ -1,0 +1,149 @@
+/* storport/plain.c: the short way through the routines that drivers call most: pool, contiguous memory and memory for devices.
+ *
+ *   storsim_storport_call ─▶ plain?  ── yes ─▶ ss_pool_take · ss_block_make · ss_block_free ─▶ trace, observer ─▶ done
+ *                              │ no
+ *                              ▼
+ *                           call.c: the frame, every check in its order, every finding
+ *
+ * A call is plain when no row of its table has anything to say: the machine is alive, the level legal, the adapter live and known, no callback
+ * under way, no fault plan, and what is asked for or given back is as it should be. That is looked up without changing anything, so whatever is
+ * out of the ordinary goes the long way as if nothing had been asked. A frame says who called, for findings; where there can be none, none is
+ * made. Everything else is as on the long way, made by the same functions of the kernel: the record with its site, time and owner, the
+ * budgets, the quarantine, the fault point counted, the entries of the trace, what the observer is told.
+ *
+ * Invariant: with the same call before it, a machine on the short way and one on the long way cannot be told apart by results, digest, trace,
+ * records or counters (tests/storport/test_plain.c makes both walk the same calls). Cost: no loop but over the adapters. */
+#include "storport/room.h"
+
+enum { CACHED = 1 };
+
+/* The adapter of a plain call; NULL: the long way. */
+static const ss_adapter_t *plain_adapter(const storsim_machine_t *machine, const ss_port_t *port, uint64_t extension) {
+    const ss_adapter_t *adapter = port->frame_count == 0 && ss_fault_idle(machine) ? ss_adapter_at(port, extension) : NULL;
+    bool plain = adapter != NULL && adapter->live && adapter->config.dump_mode == 0 && adapter->config.full_duplex &&
+                 !adapter->config.dma_remapping;
+    return plain ? adapter : NULL;
+}
+
+/* How a call ended, as call.c writes it: outputs of one that failed are zeroes, one that stopped wrote nothing. */
+typedef struct ending {
+    storsim_status_t status;
+    uint32_t result, outs; /* outs: values of the parameters that go out, in order */
+    uint64_t values[2];
+} ending_t;
+
+static void finish(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, const ss_mark_t *began,
+                   const ending_t *end) {
+    const uint32_t outs = end->status == STORSIM_OK ? end->outs : 0, first = routine->param_count - end->outs;
+    for (uint32_t i = 0; i < first; i++) {
+        args[i].written = false;
+    }
+    for (uint32_t i = 0; i < end->outs; i++) {
+        args[first + i].value = outs != 0 ? end->values[i] : args[first + i].value;
+        args[first + i].written = outs != 0;
+    }
+    if (outs > 1) {
+        const ss_mark_t now = ss_trace_mark(machine);
+        const uint64_t values[4] = {end->values[0], end->values[1], 0, 0};
+        ss_trace_routine(machine, STORSIM_TRACE_OUTPUTS, routine->id, &now, values);
+    }
+    const uint64_t values[4] = {end->result, args[1].value, routine->param_count > 2 ? args[2].value : 0, outs != 0 ? end->values[0] : 0};
+    ss_trace_routine(machine, STORSIM_TRACE_CALL, routine->id, began, values);
+    const ss_observer_t *observer = ss_machine_observer(machine);
+    if (observer->call != NULL) {
+        observer->call(observer->state, &(ss_seen_call_t){routine->id, storsim_irql(machine), ss_context(machine), end->status, end->result});
+    }
+}
+
+static ending_t failed(storsim_status_t status, uint32_t outs) {
+    return (ending_t){.status = status == STORSIM_NO_SPACE ? STORSIM_OK : status, .result = SS_STOR(INSUFFICIENT_RESOURCES), .outs = outs};
+}
+
+static bool take_pool(storsim_machine_t *machine, const ss_adapter_t *adapter, const storsim_arg_t *a, ending_t *end) {
+    const uint32_t tag = (uint32_t)a[2].value;
+    bool holds = a[3].value >= STORSIM_SYSTEM_START; /* maybe a live block, of which the long way warns */
+    if (!a[3].present || holds || !ss_pool_plain(machine, a[1].value, tag)) {
+        return false;
+    }
+    ss_block_id_t id;
+    ss_fault_pass(machine);
+    storsim_status_t status = ss_pool_take(machine, STORSIM_BLOCK_POOL, a[1].value, tag, adapter->number, &id);
+    if (status == STORSIM_OK) {
+        *end = (ending_t){.outs = 1, .values = {ss_block(machine, id)->va}};
+    } else {
+        *end = failed(status, 1);
+    }
+    return true;
+}
+
+static bool take_contiguous(storsim_machine_t *machine, const ss_adapter_t *adapter, const storsim_arg_t *a, storsim_block_kind_t kind,
+                            ending_t *end) {
+    const uint32_t outs = kind == STORSIM_BLOCK_DMA ? 2 : 1;
+    const ss_contig_args_t args = {.bytes = a[1].value, .lowest = a[2].value, .highest = a[3].value, .boundary = a[4].value,
+                                   .cache = (int32_t)(uint32_t)a[5].value, .node = (uint32_t)a[6].value};
+    bool one_view = args.cache == 0 || (args.cache == CACHED && adapter->config.coherent); /* see device.c */
+    if (!a[7].present || (outs == 2 && !a[8].present) || !one_view || !ss_contig_plain(machine, adapter->number, &args)) {
+        return false;
+    }
+    const ss_block_request_t request = ss_contig_block(machine, kind, adapter->number, &args);
+    ss_block_id_t id;
+    ss_fault_pass(machine);
+    storsim_status_t status = ss_block_make(machine, &request, &id);
+    if (status == STORSIM_OK) {
+        const ss_block_t *block = ss_block(machine, id);
+        *end = (ending_t){.outs = outs, .values = {block->va, outs == 2 ? block->device_address : 0}};
+    } else {
+        *end = failed(status, outs);
+    }
+    return true;
+}
+
+static bool give(storsim_machine_t *machine, ss_block_id_t id) {
+    if (id == 0) {
+        return false;
+    }
+    ss_block_free(machine, id);
+    return true;
+}
+
+static bool perform(storsim_machine_t *machine, const ss_port_t *port, const ss_adapter_t *adapter, uint16_t routine, const storsim_arg_t *a,
+                    ending_t *end) {
+    const uint32_t owner = adapter->number;
+    storsim_block_kind_t kind = STORSIM_BLOCK_DMA;
+    uint64_t pa = 0;
+    *end = (ending_t){.status = STORSIM_OK};
+    switch (routine) {
+    case STORSIM_ID_StorPortAllocatePool:
+        return take_pool(machine, adapter, a, end);
+    case STORSIM_ID_StorPortAllocateContiguousMemorySpecifyCacheNode:
+        return take_contiguous(machine, adapter, a, STORSIM_BLOCK_CONTIGUOUS, end);
+    case STORSIM_ID_StorPortAllocateDmaMemory:
+        return take_contiguous(machine, adapter, a, STORSIM_BLOCK_DMA, end);
+    case STORSIM_ID_StorPortFreePool:
+        return !ss_watching(port) && give(machine, ss_pool_plain_free(machine, a[1].value, owner));
+    case STORSIM_ID_StorPortFreeContiguousMemorySpecifyCache:
+        kind = STORSIM_BLOCK_CONTIGUOUS;
+        break;
+    case STORSIM_ID_StorPortFreeDmaMemory:
+        pa = a[4].value;
+        break;
+    default:
+        return false;
+    }
+    return !ss_watching(port) &&
+           give(machine, ss_contig_plain_free(machine, kind, owner, a[1].value, a[2].value, (int32_t)(uint32_t)a[3].value, pa));
+}
+
+bool ss_plain(storsim_machine_t *machine, const ss_port_t *port, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result,
+              storsim_status_t *status) {
+    const ss_adapter_t *adapter = ss_call_plain(machine, routine) ? plain_adapter(machine, port, args[0].value) : NULL;
+    const ss_mark_t began = ss_trace_mark(machine);
+    ending_t end;
+    if (adapter == NULL || !perform(machine, port, adapter, routine->id, args, &end)) {
+        return false;
+    }
+    finish(machine, routine, args, &began, &end);
+    *status = end.status;
+    *result = end.status == STORSIM_OK ? end.result : 0;
+    return true;
+}
