@@ -32,8 +32,8 @@ static bool came(const storsim_journal_links_t *links, uint32_t record, uint32_t
 
 int main(void) {
     world_t *w = world_make(NULL);
-    uint64_t handle, other, event = 0, va;
-    buffer_t buffer, notified;
+    uint64_t handle = 0, other = 0, event = 0, va = 0;
+    buffer_t buffer = {0}, notified;
     uint32_t made = now();
     CHECK_EQ(storsim_event_create(w->machine, &event), STORSIM_OK);
     CHECK_EQ(render(w, w->context, stereo(), 0, &handle, NULL), 0);
