@@ -222,9 +222,6 @@ SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uin
     return TAKEN;
 }
 
-/* Words looked at in vain before the search that keeps records is asked. */
-#define TRIES 2
-
 /* The word, if its bound leaves it over, or the next one below; its chunk in *chunk. False: there is none down to `first`. */
 SS_INLINE bool promising_word(const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first, ss_chunk_t **chunk) {
     *chunk = ss_chunk_at(segment, *word / SS_CHUNK_WORDS);
@@ -238,52 +235,36 @@ SS_INLINE bool promising_word(const ss_segment_t *segment, uint64_t *word, const
     return true;
 }
 
-/* The same for any window and constraints, from the word on that the front of the class names: where it is right, nothing else is looked at. */
+/* The same for any window and constraints, in the word that the front of the class names: where that is right, nothing else is looked at. */
 SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
                                  uint64_t *first_pfn) {
     uint64_t base = segment->base, first = (low - base) >> SS_WORD_SHIFT, word = (high - base) >> SS_WORD_SHIFT;
-    ss_front_t *front = segment->front;
-    if (front == NULL) {
+    if (segment->front == NULL) {
         return LONG_WAY;
     }
-    uint64_t last = word, position = ss_front_limit(front, fit);
+    uint64_t position = ss_front_limit(segment->front, fit);
     if (position <= first) {
         return NOT_HERE;
     }
     word = ss_min_u64(word, position - 1);
-    for (uint32_t i = 0; i < TRIES; i++) {
-        ss_chunk_t *chunk;
-        if (!promising_word(segment, &word, fit, first, &chunk)) {
-            return NOT_HERE;
-        }
-        if (chunk == NULL) {
-            return LONG_WAY;
-        }
-        uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
-        uint64_t busy = chunk->busy[at], above = chunk->busy[at + 1];
-        uint64_t starts = starts_in(~busy, ~above, fit->length);
-        uint64_t legal = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
-        if (legal != 0) {
-            uint32_t bit = 63 - ss_high_zeros(legal);
-            if (at == SS_CHUNK_WORDS - 1 && bit + fit->length > 64) {
-                return LONG_WAY;
-            }
-            *first_pfn = ss_chunk_base(chunk) + at * UINT64_C(64) + bit;
-            take_at(chunk, at, bit, fit->length);
-            if (i > 0 && fit->proves && (last >= position || high - base + fit->length == segment->end)) { /* all above was seen */
-                ss_small_prove(front, fit, word + 1);
-            }
-            return TAKEN;
-        }
-        if (starts == 0) {
-            settle(chunk, at, busy, above);
-        }
-        if (word <= first) {
-            return NOT_HERE;
-        }
-        word--;
+    ss_chunk_t *chunk;
+    if (!promising_word(segment, &word, fit, first, &chunk)) {
+        return NOT_HERE;
     }
-    return LONG_WAY;
+    if (chunk == NULL) {
+        return LONG_WAY;
+    }
+    uint32_t at = (uint32_t)(word % SS_CHUNK_WORDS);
+    uint64_t busy = chunk->busy[at], above = chunk->busy[at + 1];
+    uint64_t starts = starts_in(~busy, ~above, fit->length);
+    uint64_t legal = clip(starts & legal_in(segment, fit, word), word, low - base, high - base);
+    uint32_t bit = 63 - ss_high_zeros(legal);
+    if (legal == 0 || (at == SS_CHUNK_WORDS - 1 && bit + fit->length > 64)) {
+        return LONG_WAY;
+    }
+    *first_pfn = ss_chunk_base(chunk) + at * UINT64_C(64) + bit;
+    take_at(chunk, at, bit, fit->length);
+    return TAKEN;
 }
 
 /* The same with all generality. OK, NO_SPACE, NO_MEMORY. */

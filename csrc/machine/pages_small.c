@@ -176,8 +176,9 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
 /* --- fronts and memos -----------------------------------------------------------------------------------------------
  */
 
-/* For boundaries, frees since an older proof are first charged to the classes that have not seen them. */
-void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
+/* No legal start for the request's class and length above the position. For boundaries, frees since an older proof are first charged to the
+ * classes that have not seen them. */
+static void prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
     if (fit->class_index >= SS_ALIGNMENTS && front->touched > position) {
         uint32_t *limit = front->limit[SS_ALIGNMENTS], touched = front->touched;
         for (uint32_t i = 0; i < (SS_CLASSES - SS_ALIGNMENTS) * SS_LENGTHS; i++) {
@@ -358,7 +359,7 @@ static void arrive(scan_t *scan) {
 static void found_legal(scan_t *scan, ss_chunk_t *chunk) {
     bool record = scan->misses >= RECORD_AFTER;
     if (scan->class_whole && record) {
-        ss_small_prove(scan->segment->front, scan->fit, scan->word + 1);
+        prove(scan->segment->front, scan->fit, scan->word + 1);
     }
     if (scan->group_covered && record && chunk != NULL) {
         remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, (uint32_t)(scan->word % 32) + 1);
@@ -462,7 +463,7 @@ static bool scan_constrained(scan_t *scan, uint64_t *start) {
         more = step_below(scan, scan->word);
     }
     if (scan->class_whole && scan->misses >= RECORD_AFTER) {
-        ss_small_prove(segment->front, fit, scan->first);
+        prove(segment->front, fit, scan->first);
     }
     return false;
 }

@@ -17,8 +17,6 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* The memos of words [from, to], of one group of a chunk; of words [from, until), wherever they are. */
 void ss_small_touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes);
 void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t until, uint32_t classes);
-/* No legal start for the request's class and length above the position. */
-void ss_small_prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position);
 
 /* The bound of a chunk in a mid that is there. */
 static inline uint8_t *ss_chunk_bound(const ss_segment_t *segment, uint64_t chunk) {
