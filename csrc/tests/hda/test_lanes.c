@@ -15,6 +15,9 @@ static void every_tag(void) {
         CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 14, (uint8_t)tag, (const uint8_t *)"ab", 2), expected);
     }
     CHECK_EQ(storsim_codec_played(kit.machine, kit.hda, 15, 1, NULL, &bytes, &dropped), STORSIM_INVALID);
+    for (uint32_t address = 0; address < 17; address++) {
+        CHECK_EQ(storsim_codec_present(kit.machine, kit.hda, address), address == 14);
+    }
     kit_end(&kit);
 }
 
@@ -114,7 +117,27 @@ static void behind_the_last(void) {
     kit_end(&kit);
 }
 
+/* A codec that comes while the link is up is heard at a frame's beginning, the next one at the earliest. */
+static void newcomer(void) {
+    storsim_hda_config_t config = kit_config();
+    config.codec_frames = 0;
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    for (uint32_t part = 0; part < 3; part++) {
+        CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, part), STORSIM_OK);
+        CHECK_EQ(rd(&kit, 0x0E, 2), 0);
+        advance(&kit, FRAMES(1) - 1 - part);
+        CHECK_EQ(rd(&kit, 0x0E, 2), part == 0 ? 0u : 1u << part); /* parts 1 and 2 begin one and two ticks before a boundary */
+        advance(&kit, 1 + part);
+        CHECK_EQ(rd(&kit, 0x0E, 2), 1u << part);
+        wr(&kit, 0x0E, 2, 1u << part);
+        advance(&kit, FRAMES(1) - 1 - part);
+    }
+    kit_end(&kit);
+}
+
 int main(void) {
+    newcomer();
     behind_the_last();
     messages();
     listeners();
