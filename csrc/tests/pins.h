@@ -14,7 +14,7 @@
 #define PIN_nt_test_mdl UINT64_C(0xBD21C5196EF5EBF1)
 #define PIN_nt_test_pool UINT64_C(0x1CA149D1C5B2A7DC)
 #define PIN_nt_test_spare UINT64_C(0xED53795B60F3AB81)
-#define PIN_nt_test_states UINT64_C(0xC26CAB1231799B9A)
+#define PIN_nt_test_states UINT64_C(0xA4E20AC68A1DD208)
 #define PIN_nt_test_verifier UINT64_C(0xD8B28269980F2ADF)
 #define PIN_nt_test_window UINT64_C(0xE3DE0A303C929010)
 #define PIN_hda_test_codec UINT64_C(0x26EA23D820E209A2)

@@ -63,8 +63,9 @@ class Judge:
     program: Path
     sum: str
     sanitized: bool
-    seconds: float = 0.0
+    seconds: float = 0.0  # a guess from the last time until it was watched
     entered: frozenset[int] = field(default_factory=frozenset)
+    watched: bool = False
 
     def fails(self, library: Path, marks: Path | None = None) -> bool:
         """Whether the program ends otherwise than well; notes its processor time."""
@@ -155,14 +156,24 @@ class Bench:
         command = [*COMPILER, *self.flags.split(), "-shared", *self.objects.values(), "-o", "libstorsim.so"]
         run(command, cwd=self.folder)
 
-    def watch(self, judges: list[Judge], blocks: Blocks, files: set[str]) -> None:
-        """Runs each program on the core as it is, with marks: what it costs, which blocks it enters; that it passes."""
+    def watch(self, judges: list[Judge], blocks: Blocks, files: set[str], most: float) -> None:
+        """Runs programs on the core as it is, with marks: what they cost, which blocks they enter; that they pass.
+
+        Those that took more seconds than `most` the last time are left for later.
+        """
         texts = {name: blocks.mark(name, (self.folder / name).read_text()) for name in sorted(files)}
         text = MARKS % (blocks.count + 1) + "".join(texts.values())
+        costs = self.folder / "costs.txt"
+        last = (
+            {line.split()[1]: float(line.split()[0]) for line in costs.read_text().splitlines()}
+            if costs.exists()
+            else {}
+        )
         kept = {judge.name: FOLDER / "watched" / _sum(text, _core(), judge.sum, self.flags) for judge in judges}
-        if not all(path.exists() for path in kept.values()):
+        wanted = [judge for judge in judges if not judge.watched and last.get(judge.name, 0.0) < most]
+        if not all(kept[judge.name].exists() for judge in wanted):
             self._mark(texts, MARKS % (blocks.count + 1))
-        for judge in judges:
+        for judge in wanted:
             if not kept[judge.name].exists():
                 marks = self.folder / "marks.bin"
                 marks.unlink(missing_ok=True)
@@ -173,8 +184,10 @@ class Bench:
                 kept[judge.name].write_text(" ".join(map(str, (judge.seconds, *entered))))
             seconds, *blocks_entered = kept[judge.name].read_text().split()
             judge.seconds, judge.entered = float(seconds), frozenset(map(int, blocks_entered))
-        costs = sorted(((judge.seconds, judge.name) for judge in judges), reverse=True)
-        (self.folder / "costs.txt").write_text("".join(f"{seconds:8.3f} s  {name}\n" for seconds, name in costs))
+            judge.watched = True
+            last[judge.name] = judge.seconds
+        table = sorted(((seconds, name) for name, seconds in last.items()), reverse=True)
+        costs.write_text("".join(f"{seconds:8.3f} {name}\n" for seconds, name in table))
         self.link()
 
     def _mark(self, texts: dict[str, str], recorder: str) -> None:

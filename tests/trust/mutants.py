@@ -8,7 +8,7 @@ same      gcc makes the very code of the original of it, at -O1 or at -O2: it ch
 killed    a program of the C suite fails, crashes, hangs (six times its usual processor time and three seconds) or takes
           more than four gigabytes; without sanitizers, or, when all of them end well, under ASan and UBSan.
 survived  every program that enters the changed block ends well. It counts against the share, argued or not. Its reason
-          stands in argued.toml; one without fails the row.
+          stands in argued.toml; one without fails the row. One with is asked in the first round only.
 
 The judges (trust/judges.py) are the C tests, the golden scenarios' digests, and the fuzzer's corpus with the oracle at
 its side.
@@ -132,8 +132,7 @@ class Court:
         with ThreadPoolExecutor(count) as pool:
             self.benches = list(pool.map(lambda number: Bench(f"{kind}{number}", flags), range(count)))
         self.judges = programs(self.benches[0], count)
-        self.blocks = Blocks()
-        self.benches[0].watch(self.judges, self.blocks, files)
+        self.files = files
         self.verdicts = Verdicts(f"{kind}.jsonl", self.judges, files)
 
     def over(self, mutants: Iterable[Mutant], then: Callable[[Mutant, str], bool], most: float = math.inf) -> None:
@@ -141,13 +140,15 @@ class Court:
 
         most: seconds a program may take to be asked.
         """
+        self.blocks = Blocks()
+        self.benches[0].watch(self.judges, self.blocks, self.files, most)
         rest = iter(mutants)
 
         def work(bench: Bench) -> None:
             for mutant in rest:
                 block = self.blocks.of(mutant)
                 reach = [judge for judge in self.judges if block < 0 or block in judge.entered]
-                asked = [judge for judge in reach if judge.seconds < most]
+                asked = [judge for judge in reach if judge.watched and judge.seconds < most]
                 if then(mutant, self.verdicts.of(mutant, bench.judge, asked)):
                     return
 
@@ -178,13 +179,16 @@ def mutants() -> Held:
             tell()
         return False
 
+    def left() -> list[Mutant]:
+        return [mutant for mutant in found["survived"] if mutant.name not in reasons]
+
     plain = Court("plain", PLAIN, count, files)
     plain.over(every, note, ROUNDS[0])
     for most in ROUNDS[1:]:
-        plain.over(list(found["survived"]), note_more, most)
+        plain.over(left(), note_more, most)
     unsanitized = len(found["killed"])
-    if found["survived"]:
-        Court("sanitized", SANITIZED, count, files).over(list(found["survived"]), note_more)
+    if left():
+        Court("sanitized", SANITIZED, count, files).over(left(), note_more)
     killed, total = len(found["killed"]), len(found["killed"]) + len(found["survived"])
     low, high = interval(killed, total)
     bare = sum(mutant.name not in reasons for mutant in found["survived"])

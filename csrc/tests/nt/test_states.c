@@ -148,7 +148,23 @@ static void late_for_a_device(void) {
     }
 }
 
+/* A level that stays is no entry in the trace, one that changes is. */
+static void traced_levels(void) {
+    static const uint8_t levels[] = {0, 2, 2, 5, 5, 2, 0, 0};
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    uint8_t before = 0;
+    for (size_t i = 0; i < sizeof levels; i++) {
+        uint64_t total = storsim_trace_total(w.machine);
+        CHECK_EQ(storsim_set_irql(w.machine, levels[i], NULL), STORSIM_OK);
+        CHECK_EQ(storsim_trace_total(w.machine), total + (levels[i] != before));
+        before = levels[i];
+    }
+    world_end(&w);
+}
+
 int main(void) {
+    traced_levels();
     late_for_a_device();
     event_bytes();
     one_view();
