@@ -43,7 +43,7 @@
 #define PIN_hdaudio_test_cases_engine UINT64_C(0x64CB28BD61B1D717)
 #define PIN_hdaudio_test_driver UINT64_C(0x26F9036ACB18231D)
 #define PIN_hdaudio_test_edges_chip UINT64_C(0xD4199F4B15949F4B)
-#define PIN_hdaudio_test_listeners UINT64_C(0x62A8763FA074DC78)
+#define PIN_hdaudio_test_listeners UINT64_C(0xE5A2B3A91356DDBD)
 #define PIN_hdaudio_test_matrix UINT64_C(0x98183DC56468A273)
 #define PIN_hdaudio_test_races UINT64_C(0xE5C163194810EE92)
 #define PIN_hdaudio_test_random UINT64_C(0x0286767359594AFD)

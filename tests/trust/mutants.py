@@ -18,7 +18,8 @@ tests asks only those: a killed mutant stays killed as long as its file and the 
 survivor is not judged again by a program that let it pass, as long as the core is the same. STORSIM_TRUST_FRESH=1
 forgets them, but for which program to ask first. build-trust/mutants/survivors.txt is written as the run goes.
 
-STORSIM_TRUST_MUTANTS=500, STORSIM_TRUST_SEED=1, STORSIM_TRUST_JOBS=(processors) choose what is run.
+STORSIM_TRUST_MUTANTS=500, STORSIM_TRUST_SEED=1, STORSIM_TRUST_JOBS=(processors) choose what is run;
+STORSIM_TRUST_SANITIZED=0 leaves the sanitizers out, which take longer to build than all the rest.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from trust.shell import CSRC, jobs
 
 SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
 SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
+SANITIZE = os.environ.get("STORSIM_TRUST_SANITIZED", "1") != "0"
 FRESH = os.environ.get("STORSIM_TRUST_FRESH", "0") != "0"
 #: Seconds of the programs that are asked in each round; a later round is about what the rounds before let pass.
 ROUNDS = (0.3, 1.0, math.inf)
@@ -187,7 +189,7 @@ def mutants() -> Held:
     for most in ROUNDS[1:]:
         plain.over(left(), note_more, most)
     unsanitized = len(found["killed"])
-    if left():
+    if left() and SANITIZE:
         Court("sanitized", SANITIZED, count, files).over(left(), note_more)
     killed, total = len(found["killed"]), len(found["killed"]) + len(found["survived"])
     low, high = interval(killed, total)
@@ -195,6 +197,7 @@ def mutants() -> Held:
     return Held(
         killed >= 0.9 * total and bare == 0,
         f"{killed}/{total} killed ({killed / total:.1%}, 95 % interval {low:.1%} to {high:.1%}), of {len(every)} drawn"
-        f"; {killed - unsanitized} by sanitizers alone; {total - killed} survived, {bare} not argued;"
+        f"; {f'{killed - unsanitized} by sanitizers alone' if SANITIZE else 'sanitizers not asked'}"
+        f"; {total - killed} survived, {bare} not argued;"
         f" {len(found['same'])} more were the original's own code",
     )

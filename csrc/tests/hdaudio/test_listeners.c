@@ -1,7 +1,22 @@
-/* Callbacks and events are counted with the engine they were registered for. */
+/* Callbacks and events are counted with the engine they were registered for; clients of what is gone are not counted at all. */
 #include "world.h"
 
+/* A client that still holds the interface of a controller that is gone leaks nothing. */
+static void gone(void) {
+    for (int pulled = 0; pulled < 2; pulled++) {
+        world_t *w = world_make(NULL);
+        size_t first = 0, leaks = 9;
+        if (pulled) {
+            CHECK_EQ(storsim_hda_remove(w->machine, w->controller), STORSIM_OK);
+        }
+        CHECK_EQ(storsim_hdaudio_remove(w->machine, w->controller, &first, &leaks), STORSIM_OK);
+        CHECK_EQ(leaks, pulled ? 0 : 1);
+        world_end(w);
+    }
+}
+
 int main(void) {
+    gone();
     world_t *w = world_make(NULL);
     uint64_t handles[2], events[3];
     buffer_t buffers[2];
