@@ -98,13 +98,6 @@ void ss_store_tail(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value)
     }
 }
 
-void ss_store_owned(ss_ram_t *ram, ss_store_t id, uint32_t page) {
-    store_t *store = ss_store_at(ram, id);
-    if (store != NULL) {
-        store->owned = page + 1;
-    }
-}
-
 static void forget(ss_ram_t *ram, ss_store_t id) {
     store_t *store = &ram->stores[id - 1];
     if (store->data == NULL && store->more == NULL) { /* never touched, which is the most frequent end: nothing hangs on it */

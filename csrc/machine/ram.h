@@ -27,7 +27,7 @@ typedef enum ss_fill {
 } ss_fill_t;
 
 /* Whoever keeps records of blocks, and so knows two things better than the memory does:
- *   fill   makes the contents of a page whose owner knows them (ss_store_owned): `page` is the owner's number for it. kept: from now on what
+ *   fill   makes the contents of a page whose owner knows them (owned in its plan): `page` is the owner's number for it. kept: from now on what
  *          is in the page is what is written to it; else they were only asked for.
  *   store  which store a frame belongs to, 0: to none. With it frames are not listed here a second time; NULL: they are. A block that nobody
  *          touched has no store yet: what is in it follows from its plan. make: it gets one now, which can fail.
@@ -54,15 +54,14 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
 /* From byte `offset` on, pages not yet touched hold `value` instead of the pattern: the slack behind a block's last byte, or a page
  * that starts as poison. Costs no host memory. Called once, before the first touch. */
 void ss_store_tail(ss_ram_t *ram, ss_store_t store, uint64_t offset, uint8_t value);
-/* A fresh store of one page belongs to an owner, who makes its contents at the first touch, is told so, and until then need not write them. */
-void ss_store_owned(ss_ram_t *ram, ss_store_t store, uint32_t page);
 /* A store that is one stretch of frames, which the filler knows: creating, its tail and attaching it in one. */
 struct ss_store_plan {
     uint64_t pages, seed, first_pfn;
     uint64_t tail; /* see ss_store_tail; UINT64_MAX: none */
     ss_fill_t fill;
     uint8_t tail_value;
-    uint32_t owned; /* of one page whose owner makes the contents (ss_store_owned): its number + 1; else 0 */
+    uint32_t owned; /* of one page whose owner makes the contents at the first touch, is told so, and until then need not write them: its number + 1;
+                       else 0 */
 };
 storsim_status_t ss_store_make(ss_ram_t *ram, const ss_store_plan_t *plan, ss_store_t *store);
 /* Points frames at pages [page_offset, page_offset + count) of the store. NO_MEMORY changes nothing. Loose stores there go. */

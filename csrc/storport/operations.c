@@ -93,7 +93,7 @@ SS_PERFORM(callback_leave) {
 SS_PERFORM(srb_create) {
     (void)operation, (void)result;
     uint64_t srb = args[2].value;
-    storsim_srb_info_t info;
+    storsim_srb_info_t info = {.data = 0}; /* compiled as one with the room, a path that is never taken is seen */
     if (args[1].data == NULL) {
         return STORSIM_INVALID;
     }

@@ -50,7 +50,6 @@ static void test_bytes(void) {
     uint8_t bytes[16], *data = NULL;
     ss_host_init(&host, &hook);
     CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
-    ss_store_owned(ram, 9, 1); /* who is not there */
     CHECK_EQ(ss_store_create(ram, 4, SS_FILL_PATTERN, 1, &store), STORSIM_OK);
     CHECK_EQ(ss_store_attach(ram, store, 0, 0x100, 4), STORSIM_OK);
     CHECK(ss_ram_touched(ram, 0x100) == NULL && ss_ram_touched(ram, 0x200) == NULL);
