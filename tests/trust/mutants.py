@@ -76,6 +76,7 @@ class Verdicts:
         self._core = hashlib.sha256(
             b"".join(path.read_bytes() for path in sorted(CSRC.rglob("*.[ch]")) if "tests" not in path.parts)
         ).hexdigest()[:16]
+        self._argued = argued()
         self._kept: dict[str, dict[str, Any]] = {}
         if self._path.exists():
             for line in self._path.read_text().splitlines():
@@ -87,7 +88,7 @@ class Verdicts:
     ) -> str:
         """The kept verdict, or the one `judge` finds now, asking those of `asked` that have not passed the mutant."""
         kept = self._kept.get(mutant.name, {})
-        if not FRESH and kept and self._holds(mutant, kept):
+        if not FRESH and kept and (self._holds(mutant, kept) or self._settled(mutant, kept)):
             return str(kept["verdict"])
         passed = kept.get("passed", {}) if not FRESH and kept.get("core") == self._core else {}
         left = [j for j in asked if passed.get(j.name) != j.sum]
@@ -107,6 +108,9 @@ class Verdicts:
         with self._path.open("a") as file:
             file.write(json.dumps(new) + "\n")
         return verdict
+
+    def _settled(self, mutant: Mutant, kept: dict[str, Any]) -> bool:
+        return kept["verdict"] == "survived" and kept["core"] == self._core and mutant.name in self._argued
 
     def _holds(self, mutant: Mutant, kept: dict[str, Any]) -> bool:
         if kept["verdict"] == "survived" or kept["file"] != self._sums[mutant.path]:

@@ -136,7 +136,32 @@ static void newcomer(void) {
     kit_end(&kit);
 }
 
+static storsim_status_t listen(void *context, storsim_callback_t *callback) {
+    uint32_t *calls = context;
+    *calls += callback->kind == STORSIM_CB_CODEC_SINK;
+    return STORSIM_OK;
+}
+
+/* Who listens gets what was played every ten milliseconds, however long the buffer; who does not costs no visit. */
+static void heard_in_time(void) {
+    static const entry_t entries[] = {{DATA, 0x40000, 0}, {DATA + 0x40000, 0x40000, 0}};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    uint32_t calls = 0;
+    storsim_machine_set_callback(kit.machine, listen, &calls);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    tune(&kit, 0, 0x10, 1, 0x11);
+    CHECK_EQ(storsim_codec_record(kit.machine, kit.hda, 0, 1, 5, 6), STORSIM_OK);
+    setup(&kit, 4, 1, 0x11, entries, 2);
+    run(&kit, 4, 0);
+    advance(&kit, MILLISECONDS(200));
+    CHECK(calls >= 19 && calls <= 22);
+    kit_end(&kit);
+}
+
 int main(void) {
+    heard_in_time();
     newcomer();
     behind_the_last();
     messages();

@@ -45,7 +45,28 @@ static void any_alignment(void) {
     free(w);
 }
 
+/* A load of the mapped page that is longer than any register comes to the same as one for each. */
+static void long_load(void) {
+    world_t *w = world_make(NULL);
+    uint64_t handle = 0, va = 0;
+    uint8_t whole[200], part[4];
+    CHECK_EQ(render(w, w->context, stereo(), 0, &handle, NULL), ST(OK));
+    CHECK_EQ(allocate_d(w, w->context, handle, 4096, NULL), ST(OK));
+    CHECK_EQ(position(w, w->context, handle, &va), ST(OK));
+    uint64_t base = va & ~UINT64_C(4095);
+    CHECK_EQ(storsim_read_va(w->machine, base + 0x20, whole, sizeof whole), STORSIM_OK);
+    int different = 0;
+    for (size_t at = 0; at < sizeof whole; at += 4) {
+        CHECK_EQ(storsim_read_va(w->machine, base + 0x20 + at, part, 4), STORSIM_OK);
+        CHECK_EQ(memcmp(part, whole + at, 4), 0);
+        different += at >= 64 && memcmp(whole + at, whole + at % 64, 4) != 0;
+    }
+    CHECK(different > 0);
+    world_end(w);
+}
+
 int main(void) {
+    long_load();
     gone();
     any_alignment();
     return CHECK_DONE();

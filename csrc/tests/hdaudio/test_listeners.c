@@ -15,7 +15,37 @@ static void gone(void) {
     }
 }
 
+static uint64_t to_free;
+
+static void call_in(world_t *w, storsim_callback_t *callback) {
+    if (callback->kind == STORSIM_CB_FAULT_PREDICATE && to_free != 0) {
+        uint64_t handle = to_free;
+        to_free = 0;
+        CHECK_EQ(free_engine(w, w->context, handle), ST(OK));
+    }
+}
+
+/* A fault plan's predicate that calls in: what the call found before it was asked holds no more. */
+static void predicate_calls_in(void) {
+    for (int frees = 0; frees < 2; frees++) {
+        const storsim_fault_rule_t rule = {.kind = STORSIM_FAULT_PREDICATE, .predicate = 7};
+        world_t *w = world_make(NULL);
+        uint64_t handle = 0;
+        uint32_t id;
+        CHECK_EQ(render(w, w->context, stereo(), 0, &handle, NULL), ST(OK));
+        CHECK_EQ(storsim_fault_add(w->machine, &rule, &id), STORSIM_OK);
+        w->on_callback = call_in;
+        to_free = frees ? handle : 0;
+        unsigned asked = w->heard_count;
+        CHECK_EQ(allocate_d(w, w->context, handle, 4096, NULL), frees ? ST(IH) : ST(OK));
+        CHECK(w->heard_count > asked && to_free == 0);
+        world_check(w);
+        world_end(w);
+    }
+}
+
 int main(void) {
+    predicate_calls_in();
     gone();
     world_t *w = world_make(NULL);
     uint64_t handles[2], events[3];

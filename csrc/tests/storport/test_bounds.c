@@ -35,7 +35,69 @@ static void two_outputs(void) {
     done(&b);
 }
 
+/* What was written behind a block that was never freed is found when its adapter goes. */
+static void overrun_at_the_end(void) {
+    for (int way = 0; way < 2; way++) {
+        bench_t b = boot_level(STORSIM_RELEASE);
+        const uint8_t byte = 1;
+        uint64_t va = way == 0 ? dma_va(&b, 5000) : pool(&b, 40);
+        CHECK_EQ(storsim_write_va(b.m, va + (way == 0 ? 5000 : 40), &byte, 1), STORSIM_OK);
+        forget(&b);
+        size_t first, leaks;
+        CHECK_EQ(storsim_adapter_remove(b.m, b.adapter, &first, &leaks), STORSIM_OK);
+        CHECK_EQ(found(&b, "OVERRUN"), 1);
+        done(&b);
+    }
+}
+
+/* The port frees the common buffer itself, so that what was written behind it stops the machine then. */
+static void overrun_of_the_common_buffer(void) {
+    for (int damaged = 0; damaged < 2; damaged++) {
+        bench_t b = boot_default();
+        const uint8_t byte = 1;
+        size_t first, leaks;
+        find_adapter(&b, 64);
+        uint64_t va = uncached(&b, 5000);
+        CHECK(va != 0);
+        leave(&b);
+        CHECK_EQ(storsim_write_va(b.m, va + 5000 - (damaged ? 0 : 1), &byte, 1), STORSIM_OK);
+        CHECK_EQ(storsim_adapter_remove(b.m, b.adapter, &first, &leaks), damaged ? STORSIM_BUGCHECK : STORSIM_OK);
+        if (damaged) {
+            CHECK_STOPPED(&b, 0xE6, 0x0F);
+        }
+        done(&b);
+    }
+}
+
+/* Callbacks on several CPUs end in any order. */
+static void callbacks_end(void) {
+    setup_t setup = defaults();
+    setup.nt.cpus = 3;
+    static const storsim_context_t contexts[3] = {STORSIM_CONTEXT_FIND_ADAPTER, STORSIM_CONTEXT_INITIALIZE, STORSIM_CONTEXT_PASSIVE_INITIALIZE};
+    for (uint32_t leaves = 0; leaves < 3; leaves++) {
+        bench_t b = boot(&setup);
+        for (uint32_t cpu = 0; cpu < 3; cpu++) {
+            CHECK_EQ(storsim_set_cpu(b.m, cpu), STORSIM_OK);
+            CHECK_EQ(storsim_callback_enter(b.m, b.adapter, contexts[cpu], NULL), STORSIM_OK);
+        }
+        CHECK_EQ(storsim_set_cpu(b.m, leaves), STORSIM_OK);
+        leave(&b);
+        for (uint32_t cpu = 0; cpu < 3; cpu++) {
+            uint32_t adapter = 0;
+            CHECK_EQ(storsim_set_cpu(b.m, cpu), STORSIM_OK);
+            CHECK_EQ(storsim_callback_current(b.m, &adapter), cpu == leaves ? STORSIM_CONTEXT_NONE : contexts[cpu]);
+            if (cpu != leaves) {
+                leave(&b);
+            }
+        }
+        done(&b);
+    }
+}
+
 int main(void) {
+    overrun_of_the_common_buffer();
+    callbacks_end();
+    overrun_at_the_end();
     user_space();
     two_outputs();
     return CHECK_PINNED(storport_test_bounds);
