@@ -360,6 +360,7 @@ SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t 
             continue;
         }
         const ss_site_t *lowest = pages->lowest[node], *site = pages->lowest[node + 1];
+        assert(lowest != NULL);
         while (site != lowest && lowest->first <= request->first_max) {
             storsim_status_t status = --site != tried ? take_on_site(pages, site, request, &fit, first_pfn) : STORSIM_NO_SPACE;
             if (status != STORSIM_NO_SPACE) {

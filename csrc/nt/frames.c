@@ -16,7 +16,7 @@ uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, ui
         nodes[0] = (uint8_t)node;
         return 1;
     }
-    if (nt->node_count == 1) {
+    if (nt->node_count <= 1) { /* there is one at least */
         nodes[0] = 0;
         return 1;
     }
