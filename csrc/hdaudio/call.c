@@ -151,12 +151,14 @@ static void commit(ss_frame_t *frame) {
             arg->written = true;
         }
     }
-    storsim_codec_transfer_t *transfers = frame->call.args[1].data;
-    for (uint32_t i = 0; frame->queued && i < frame->item_count; i++) {
-        transfers[i].Input = 0;
+    if (frame->queued) {
+        storsim_codec_transfer_t *transfers = frame->call.args[1].data;
+        for (uint32_t i = 0; i < frame->item_count; i++) {
+            transfers[i].Input = 0;
+        }
     }
     if (frame->items) {
-        memcpy(transfers, frame->items, frame->item_count * sizeof *frame->items);
+        memcpy(frame->call.args[1].data, frame->items, frame->item_count * sizeof *frame->items);
         frame->call.args[1].written = true;
     }
     if (frame->information_set) {
