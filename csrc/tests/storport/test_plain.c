@@ -140,6 +140,9 @@ static void give(pair_t *p, uint32_t at, bool odd) {
 static void live(pair_t *p, uint32_t at) {
     uint64_t va = p->blocks[at].va, what = draw(p, 4), bytes = p->blocks[at].bytes;
     uint8_t seen[2][16] = {{0}};
+    if (bytes > MIB(1)) {
+        return; /* a first look asks the host for the whole block */
+    }
     for (int i = 0; i < 2; i++) {
         storsim_set_site(p->b[i].m, (uint32_t)what);
         if (what == 0) {
