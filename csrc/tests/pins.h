@@ -37,7 +37,7 @@
 #define PIN_storport_test_levels UINT64_C(0x5B6B0F906DE00A96)
 #define PIN_storport_test_lists UINT64_C(0xF2F5D35F7B1A1823)
 #define PIN_storport_test_matrix UINT64_C(0x77D27CF50689A3FD)
-#define PIN_storport_test_plain UINT64_C(0xD5E1C6BD372A939F)
+#define PIN_storport_test_plain UINT64_C(0x6C2A64F74C7880E3)
 #define PIN_storport_test_snapshot UINT64_C(0x140B673FE5A7CFF9)
 #define PIN_hdaudio_test_cases_buffer UINT64_C(0x5980CF5D6F9D2294)
 #define PIN_hdaudio_test_cases_engine UINT64_C(0x64CB28BD61B1D717)

@@ -107,7 +107,7 @@ static void take(pair_t *p, uint32_t at, bool odd) {
     uint64_t tag = odd && draw(p, 8) == 0 ? draw(p, 2) * UINT32_C(0x20474942) : TAG;
     bytes = odd && draw(p, 30) == 0 ? GIB(40) : bytes;
     if (pool) {
-        bytes = bytes > UINT32_MAX ? UINT32_MAX : bytes;
+        bytes = bytes > UINT32_MAX ? GIB(2) : bytes; /* a host of 32 bits has no 4 GiB for a block */
     }
     outcome_t out = pool ? both(p, id, VALUES(bytes, tag), before, absent)
                          : both(p, id, VALUES(bytes, 0, limit, boundary, cache, odd ? draw(p, 4) : ANY), before, absent);
