@@ -40,10 +40,9 @@ uint64_t ss_frame_in(const ss_frame_t *frame, uint32_t parameter) {
 bool ss_streams_start(ss_chip_t *chip, uint32_t mask) { (void)chip; (void)mask; return true; }
 bool ss_streams_stop(ss_chip_t *chip, uint32_t mask) { (void)chip; (void)mask; return true; }
 bool ss_stream_reset(ss_chip_t *chip, uint32_t n) { (void)chip; (void)n; return true; }
-bool ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *of, uint32_t n, const ss_engine_t *engine, uint64_t bdl,
+void ss_stream_program(ss_chip_t *chip, const ss_busdriver_t *of, uint32_t n, const ss_engine_t *engine, uint64_t bdl,
                        uint32_t *fifo) {
     (void)chip; (void)of; (void)n; (void)engine; (void)bdl; (void)fifo;
-    return true;
 }
 bool ss_frame_chip(ss_frame_t *frame, const ss_chip_t *chip) { (void)frame; (void)chip; return true; }
 ss_chip_t ss_chip_open(storsim_machine_t *machine, uint32_t controller) {
