@@ -9,6 +9,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/target.h"
+#include "fuzz/sealed.h"
 #include "machine/core.h"
 #include "storsim/hdaudio.h"
 #include "storsim/hda.h"
@@ -106,13 +107,6 @@ static void make_base(base_t *base) {
     must(storsim_snapshot(base->machine, &base->bytes, &base->length) == STORSIM_OK, "snapshot");
 }
 
-static void seal(uint8_t *bytes, size_t length) {
-    uint64_t sum = ss_snapshot_checksum(bytes, length - 8);
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[length - 8 + i] = (uint8_t)(sum >> 8 * i);
-    }
-}
-
 /* Positions count from both ends of the header on; what lies beyond the end cuts the snapshot there. */
 static size_t edit(const base_t *base, uint8_t *bytes, const uint8_t *data, size_t size) {
     size_t length = base->length;
@@ -145,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     memcpy(bytes, base.bytes, base.length);
     size_t length = edit(&base, bytes, data, size), where = 0;
-    seal(bytes, length);
+    sealed(bytes, length);
     uint64_t before = 0, after = 1;
     must(storsim_digest(base.machine, &before) == STORSIM_OK, "digest");
     storsim_status_t status = storsim_restore(base.machine, bytes, length, &where);

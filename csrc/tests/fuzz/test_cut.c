@@ -6,6 +6,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/make.h"
+#include "fuzz/sealed.h"
 #include "machine/core.h"
 #include "storsim/nt.h"
 
@@ -13,22 +14,6 @@ typedef struct state {
     failing_host_t host;
     unsigned long cut, refused;
 } state_t;
-
-static void seal(uint8_t *bytes, size_t length) {
-    uint64_t sum = ss_snapshot_checksum(bytes, length - 8);
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[length - 8 + i] = (uint8_t)(sum >> 8 * i);
-    }
-}
-
-static size_t find(const uint8_t *bytes, size_t length, uint32_t mark) {
-    for (size_t at = 0; at + 4 <= length; at++) {
-        if (((uint32_t)bytes[at] | (uint32_t)bytes[at + 1] << 8 | (uint32_t)bytes[at + 2] << 16 | (uint32_t)bytes[at + 3] << 24) == mark) {
-            return at;
-        }
-    }
-    return length;
-}
 
 static void unchanged(storsim_machine_t *machine, uint64_t before) {
     uint64_t after;
@@ -38,13 +23,13 @@ static void unchanged(storsim_machine_t *machine, uint64_t before) {
 
 /* The contents of pages, of which one byte is as good as another, are cut here and there only. */
 static void cut(state_t *state, storsim_machine_t *machine, const uint8_t *honest, size_t length, uint64_t before) {
-    size_t contents = find(honest, length, 0x42595445), clock = find(honest, length, 0x434C4F43), where;
+    size_t contents = section_at(honest, length, 0x42595445), clock = section_at(honest, length, 0x434C4F43), where;
     uint8_t *bytes = malloc(length);
     CHECK(bytes != NULL);
     size_t step = state->cut == 0 ? 1 : 7; /* the first at every byte, the others here and there */
     for (size_t end = 8; end < length; end += end > contents && end < clock ? 509 : step) {
         memcpy(bytes, honest, end);
-        seal(bytes, end);
+        sealed(bytes, end);
         where = SIZE_MAX;
         CHECK_EQ(storsim_restore(machine, bytes, end, &where), STORSIM_FORMAT);
         CHECK(where <= end);

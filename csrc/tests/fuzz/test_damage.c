@@ -6,6 +6,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/make.h"
+#include "fuzz/sealed.h"
 #include "machine/core.h"
 #include "storsim/nt.h"
 
@@ -20,26 +21,10 @@ static uint32_t draw(damage_t *damage, uint32_t below) {
     return (uint32_t)(damage->state >> 33) % below;
 }
 
-static void seal(uint8_t *bytes, size_t length) {
-    uint64_t sum = ss_snapshot_checksum(bytes, length - 8);
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[length - 8 + i] = (uint8_t)(sum >> 8 * i);
-    }
-}
-
-static size_t find(const uint8_t *bytes, size_t length, uint32_t mark) {
-    for (size_t at = 0; at + 4 <= length; at++) {
-        if (((uint32_t)bytes[at] | (uint32_t)bytes[at + 1] << 8 | (uint32_t)bytes[at + 2] << 16 | (uint32_t)bytes[at + 3] << 24) == mark) {
-            return at;
-        }
-    }
-    return 0;
-}
-
 /* One field becomes another value: its ends, a neighbour, a flipped bit. The contents of pages are left out, where any byte is as good. */
 static size_t hurt(damage_t *damage, uint8_t *bytes, size_t length) {
     static const uint8_t widths[] = {1, 1, 1, 2, 4, 4, 8, 8};
-    size_t contents = find(bytes, length, 0x42595445), clock = find(bytes, length, 0x434C4F43), tail = length - 8 - clock;
+    size_t contents = section_at(bytes, length, 0x42595445), clock = section_at(bytes, length, 0x434C4F43), tail = length - 8 - clock;
     size_t width = widths[draw(damage, 8)];
     size_t at = draw(damage, 12) == 0 ? 20 + draw(damage, (uint32_t)contents) : clock + draw(damage, (uint32_t)tail);
     uint32_t how = draw(damage, 40);
@@ -99,7 +84,7 @@ static void ends(void *context, storsim_machine_t *machine) {
     for (unsigned round = 0; round < damage->rounds; round++) {
         memcpy(bytes, honest, length);
         size_t cut = hurt(damage, bytes, length);
-        seal(bytes, cut);
+        sealed(bytes, cut);
         where = SIZE_MAX;
         storsim_status_t status = storsim_restore(machine, bytes, cut, &where);
         if (status == STORSIM_OK) {

@@ -1,18 +1,7 @@
 /* tests/journal/test_altered.c: the journal of a bus driver's client, a byte of it another each time: verbs with their answers, lists, a codec
  * that asks for what it sends and one that tells what it hears. It is refused, or it is a journal that is replayed, linked and made shorter. */
 #include "tests/journal/kit.h"
-
-static storsim_journal_t *kept;
-
-static storsim_status_t recorded(const storsim_machine_config_t *config, storsim_machine_t **machine) {
-    storsim_status_t status = storsim_machine_create(config, machine);
-    CHECK_EQ(storsim_journal_create(NULL, &kept), STORSIM_OK);
-    CHECK_EQ(storsim_journal_attach(kept, *machine), STORSIM_OK);
-    return status;
-}
-#define storsim_machine_create recorded
-#include "tests/hdaudio/world.h"
-#undef storsim_machine_create
+#include "tests/journal/recorded.h"
 
 enum { PREFIX = 12 };
 

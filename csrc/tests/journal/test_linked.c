@@ -1,22 +1,9 @@
 /* tests/journal/test_linked.c: the journal of a bus driver's client, linked and made shorter: lists, registers and events that routines hand out
  * are known again where they are handed back or used. */
-#include "storsim/journal.h"
-#include "tests/check.h"
-
-static storsim_journal_t *journal;
-
-static storsim_status_t recorded(const storsim_machine_config_t *config, storsim_machine_t **machine) {
-    storsim_status_t status = storsim_machine_create(config, machine);
-    CHECK_EQ(storsim_journal_create(NULL, &journal), STORSIM_OK);
-    CHECK_EQ(storsim_journal_attach(journal, *machine), STORSIM_OK);
-    return status;
-}
-#define storsim_machine_create recorded
-#include "tests/hdaudio/world.h"
-#undef storsim_machine_create
+#include "tests/journal/recorded.h"
 
 static uint32_t now(void) {
-    return (uint32_t)storsim_journal_count(journal);
+    return (uint32_t)storsim_journal_count(kept);
 }
 
 /* An input of a record came from what another record gave, at this distance. */
@@ -56,13 +43,13 @@ int main(void) {
     CHECK_EQ(event_off(w, w->context, other, event), 0);
 
     storsim_journal_links_t *links = NULL;
-    CHECK_EQ(storsim_journal_link(journal, &links), STORSIM_OK);
+    CHECK_EQ(storsim_journal_link(kept, &links), STORSIM_OK);
     CHECK(came(links, first_entry, list, 0) && came(links, second_entry, list, 16));
     CHECK(came(links, look, place, 0));
     CHECK(came(links, on, made, 0) && came(links, off, made, 0));
     CHECK(!came(links, on, place, 0));
     storsim_links_destroy(links);
     world_end(w);
-    storsim_journal_destroy(journal);
+    storsim_journal_destroy(kept);
     return CHECK_DONE();
 }

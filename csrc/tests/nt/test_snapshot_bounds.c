@@ -2,6 +2,7 @@
  * under a right checksum, no request is larger than the machine's memory. */
 #include <stdlib.h>
 
+#include "fuzz/sealed.h"
 #include "machine/core.h"
 #include "world.h"
 
@@ -30,13 +31,6 @@ static void measured_release(void *context, void *block) {
     free(block);
 }
 
-static void seal(uint8_t *bytes, size_t length) {
-    uint64_t sum = ss_snapshot_checksum(bytes, length - 8);
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[length - 8 + i] = (uint8_t)(sum >> 8 * i);
-    }
-}
-
 /* Every byte after the header grows, once by a little and once by a lot; pages' contents grow too, which changes nothing. */
 static void grown(world_t *world, const uint8_t *bytes, size_t length) {
     uint64_t digest = world_digest(world);
@@ -46,7 +40,7 @@ static void grown(world_t *world, const uint8_t *bytes, size_t length) {
         size_t where;
         memcpy(copy, bytes, length);
         copy[at] |= at % 2 != 0 ? 0x40 : 0x10;
-        seal(copy, length);
+        sealed(copy, length);
         largest = 0;
         storsim_status_t status = storsim_restore(world->machine, copy, length, &where);
         CHECK(largest <= 64u << 20);
