@@ -327,6 +327,7 @@ static storsim_status_t ask_source(storsim_machine_t *machine, ss_hda_t *hda, ui
         return STORSIM_OK;
     }
     ss_host_t *host = ss_machine_host(machine);
+    /* unreachable: with 64 bits, for no entry has that many bytes */
     uint8_t *data = need <= SIZE_MAX / 2 ? ss_alloc_zeroed(host, (size_t)need, 1) : NULL;
     if (data == NULL) {
         return STORSIM_NO_MEMORY;

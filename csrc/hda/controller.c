@@ -70,17 +70,26 @@ static bool is_due(const storsim_machine_t *machine, uint64_t due) {
     return due != SS_NEVER && due <= storsim_now(machine);
 }
 
-/* Keeps the machine's one event of this controller at the earliest deadline. The controller always owns a place in the queue (an event at
- * the end of time when nothing is due), so moving it needs no memory. */
-static storsim_status_t plan(storsim_machine_t *machine, ss_hda_t *hda) {
-    uint64_t due = earliest(hda);
-    if (hda->event != 0 && due == hda->event_time) {
-        return STORSIM_OK;
-    }
+static storsim_status_t plan_at(storsim_machine_t *machine, ss_hda_t *hda, uint64_t due) {
     ss_event_cancel(machine, hda->event);
     hda->event = 0;
     hda->event_time = due;
     return ss_event_at(machine, due, SS_ROOM_HDA, 0, hda->number, 0, &hda->event);
+}
+
+/* Keeps the machine's one event of this controller at the earliest deadline. The controller always owns a place in the queue (an event at
+ * the end of time when nothing is due), so moving it needs no memory. */
+static void plan(storsim_machine_t *machine, ss_hda_t *hda) {
+    uint64_t due = earliest(hda);
+    if (hda->event == 0 || due != hda->event_time) {
+        (void)plan_at(machine, hda, due);
+    }
+}
+
+void ss_hda_keep_place(storsim_machine_t *machine, ss_hda_t *hda) {
+    if (hda->event == 0) {
+        (void)plan_at(machine, hda, SS_NEVER);
+    }
 }
 
 /* --- resets ------------------------------------------------------------------------------------------------------------ */
@@ -228,9 +237,9 @@ static storsim_status_t sync_all(storsim_machine_t *machine, ss_hda_t *hda, bool
     do {
         status = is_due(machine, due) ? pass(machine, hda) : STORSIM_OK;
         bool deferred = later && status == STORSIM_NO_MEMORY;
-        storsim_status_t planned = plan(machine, hda); /* before the line: an ISR may wait for hardware */
+        plan(machine, hda); /* before the line: an ISR may wait for hardware */
         storsim_status_t driven = ss_hda_drive(machine, hda);
-        status = status != STORSIM_OK && !deferred ? status : planned != STORSIM_OK ? planned : driven;
+        status = status != STORSIM_OK && !deferred ? status : driven;
         if (deferred) {
             break;
         }
@@ -413,7 +422,7 @@ storsim_status_t storsim_hda_add(storsim_machine_t *machine, const storsim_hda_c
     ss_hda_power_on(hda);
     hda->number = room->count + 1;
     status = ss_line_reserve(machine);
-    status = status == STORSIM_OK ? plan(machine, hda) : status;
+    status = status == STORSIM_OK ? plan_at(machine, hda, SS_NEVER) : status;
     status = status == STORSIM_OK ? ss_bus_add_device(machine, config->dma_remapping, config->coherent, &hda->device) : status;
     if (status != STORSIM_OK) {
         goto fail;

@@ -79,10 +79,8 @@ static void know_streams(ss_hda_t *hda) {
     hda->shadows_known = true;
 }
 
-static bool overshadowed(ss_hda_t *hda, uint32_t index) {
-    if (!hda->shadows_known) {
-        know_streams(hda);
-    }
+/* Whoever moves bytes has asked for the captures before. */
+static bool overshadowed(const ss_hda_t *hda, uint32_t index) {
     return (hda->shadows >> index & 1u) != 0;
 }
 
@@ -104,7 +102,7 @@ static bool hears(const ss_hda_codec_t *codec, uint8_t tag) {
     return codec != NULL && tag != 0 && ((uint32_t)codec->tags[0] >> tag & 1u) != 0;
 }
 
-static audience_t audience_of(ss_hda_t *hda, uint32_t index) {
+static audience_t audience_of(const ss_hda_t *hda, uint32_t index) {
     audience_t found = {0};
     uint8_t tag = hda->streams[index].tag;
     if (overshadowed(hda, index)) {
@@ -136,12 +134,13 @@ static storsim_status_t deliver_all(storsim_machine_t *machine, ss_hda_t *hda, u
             if (lane == NULL) {
                 return STORSIM_NO_MEMORY;
             }
-            bool sink = lane->routine != 0 && data != NULL;
-            bool done = commit ? ss_hda_bytes_push(&lane->bytes, host, data, count) &&
-                                     (!sink || ss_hda_bytes_push(&lane->outbox, host, data, count))
-                               : ss_hda_bytes_reserve(&lane->bytes, host, count) &&
-                                     (!sink || ss_hda_bytes_reserve(&lane->outbox, host, count));
-            if (!done) {
+            bool sink = lane->routine != 0; /* then somebody wants the bytes, so they are here */
+            if (commit) {
+                (void)ss_hda_bytes_push(&lane->bytes, host, data, count);
+                if (sink) {
+                    (void)ss_hda_bytes_push(&lane->outbox, host, data, count);
+                }
+            } else if (!ss_hda_bytes_reserve(&lane->bytes, host, count) || (sink && !ss_hda_bytes_reserve(&lane->outbox, host, count))) {
                 return STORSIM_NO_MEMORY;
             }
         }

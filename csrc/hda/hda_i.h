@@ -279,6 +279,8 @@ void ss_hda_stream_note(storsim_machine_t *machine, ss_hda_t *hda, ss_hda_stream
 storsim_status_t ss_hda_sync(storsim_machine_t *machine, ss_hda_t *hda);
 /* The same after a change that is done already: what lacks host memory now is tried again with the next event. */
 storsim_status_t ss_hda_sync_later(storsim_machine_t *machine, ss_hda_t *hda);
+/* Inside the controller's own event: its place in the queue is taken again, so that the host, which is about to be called, cannot fill it. */
+void ss_hda_keep_place(storsim_machine_t *machine, ss_hda_t *hda);
 /* Drives the line alone. */
 storsim_status_t ss_hda_drive(storsim_machine_t *machine, ss_hda_t *hda);
 storsim_status_t ss_hda_settle(storsim_machine_t *machine, ss_hda_t *hda);

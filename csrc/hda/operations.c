@@ -165,8 +165,7 @@ SS_PERFORM(codec_add) {
     (void)operation, (void)result;
     const uint32_t *words = args[2].data;
     uint32_t count = args[2].count;
-    if (words == NULL || count < HEAD_WORDS || words[0] > 256 || words[0] > count || words[1] > count || words[2] > count ||
-        words[1] > 65536 || words[2] > 65536) {
+    if (words == NULL || count < HEAD_WORDS || words[0] > 256 || words[0] > count || words[1] > count || words[2] > count) {
         return STORSIM_INVALID;
     }
     ss_host_t *host = ss_machine_host(machine);

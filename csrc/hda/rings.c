@@ -21,6 +21,7 @@ static bool immediate_ready(const ss_hda_t *hda) {
     return (ss_hda_peek(hda, SS_ICIS, 2) & ICB) != 0 && !hda->immediate_sent;
 }
 
+/* While the link is down there is no work: its reset has taken it all. */
 void ss_hda_rings_schedule(const storsim_machine_t *machine, ss_hda_t *hda) {
     bool work = corb_ready(hda) || immediate_ready(hda) || hda->rirb_count != 0;
     for (uint32_t i = 0; i < STORSIM_HDA_MAX_CODECS; i++) {
@@ -28,7 +29,7 @@ void ss_hda_rings_schedule(const storsim_machine_t *machine, ss_hda_t *hda) {
         work = work || (codec != NULL && (codec->pending_count != 0 || codec->unsolicited_count != 0 ||
                                           (codec->fifo_count != 0 && !hda->stalled)));
     }
-    hda->ring_due = work && hda->link_up && hda->link_wanted ? ss_hda_boundary(hda, ss_hda_frame(machine, hda) + 1) : SS_NEVER;
+    hda->ring_due = work && hda->link_wanted ? ss_hda_boundary(hda, ss_hda_frame(machine, hda) + 1) : SS_NEVER;
 }
 
 /* --- responses -------------------------------------------------------------------------------------------------------- */
@@ -150,6 +151,7 @@ static bool asks_host(const ss_hda_t *hda, uint32_t command) {
 }
 
 static void ask_host(storsim_machine_t *machine, ss_hda_t *hda, const ss_hda_codec_t *codec, uint32_t command, uint32_t *response) {
+    ss_hda_keep_place(machine, hda);
     storsim_callback_t callback = {.kind = STORSIM_CB_CODEC_VERB, .routine = codec->host_verb,
                                    .values = {command, codec->address, hda->number}};
     storsim_status_t status = ss_callback(machine, &callback);

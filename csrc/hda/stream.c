@@ -36,7 +36,7 @@ uint32_t ss_hda_fifo_bytes(const ss_hda_t *hda, uint32_t index) {
 }
 
 bool ss_hda_fifo_ready(const ss_hda_t *hda, const ss_hda_stream_t *stream) {
-    if (!stream->running || stream->in_reset) {
+    if (!stream->running) {
         return false;
     }
     if (stream->input || !prefetches(hda)) {

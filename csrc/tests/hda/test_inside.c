@@ -1,0 +1,554 @@
+/* tests/hda/test_inside.c: what can only be seen by looking inside, or by setting up inside what would take years of time or a very odd machine:
+ * ends of time and of addresses, hosts that refuse one certain piece of memory, events that find the queue full, records that contradict. */
+#include "kit.h"
+
+#include "hda/hda_i.h"
+#include "machine/machine_i.h"
+
+static ss_hda_t *inside(kit_t *kit) { return ss_hda_at(kit->machine, kit->hda); }
+
+static const entry_t TWO[] = {{DATA, 8192, 0}, {DATA + 0x2000, 8192, 0}};
+
+/* --- time ------------------------------------------------------------------------------------------------------------- */
+
+static void test_ends_of_time(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    const ss_hda_t *hda = inside(&kit);
+    const uint64_t last = UINT64_MAX / STORSIM_TICKS_PER_FRAME;
+    CHECK_EQ(ss_hda_boundary(hda, 3), hda->epoch + FRAMES(3));
+    CHECK_EQ(ss_hda_boundary(hda, last - 1), hda->epoch + FRAMES(last - 1));
+    CHECK_EQ(ss_hda_boundary(hda, last), SS_NEVER); /* the epoch is above what is left */
+    CHECK_EQ(ss_hda_boundary(hda, last + 1), SS_NEVER);
+    CHECK_EQ(storsim_advance(kit.machine, UINT64_MAX - storsim_now(kit.machine) - 300), STORSIM_OK);
+    CHECK_EQ(ss_hda_due(kit.machine, hda, 299), UINT64_MAX - 1);
+    CHECK_EQ(ss_hda_due(kit.machine, hda, 301), SS_NEVER);
+    kit_end(&kit);
+}
+
+/* Two controllers with something to tell: the first is told, and neither is told twice. */
+static void test_both_tell(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    uint32_t other = 0;
+    CHECK_EQ(storsim_hda_add(kit.machine, &config, &other), STORSIM_OK);
+    inside(&kit)->raised = STORSIM_VIOLATION;
+    ss_hda_at(kit.machine, other)->raised = STORSIM_BUSY;
+    CHECK_EQ(ss_settle(kit.machine), STORSIM_VIOLATION);
+    CHECK_EQ(ss_settle(kit.machine), STORSIM_OK);
+    kit_end(&kit);
+}
+
+/* --- addresses ---------------------------------------------------------------------------------------------------------- */
+
+#define TOP UINT64_C(0xFFFFFFFFFFFFF000)
+
+static uint64_t map(kit_t *kit, uint64_t physical, uint64_t pages, uint64_t lowest) {
+    const ss_bus_limits_t limits = {.lowest = lowest, .highest = UINT64_MAX};
+    uint64_t logical = 0;
+    CHECK_EQ(ss_bus_map_within(kit->machine, inside(kit)->device, physical / STORSIM_PAGE_SIZE, pages, &limits, &logical), STORSIM_OK);
+    return logical;
+}
+
+/* Behind an IOMMU that maps the last page there is: buffers, lists and positions do not go on at address 0. */
+static void test_last_page(void) {
+    storsim_hda_config_t config = kit_config();
+    config.dma_remapping = true;
+    config.capture = config.render = 15;
+    config.bidirectional = 0;
+    config.timing = STORSIM_HDA_IDEAL;
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    CHECK_EQ(map(&kit, DATA, 1, TOP), TOP);
+    uint64_t list = map(&kit, BDL, 64, 0);
+    for (uint32_t stream = 14; stream <= 16; stream++) {
+        const entry_t entries[] = {{stream != 15 ? list : TOP, 8192, 0}, {list, 8192, 0}};
+        setup(&kit, stream, stream - 10, 0x0011, entries, 2);
+        wr(&kit, sd(stream, 0x18), 4, (uint32_t)(list + 0x1000 * stream));
+        wr(&kit, sd(stream, 0x1C), 4, (uint32_t)((list + 0x1000 * stream) >> 32));
+    }
+    wr(&kit, 0x74, 4, UINT32_MAX);
+    wr(&kit, 0x70, 4, 0xFFFFFF81); /* sixteen positions fit */
+    for (uint32_t stream = 14; stream <= 16; stream++) {
+        run(&kit, stream, 0);
+    }
+    advance(&kit, FRAMES(2));
+    CHECK_EQ(inside(&kit)->streams[15].usable, 4096);
+    CHECK_EQ(notes(&kit, "POSITION_BUFFER"), 1); /* the seventeenth */
+    CHECK_EQ(peek32(&kit, DATA + 0xF80 + 8 * 15), position(&kit, 15).dma_bytes);
+    advance(&kit, FRAMES(3000));
+    CHECK((status_of(&kit, 15) & DESE) != 0);
+    CHECK_EQ(position(&kit, 15).dma_bytes, 4096);
+    CHECK_EQ(status_of(&kit, 16) & DESE, 0);
+    /* No page there at all. */
+    ss_bus_unmap(kit.machine, inside(&kit)->device, TOP, 1);
+    reset_stream(&kit, 14);
+    setup(&kit, 14, 4, 0x0011, TWO, 2);
+    wr(&kit, sd(14, 0x18), 4, (uint32_t)(list + 0x1000 * 14));
+    wr(&kit, sd(14, 0x1C), 4, (uint32_t)((list + 0x1000 * 14) >> 32));
+    size_t before = notes(&kit, "POSITION_BUFFER");
+    run(&kit, 14, 0);
+    advance(&kit, FRAMES(2));
+    CHECK(notes(&kit, "POSITION_BUFFER") > before);
+    kit_end(&kit);
+}
+
+/* A list that no register can name, as a snapshot may: its entry would end above the last address. */
+static void test_odd_list(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    setup(&kit, 4, 1, 0x0011, TWO, 2);
+    inside(&kit)->streams[4].fresh = false; /* it has run before, so its list is known */
+    inside(&kit)->streams[4].bdl = UINT64_MAX - 3;
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(1));
+    CHECK((status_of(&kit, 4) & DESE) != 0);
+    CHECK_EQ(position(&kit, 4).dma_bytes, 0);
+    kit_end(&kit);
+}
+
+/* A part of 32 address bits whose window happens to go on above them. */
+static void test_below_4_gib(void) {
+    static const storsim_range_t ranges[] = {{LOW, 4u << 20, 0}, {UINT64_C(0xFFFE0000), 0x40000, 0}};
+    const storsim_machine_config_t machine = {.ranges = ranges, .range_count = 2, .seed = 5};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = {0};
+    bool bad = true;
+    config.ok64 = false;
+    CHECK_EQ(storsim_machine_create(&machine, &kit.machine), STORSIM_OK);
+    CHECK_EQ(storsim_hda_add(kit.machine, &config, &kit.hda), STORSIM_OK);
+    kit_up(&kit);
+    const entry_t entries[] = {{UINT64_C(0xFFFFF000), 0x2000, 0}, {UINT64_C(0xFFFE0000), 0x1000, 0}};
+    setup(&kit, 4, 1, 0x0011, entries, 2);
+    ss_hda_stream_t *stream = &inside(&kit)->streams[4];
+    stream->bdl = BDL + 0x4000;
+    for (uint32_t i = 0; i < 2; i++) {
+        stream->index = i;
+        stream->data = (ss_bus_window_t){.moment = ss_machine_head(kit.machine)->moment + 1, .first = 0xFFFE0000, .end = UINT64_C(0x100002000)};
+        CHECK_EQ(ss_hda_entry_load(kit.machine, inside(&kit), 4, &bad), STORSIM_OK);
+        CHECK(!bad);
+        CHECK_EQ(stream->usable, 0x1000);
+    }
+    stream->data = (ss_bus_window_t){0};
+    stream->loaded = false;
+    stream->index = 0;
+    CHECK_EQ(storsim_check(kit.machine, NULL, 0), 0);
+    storsim_machine_destroy(kit.machine);
+}
+
+/* --- the memory side ------------------------------------------------------------------------------------------------------ */
+
+static storsim_status_t verdict;
+static uint64_t asked, refuse_at;
+
+static storsim_status_t guard(storsim_machine_t *machine, ss_device_t device, uint64_t address, uint64_t physical, size_t bytes, bool write,
+                              ss_bus_result_t result) {
+    (void)machine, (void)device, (void)address, (void)physical, (void)bytes, (void)write, (void)result;
+    return ++asked == refuse_at ? verdict : STORSIM_OK;
+}
+
+static kit_t playing(const storsim_host_t *host, uint64_t keep, const storsim_hda_config_t *config) {
+    kit_t kit = {kit_machine(host), 0};
+    uint8_t data[16384];
+    CHECK_EQ(storsim_hda_add(kit.machine, config, &kit.hda), STORSIM_OK);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    tune(&kit, 0, 0x10, 1, 0x0011);
+    CHECK_EQ(storsim_codec_keep(kit.machine, kit.hda, 0, 1, keep), STORSIM_OK);
+    pattern(data, sizeof data, 9);
+    poke(&kit, DATA, data, sizeof data);
+    setup(&kit, 4, 1, 0x0011, TWO, 2);
+    return kit;
+}
+
+/* The bus stops answering while a stream runs: silence, until it answers again. */
+static void test_stalled_bus(void) {
+    storsim_hda_config_t config = kit_config();
+    config.timing = STORSIM_HDA_IDEAL;
+    kit_t kit = playing(NULL, 1u << 20, &config);
+    uint8_t expected[16384];
+    uint64_t bytes = 0;
+    pattern(expected, sizeof expected, 9);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(100));
+    ss_bus_stall(kit.machine, inside(&kit)->device, true);
+    advance(&kit, FRAMES(50));
+    ss_bus_stall(kit.machine, inside(&kit)->device, false);
+    advance(&kit, FRAMES(50));
+    uint8_t *data = heard(&kit, 0, 1, &bytes);
+    CHECK_EQ(bytes, 4 * 200);
+    memset(expected + 400, 0, 200);
+    CHECK_EQ(memcmp(data, expected, 800), 0);
+    free(data);
+    kit_end(&kit);
+}
+
+/* Whoever keeps nothing and hands nothing on is told how much there was, be it by its tag or by its controller. */
+static void test_nobody_wants_it(void) {
+    for (int way = 0; way < 2; way++) {
+        storsim_hda_config_t config = kit_config();
+        config.timing = STORSIM_HDA_IDEAL;
+        config.keep_bytes = way == 0 ? config.keep_bytes : 0;
+        kit_t kit = kit_make(&config);
+        uint64_t bytes = 0, dropped = 0;
+        CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+        kit_up(&kit);
+        tune(&kit, 0, 0x10, 1, 0x0011);
+        if (way == 0) {
+            CHECK_EQ(storsim_codec_keep(kit.machine, kit.hda, 0, 1, 0), STORSIM_OK);
+        }
+        setup(&kit, 4, 1, 0x0011, TWO, 2);
+        run(&kit, 4, 0);
+        advance(&kit, FRAMES(100));
+        CHECK_EQ(storsim_codec_played(kit.machine, kit.hda, 0, 1, NULL, &bytes, &dropped), STORSIM_OK);
+        CHECK(bytes == 0 && dropped == 400);
+        kit_end(&kit);
+    }
+}
+
+typedef struct listener {
+    failing_host_t host;
+    uint64_t heard, asked;
+    bool refuse;
+} listener_t;
+
+static storsim_status_t listens(void *context, storsim_callback_t *callback) {
+    listener_t *listener = context;
+    if (callback->kind == STORSIM_CB_CODEC_SINK) {
+        listener->heard += callback->data_bytes;
+    } else {
+        memset(callback->data, 0x21, callback->data_bytes);
+        callback->result = callback->data_bytes;
+        listener->asked++;
+        listener->host.fail_at = listener->refuse ? listener->host.requests + 1 : 0;
+    }
+    return STORSIM_OK;
+}
+
+/* A host without memory for what a sink is to get: nothing is lost. */
+static void test_sink_refused(void) {
+    listener_t listener = {0};
+    const storsim_host_t host = FAILING_HOOK(&listener.host);
+    storsim_hda_config_t config = kit_config();
+    config.timing = STORSIM_HDA_IDEAL;
+    kit_t kit = playing(&host, 0, &config);
+    storsim_machine_set_callback(kit.machine, listens, &listener);
+    CHECK_EQ(storsim_codec_record(kit.machine, kit.hda, 0, 1, 7, 8), STORSIM_OK);
+    run(&kit, 4, 0);
+    listener.host.persistent = 1;
+    listener.host.fail_at = 1;
+    CHECK_EQ(storsim_advance(kit.machine, FRAMES(480)), STORSIM_NO_MEMORY);
+    listener.host.fail_at = 0;
+    CHECK_EQ(listener.heard, 0);
+    while (storsim_now(kit.machine) < inside(&kit)->epoch + FRAMES(25 + 960)) {
+        advance(&kit, FRAMES(48));
+    }
+    advance(&kit, 0);
+    CHECK(listener.heard >= 4 * 480 && listener.heard % 4 == 0);
+    kit_end(&kit);
+    CHECK_EQ(listener.host.live, 0);
+}
+
+/* A source has answered, and the host has no memory to keep the answer: it is asked again later. */
+static void test_source_refused(void) {
+    listener_t listener = {.refuse = true};
+    const storsim_host_t host = FAILING_HOOK(&listener.host);
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = playing(&host, 0, &config);
+    uint64_t pending = 99;
+    storsim_machine_set_callback(kit.machine, listens, &listener);
+    tune(&kit, 0, 0x20, 1, 0x0011);
+    CHECK_EQ(storsim_codec_source(kit.machine, kit.hda, 0, 1, 7, 8), STORSIM_OK);
+    setup(&kit, 0, 1, 0x0011, TWO, 2);
+    storsim_status_t status = storsim_hda_mmio_write(kit.machine, kit.hda, sd(0, 0), 1, RUN);
+    status = status == STORSIM_OK ? storsim_advance(kit.machine, FRAMES(1)) : status;
+    CHECK_EQ(status, STORSIM_NO_MEMORY);
+    CHECK_EQ(listener.asked, 1);
+    CHECK_EQ(storsim_codec_feed_pending(kit.machine, kit.hda, 0, 1, &pending), STORSIM_OK);
+    CHECK_EQ(pending, 0);
+    listener.refuse = false;
+    listener.host.fail_at = 0;
+    advance(&kit, FRAMES(2000));
+    CHECK(listener.asked > 1);
+    CHECK_EQ(peek32(&kit, DATA + 0x1000), 0x21212121);
+    kit_end(&kit);
+    CHECK_EQ(listener.host.live, 0);
+}
+
+/* Each access of a stream refused once, for want of memory: time stops there and goes on, and nobody can tell. */
+static void test_access_refused(void) {
+    uint8_t expected[16384];
+    uint64_t first = 0;
+    for (uint64_t at = 0; at < 14; at++) {
+        storsim_hda_config_t config = kit_config();
+        config.timing = STORSIM_HDA_IDEAL;
+        kit_t kit = playing(NULL, 1u << 20, &config);
+        uint64_t bytes = 0, refused = 0, end, digest = 0;
+        pattern(expected, sizeof expected, 9);
+        run(&kit, 4, 0);
+        tune(&kit, 0, 0x20, 2, 0x0011);
+        const entry_t behind[] = {{DATA + 0x1000, 0x1000, 0}, {DATA + 0x3000, 0x1000, 0}}; /* a capture behind what is played */
+        setup(&kit, 0, 2, 0x0011, behind, 2);
+        run(&kit, 0, 0);
+        ss_bus_set_guard(kit.machine, guard, NULL);
+        asked = 0;
+        refuse_at = at;
+        verdict = STORSIM_NO_MEMORY;
+        end = storsim_now(kit.machine) + FRAMES(900);
+        while (storsim_now(kit.machine) < end) {
+            storsim_status_t status = storsim_advance(kit.machine, end - storsim_now(kit.machine));
+            CHECK(status == STORSIM_OK || status == STORSIM_NO_MEMORY);
+            refused += status == STORSIM_NO_MEMORY;
+        }
+        refused += storsim_advance(kit.machine, 0) == STORSIM_NO_MEMORY;
+        CHECK(refused == (at != 0 && at <= asked));
+        ss_bus_set_guard(kit.machine, NULL, NULL);
+        uint8_t *data = heard(&kit, 0, 1, &bytes);
+        CHECK_EQ(bytes, 3600);
+        CHECK_EQ(memcmp(data, expected, 3600), 0);
+        free(data);
+        CHECK_EQ(storsim_digest(kit.machine, &digest), STORSIM_OK);
+        first = at == 0 ? digest : first;
+        CHECK_EQ(digest, first);
+        kit_end(&kit);
+    }
+}
+
+/* --- registers, verbs ------------------------------------------------------------------------------------------------------- */
+
+/* ICH: a FIFO is never longer than the part has. */
+static void test_fifo_sizes(void) {
+    storsim_hda_config_t config = kit_config();
+    config.personality = STORSIM_HDA_ICH;
+    config.fifo_render = 32;
+    kit_t kit = kit_make(&config);
+    kit_up(&kit);
+    static const uint32_t written[][2] = {{0x0F, 0x0F}, {0x3F, 0x1F}, {0x0F, 0x0F}, {0x7F, 0x1F}, {0x0F, 0x0F}, {0x33, 0x1F}, {0x1F, 0x1F}};
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        wr(&kit, sd(4, 0x10), 2, written[i][0]);
+        CHECK_EQ(rd(&kit, sd(4, 0x10), 2), written[i][1]);
+    }
+    kit_end(&kit);
+}
+
+/* An immediate command is given up before its answer comes: the answer is nobody's. Another one tunes a converter at once. */
+static void test_immediate(void) {
+    storsim_hda_config_t config = kit_config();
+    const storsim_codec_config_t slow = {.response_frames = 10};
+    kit_t kit = kit_make(&config);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 1, &slow), STORSIM_OK);
+    kit_up(&kit);
+    wr(&kit, 0x60, 4, 0x100F0000);
+    wr(&kit, 0x68, 2, 1);
+    advance(&kit, FRAMES(3));
+    CHECK_EQ(rd(&kit, 0x68, 2) & 3, 1);
+    wr(&kit, 0x68, 2, 0);
+    advance(&kit, FRAMES(20));
+    CHECK_EQ(rd(&kit, 0x68, 2) & 3, 0);
+    setup(&kit, 4, 1, 0x0011, TWO, 2);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(20));
+    wr(&kit, 0x60, 4, 0x01070610);
+    wr(&kit, 0x68, 2, 1);
+    advance(&kit, FRAMES(20) + 1);
+    uint64_t bytes = 0;
+    free(heard(&kit, 0, 1, &bytes));
+    CHECK(bytes > 0 && bytes < 4 * 21); /* from then on */
+    kit_end(&kit);
+}
+
+/* A codec owes no more than 32 answers; the rest is lost. */
+static void test_owed(void) {
+    storsim_hda_config_t config = kit_config();
+    const storsim_codec_config_t slow = {.response_frames = 100};
+    kit_t kit = kit_make(&config);
+    CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 0, &slow), STORSIM_OK);
+    kit_up(&kit);
+    for (uint32_t i = 0; i < 256; i++) {
+        poke32(&kit, CORB + 4 * i, 0x000F0000);
+    }
+    wr(&kit, 0x40, 4, (uint32_t)CORB);
+    wr(&kit, 0x50, 4, (uint32_t)RIRB);
+    wr(&kit, 0x5C, 1, 2);
+    wr(&kit, 0x4C, 1, 2);
+    wr(&kit, 0x48, 2, 40);
+    advance(&kit, FRAMES(50));
+    CHECK_EQ(rd(&kit, 0x4A, 2), 40);
+    CHECK_EQ(rd(&kit, 0x58, 2), 0);
+    CHECK_EQ(inside(&kit)->codecs[0]->pending_count, 32);
+    advance(&kit, FRAMES(500));
+    CHECK_EQ(rd(&kit, 0x58, 2), 32);
+    kit_end(&kit);
+}
+
+/* A converter that sends gets another format twice within one frame: the second is the one it sends in. */
+static void test_formats_in_one_frame(void) {
+    static const uint16_t formats[] = {0x0011, 0x0013, 0x0813, 0x0913, 0x4913, 0x4913, 0x0013};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    tune(&kit, 0, 0x20, 1, 0x0011);
+    setup(&kit, 0, 1, 0x0011, TWO, 2);
+    run(&kit, 0, 0);
+    advance(&kit, FRAMES(10));
+    uint64_t before = position(&kit, 0).link_bytes;
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        ss_hda_rate_t rate;
+        command(&kit, 0, 0x20, 0x20000u | formats[i]);
+        ss_hda_rate_of(formats[i], &rate);
+        CHECK_EQ(memcmp(&rate, &inside(&kit)->streams[0].rate, sizeof rate.block), 0);
+        CHECK_EQ(position(&kit, 0).link_bytes, before);
+        CHECK_EQ(position(&kit, 0).block_bytes, rate.block);
+    }
+    advance(&kit, FRAMES(10));
+    CHECK_EQ(position(&kit, 0).link_bytes, before + 80); /* 8 bytes, 48 kHz */
+    kit_end(&kit);
+}
+
+/* A codec without a function group has nothing to inherit from. */
+static void test_no_group(void) {
+    static const storsim_codec_parameter_t output[] = {{0x09, 0x00000011}, {0x0A, 0}, {0x0B, 0}};
+    static const storsim_codec_node_t nodes[] = {{.nid = 3, .parameters = output, .parameter_count = 3}};
+    const storsim_codec_config_t described = {.nodes = nodes, .node_count = 1};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    bool takes = true;
+    uint32_t response = 0;
+    CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 1, &described), STORSIM_OK);
+    CHECK_EQ(storsim_codec_takes(kit.machine, kit.hda, 1, 3, 0x0011, &takes), STORSIM_OK);
+    CHECK(!takes);
+    CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 3u << 20 | 0x70502, &response), STORSIM_OK);
+    CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 3u << 20 | 0xF0500, &response), STORSIM_OK);
+    CHECK_EQ(response, 0x22); /* as it was set: nothing above it sleeps */
+    kit_end(&kit);
+}
+
+/* --- the queue ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct greedy {
+    failing_host_t host;
+    kit_t *kit;
+    uint32_t taken, answered;
+} greedy_t;
+
+/* Takes every place that the queue of events has left, and then the host has no memory. */
+static storsim_status_t takes_all(void *context, storsim_callback_t *callback) {
+    greedy_t *greedy = context;
+    ss_clock_t *clock = &greedy->kit->machine->hardware.clock;
+    for (; clock->count < clock->capacity; greedy->taken++) {
+        CHECK_EQ(ss_event_at(greedy->kit->machine, SS_NEVER, SS_ROOM_HDA, 9, 99, 0, NULL), STORSIM_OK);
+    }
+    greedy->host.persistent = 1;
+    greedy->host.fail_at = 1;
+    greedy->answered++;
+    callback->result = 0x600D;
+    return STORSIM_OK;
+}
+
+/* The host answers a verb from inside the controller's own event: the controller still has its place among the events afterwards. */
+static void test_full_queue(void) {
+    greedy_t greedy = {.host = {0}};
+    const storsim_host_t host = FAILING_HOOK(&greedy.host);
+    const storsim_codec_config_t asks = {.host_verb = 0xABCD};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = {kit_machine(&host), 0};
+    greedy.kit = &kit;
+    CHECK_EQ(storsim_hda_add(kit.machine, &config, &kit.hda), STORSIM_OK);
+    storsim_machine_set_callback(kit.machine, takes_all, &greedy);
+    CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 0, &asks), STORSIM_OK);
+    kit_up(&kit);
+    for (uint32_t i = 1; i < 4; i++) {
+        poke32(&kit, CORB + 4 * i, 0x000F0000);
+        poke32(&kit, RIRB + 8 * i, 0);
+    }
+    wr(&kit, 0x40, 4, (uint32_t)CORB);
+    wr(&kit, 0x50, 4, (uint32_t)RIRB);
+    wr(&kit, 0x5C, 1, 2);
+    wr(&kit, 0x4C, 1, 2);
+    wr(&kit, 0x48, 2, 3);
+    advance(&kit, FRAMES(10));
+    CHECK_EQ(greedy.answered, 3);
+    CHECK(greedy.taken > 0);
+    CHECK_EQ(rd(&kit, 0x58, 2), 3);
+    CHECK_EQ(peek32(&kit, RIRB + 24), 0x600D);
+    greedy.host.fail_at = 0;
+    kit_end(&kit);
+    CHECK_EQ(greedy.host.live, 0);
+}
+
+/* --- records that contradict ------------------------------------------------------------------------------------------------- */
+
+static void test_check(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    uint32_t other = 0;
+    char text[100] = "";
+    CHECK_EQ(storsim_hda_add(kit.machine, &config, &other), STORSIM_OK);
+    ss_hda_t *first = inside(&kit), *second = ss_hda_at(kit.machine, other);
+    CHECK_EQ(ss_line_set(kit.machine, first->line, true), STORSIM_OK);
+    CHECK_EQ(ss_hda_room_check(kit.machine, ss_room_state(kit.machine, SS_ROOM_HDA), text, sizeof text), 1);
+    CHECK(strstr(text, "controller 1: an interrupt line") != NULL);
+    second->streams[3].running = true;
+    CHECK_EQ(ss_hda_room_check(kit.machine, ss_room_state(kit.machine, SS_ROOM_HDA), text, sizeof text), 2);
+    CHECK(strstr(text, "controller 1: an interrupt line") != NULL); /* the first is told */
+    CHECK_EQ(ss_line_set(kit.machine, first->line, false), STORSIM_OK);
+    CHECK_EQ(ss_hda_room_check(kit.machine, ss_room_state(kit.machine, SS_ROOM_HDA), text, sizeof text), 1);
+    CHECK(strstr(text, "controller 2: a stream runs") != NULL);
+    CHECK_EQ(ss_hda_room_check(kit.machine, ss_room_state(kit.machine, SS_ROOM_HDA), NULL, 100), 1);
+    text[0] = '?';
+    CHECK_EQ(ss_hda_room_check(kit.machine, ss_room_state(kit.machine, SS_ROOM_HDA), text, 0), 1);
+    CHECK_EQ(text[0], '?');
+    second->streams[3].running = false;
+    kit_end(&kit);
+}
+
+/* No stream has a tag above 15, and no queue more than its limit. */
+static void test_strange_snapshots(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config), fresh = kit_make(&config);
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    inside(&kit)->streams[2].tag = 16;
+    CHECK_EQ(storsim_snapshot(kit.machine, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_FORMAT);
+    storsim_snapshot_free(kit.machine, bytes);
+    inside(&kit)->streams[2].tag = 15;
+    CHECK_EQ(storsim_snapshot(kit.machine, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_OK);
+    storsim_snapshot_free(kit.machine, bytes);
+    CHECK_EQ(inside(&fresh)->streams[2].tag, 15);
+    uint8_t saved[8 + 8 + 8 + 5] = {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5};
+    ss_hda_bytes_t ring = {0};
+    ss_codec_t codec = {.mode = SS_LOAD, .host = ss_machine_host(kit.machine), .bytes = saved, .length = sizeof saved};
+    ss_hda_bytes_walk(&ring, &codec);
+    CHECK_EQ(codec.status, STORSIM_FORMAT);
+    CHECK(ring.count == 0 && ring.ring == NULL);
+    kit_end(&fresh);
+    kit_end(&kit);
+}
+
+int main(void) {
+    test_ends_of_time();
+    test_both_tell();
+    test_last_page();
+    test_odd_list();
+    test_below_4_gib();
+    test_stalled_bus();
+    test_nobody_wants_it();
+    test_sink_refused();
+    test_source_refused();
+    test_access_refused();
+    test_fifo_sizes();
+    test_immediate();
+    test_owed();
+    test_formats_in_one_frame();
+    test_no_group();
+    test_full_queue();
+    test_check();
+    test_strange_snapshots();
+    return CHECK_DONE();
+}
