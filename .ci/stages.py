@@ -33,6 +33,8 @@ JOBS = max(1, (os.cpu_count() or 2) // LANES)
 #: Tests of the sources, of documents and of pictures, and long searches in Python alone: another compiler or another
 #: interpreter shows nothing new there. The ordinary build and the sanitized one run everything.
 ONCE = ("lint", "notebooks", "bugbench", "seeing", "sweep")
+#: Processes that a campaign starts and ends: another interpreter may show something new there, another compiler not.
+INTERPRETED = ("campaign",)
 
 
 class Failed(Exception):
@@ -255,7 +257,7 @@ def run_clang_build(log: TextIO) -> int:
     bin_folder = environment(log, "clang", sys.executable, *SUITE)
     install(log, bin_folder, {"STORSIM_WERROR": "1", "CC": "clang", "LDSHARED": "clang -shared"})
     digests(log, bin_folder, "clang")
-    return pytest(log, bin_folder, without=ONCE)
+    return pytest(log, bin_folder, without=(*ONCE, *INTERPRETED))
 
 
 def run_interpreter(interpreter: Interpreter) -> Callable[[TextIO], int]:
@@ -322,7 +324,7 @@ def run_trust(log: TextIO) -> int:
 
 
 def all_stages() -> list[Stage]:
-    """The stages in an order in which what a stage needs comes before it. Longest chains first."""
+    """The stages, each after those it needs, the long ones first, so that no lane waits at the end."""
     others = [item for item in interpreters() if item.version[:2] != sys.version_info[:2]]
     builds = ["suite", "sanitized", "clang", *(item.name for item in others)]
     return [
@@ -331,14 +333,14 @@ def all_stages() -> list[Stage]:
         Stage("build", "build and install with warnings as errors", run_build, ("sdist",)),
         Stage("suite", "Python suite on the installed package", run_suite, ("build",)),
         Stage("sanitized", "Python suite under ASan and UBSan", run_sanitized, ("sdist",)),
-        Stage("c-gcc-sanitized", "C tests, gcc, sanitized", run_c("gcc", "check-asan")),
-        Stage("c-clang", "C tests, clang", run_c("clang", "check")),
-        Stage("c-clang-sanitized", "C tests, clang, sanitized", run_c("clang", "check-asan")),
-        Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("build",)),
+        *(Stage(item.name, f"Python suite on {item.release}", run_interpreter(item), ("sdist",)) for item in others),
         Stage("trust", "rows of the trust table", run_trust, ("build",)),
         Stage("tidy", "clang-tidy, cppcheck", run_tidy),
+        Stage("c-gcc-sanitized", "C tests, gcc, sanitized", run_c("gcc", "check-asan")),
+        Stage("c-clang-sanitized", "C tests, clang, sanitized", run_c("clang", "check-asan")),
         Stage("clang", "Python suite on a clang build", run_clang_build, ("sdist",)),
-        *(Stage(item.name, f"Python suite on {item.release}", run_interpreter(item), ("sdist",)) for item in others),
+        Stage("c-clang", "C tests, clang", run_c("clang", "check")),
+        Stage("lint", "ruff, mypy --strict, stubtest", run_lint, ("build",)),
         Stage("same", "same digests from every build", run_same, tuple(builds)),
     ]
 

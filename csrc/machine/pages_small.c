@@ -532,32 +532,61 @@ static ss_fit_t class_fit(uint32_t class_index, uint32_t length) {
 
 static const uint8_t kind_least[SS_LENGTHS] = {1, 2, 3, 4, 6, 8, 16, 32};
 
+/* What a segment's front denies about class c: no start for the fit's length in a word from `from` on. */
+typedef struct denial {
+    ss_fit_t fit;
+    uint64_t from;
+} denial_t;
+
+/* All denials of a front, worked out once for all words: class c has rows[first[c]] to rows[first[c + 1] - 1]. */
+typedef struct denials {
+    denial_t rows[SS_CLASSES * SS_LENGTHS];
+    uint32_t first[SS_CLASSES + 1];
+    uint64_t lowest[SS_CLASSES]; /* the least `from` among them */
+} denials_t;
+
+static void list_denials(const ss_front_t *front, denials_t *denials) {
+    uint32_t count = 0;
+    for (uint32_t c = 0; c < SS_CLASSES; c++) {
+        uint32_t longest = c < SS_ALIGNMENTS ? SS_SMALL : UINT32_C(2) << (c - SS_ALIGNMENTS);
+        denials->first[c] = count;
+        denials->lowest[c] = UINT64_MAX;
+        for (uint32_t kind = 0; kind < SS_LENGTHS && kind_least[kind] <= longest; kind++) {
+            ss_fit_t fit = class_fit(c, kind_least[kind]);
+            if (fit.constrained) { /* no boundary holds for a single page */
+                uint64_t from = ss_front_limit(front, &fit);
+                denials->rows[count++] = (denial_t){fit, from};
+                denials->lowest[c] = from < denials->lowest[c] ? from : denials->lowest[c];
+            }
+        }
+    }
+    denials->first[SS_CLASSES] = count;
+}
+
+static bool has_start(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t word) {
+    return (starts_in(free_word(segment, word), free_word(segment, word + 1), fit->length) & legal_in(segment, fit, word)) != 0;
+}
+
 /* Promises about class c of one word that holds a legal start for `length` pages. */
-static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk, uint64_t word, uint32_t c) {
-    const ss_front_t *front = segment->front;
+static size_t check_denials(const ss_segment_t *segment, const ss_chunk_t *chunk, const denials_t *denials, uint64_t word, uint32_t c) {
     const ss_group_memo_t *memo = &chunk->memos[word / 32 % SS_CHUNK_GROUPS];
-    uint64_t low = free_word(segment, word), high = free_word(segment, word + 1);
     uint32_t bit = UINT32_C(1) << c, at = (uint32_t)(word % 32);
     size_t broken = 0;
-    uint32_t longest = c < SS_ALIGNMENTS ? SS_SMALL : UINT32_C(2) << (c - SS_ALIGNMENTS);
-    for (uint32_t kind = 0; kind < SS_LENGTHS && kind_least[kind] <= longest; kind++) {
-        ss_fit_t fit = class_fit(c, kind_least[kind]);
-        if (fit.constrained && word >= ss_front_limit(front, &fit)) { /* no boundary holds for a single page */
-            broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
-        }
+    for (uint32_t i = denials->first[c]; word >= denials->lowest[c] && i < denials->first[c + 1]; i++) {
+        broken += word >= denials->rows[i].from && has_start(segment, &denials->rows[i].fit, word);
     }
     if ((chunk->memo_valid & bit) != 0) {
         ss_fit_t fit = class_fit(c, chunk->memo_least[c]);
-        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+        broken += has_start(segment, &fit, word);
     }
     if ((memo->valid & bit) != 0 && at >= memo->limit[c] && (memo->touched[touched_row(c)] >> at & 1) == 0) {
         ss_fit_t fit = class_fit(c, memo->least[c]);
-        broken += (starts_in(low, high, fit.length) & legal_in(segment, &fit, word)) != 0;
+        broken += has_start(segment, &fit, word);
     }
     return broken;
 }
 
-static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
+static size_t check_chunk(const ss_segment_t *segment, const denials_t *denials, uint64_t index) {
     const ss_mid_ref_t *ref = &segment->mids[index / SS_MID_CHUNKS];
     const ss_chunk_t *chunk = ss_chunk_at(segment, index);
     const ss_block_t *block = &ref->mid->blocks[index % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
@@ -570,7 +599,7 @@ static size_t check_chunk(const ss_segment_t *segment, uint64_t index) {
         broken += chunk->group_bound[i / 32] < chunk->bound[i];
         broken += bound < chunk->group_bound[i / 32];
         for (uint32_t c = 0; exact > 0 && c < SS_CLASSES; c++) {
-            broken += check_denials(segment, chunk, word, c);
+            broken += check_denials(segment, chunk, denials, word, c);
         }
     }
     broken += chunk != NULL && chunk->busy[SS_CHUNK_WORDS] != ss_busy_word(segment, (index + 1) * SS_CHUNK_WORDS);
@@ -589,10 +618,14 @@ static size_t check_tops(const ss_front_t *front, const ss_block_t *block) {
 
 size_t ss_small_check(const ss_segment_t *segment) {
     size_t broken = 0;
+    denials_t denials = {.first = {0}};
+    if (segment->front != NULL) { /* without one there are no chunks */
+        list_denials(segment->front, &denials);
+    }
     for (uint32_t i = 0; i < segment->mid_count; i++) {
         const ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
-            broken += check_chunk(segment, (uint64_t)i * SS_MID_CHUNKS + j);
+            broken += check_chunk(segment, &denials, (uint64_t)i * SS_MID_CHUNKS + j);
             broken += j % SS_BLOCK_CHUNKS == 0 ? check_tops(segment->front, &mid->blocks[j / SS_BLOCK_CHUNKS]) : 0;
         }
     }
