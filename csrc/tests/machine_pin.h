@@ -1,4 +1,5 @@
-/* tests/machine_pin.h: a machine at its end as a part of its program's number (tests/check.h): its state, and every number of every finding. */
+/* tests/machine_pin.h: a machine at its end as a part of its program's number (tests/check.h): its state, every number of every finding,
+ * and the trace, which holds what calls gave out. */
 #ifndef MACHINE_PIN_H
 #define MACHINE_PIN_H
 
@@ -26,6 +27,19 @@ static inline void machine_pin_finding(const storsim_finding_t *finding) {
     }
 }
 
+static inline void machine_pin_trace(const storsim_machine_t *machine) {
+    storsim_trace_entry_t entry;
+    check_fold(storsim_trace_total(machine));
+    for (size_t i = 0; storsim_trace_get(machine, i, &entry); i++) {
+        const uint64_t numbers[] = {entry.sequence, entry.time,   entry.began,     entry.kind,      entry.routine,   entry.irql,
+                                    entry.cpu,      entry.site,   entry.inside,    entry.values[0], entry.values[1], entry.values[2],
+                                    entry.values[3]};
+        for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++) {
+            check_fold(numbers[n]);
+        }
+    }
+}
+
 static inline void machine_pin(storsim_machine_t *machine) {
     uint64_t digest = 0;
     if (machine != NULL && storsim_digest(machine, &digest) == STORSIM_OK) { /* a host that fails on purpose may refuse */
@@ -33,6 +47,7 @@ static inline void machine_pin(storsim_machine_t *machine) {
         for (size_t i = 0; i < storsim_finding_count(machine); i++) {
             machine_pin_finding(storsim_finding_get(machine, i));
         }
+        machine_pin_trace(machine);
     }
 }
 

@@ -41,6 +41,51 @@ static void told(const char *wanted) {
         (field) = was;                                                                                                 \
     } while (0)
 
+/* A Host Memory Buffer has no address that would tell: one of no pages and no bytes is none. */
+static void nothing_held(void) {
+    const ss_block_request_t request = {.kind = STORSIM_BLOCK_HMB, .size = 2 * PAGE, .cache = 1, .owner = 1};
+    ss_page_extent_t extent;
+    uint32_t count;
+    uint64_t total;
+    ss_block_id_t id;
+    CHECK_EQ(ss_pages_take_longest(ss_machine_pages(w.machine), 2, 2, 1, UINT64_MAX / PAGE, 1, UINT64_MAX, &extent, 1, &count, &total), STORSIM_OK);
+    CHECK_EQ(ss_block_adopt(w.machine, &request, &extent, count, &id), STORSIM_OK);
+    CHECK_EQ(again(), STORSIM_OK);
+    ss_block_t *block = block_at(nt_of(w.machine), id);
+    block->size = 0;
+    DAMAGED(uint64_t, block->pages, 0);
+    DAMAGED(uint64_t, block->pages, UINT64_MAX / PAGE);
+    DAMAGED(uint64_t, block->pages, STORSIM_MEMORY_LIMIT / PAGE + 1);
+    block->size = 2 * PAGE;
+    CHECK_EQ(again(), STORSIM_OK);
+}
+
+/* The list of what was freed names blocks, not the page they lay in. */
+static void page_that_is_held(void) {
+    uint64_t va = va_of(&w, pool_get(&w, 2000, TAG, STORSIM_OK));
+    ss_block_id_t id = ss_block_around(w.machine, va);
+    pool_put(&w, va, STORSIM_OK);
+    CHECK_EQ(again(), STORSIM_OK);
+    ss_nt_t *nt = nt_of(w.machine);
+    ss_block_t *slot = block_at(nt, id);
+    ss_block_id_t span = nt_pool_page(nt, slot->pool_page)->block;
+    CHECK(nt->last_held == id && slot->state == SS_STATE_QUARANTINED && block_at(nt, span)->state == SS_STATE_QUARANTINED);
+    size_t where[2]; /* the same place as that of a block that lives */
+    const ss_block_id_t wrong[] = {span, nt->first_live};
+    for (int i = 0; i < 2; i++) {
+        uint8_t *bytes;
+        size_t length;
+        slot->next = wrong[i];
+        CHECK_EQ(storsim_snapshot(w.machine, &bytes, &length), STORSIM_OK);
+        CHECK_EQ(storsim_restore(w.machine, bytes, length, &where[i]), STORSIM_FORMAT);
+        storsim_snapshot_free(w.machine, bytes);
+    }
+    CHECK_EQ(where[0], where[1]);
+    slot->next = 0;
+    world_check(&w);
+    CHECK_EQ(again(), STORSIM_OK);
+}
+
 int main(void) {
     world_init(&w);
     w.config.level = STORSIM_VERIFIER;
@@ -101,6 +146,8 @@ int main(void) {
     nt->ahead = ahead;
     world_check(&w);
     CHECK_EQ(again(), STORSIM_OK);
+    nothing_held();
+    page_that_is_held();
     world_end(&w);
     return CHECK_DONE();
 }

@@ -69,6 +69,30 @@ static void test_C40_C41_C42_C43(void) {
     done(&b);
 }
 
+/* A list of ranges that holds none, though the count says four: there is no room for an answer, and nothing is taken, not
+ * even of the host. */
+static void test_no_room(void) {
+    failing_host_t state = {0};
+    const storsim_host_t host = FAILING_HOOK(&state);
+    setup_t setup = defaults();
+    setup.host = &host;
+    bench_t b = boot(&setup);
+    storsim_access_range_t none;
+    uint64_t before = free_bytes(&b);
+    outcome_t out = prepare(&b, STORSIM_ID_StorPortAllocateHostMemoryBuffer, VALUES(0, MIB(1), 0, 0, 0, ALL, 0, 4));
+    out.a[8].data = &none;
+    out.a[8].count = 0;
+    state.persistent = 1;
+    state.fail_at = state.requests + 1;
+    perform(&b, STORSIM_ID_StorPortAllocateHostMemoryBuffer, &out);
+    state.fail_at = 0;
+    CHECK_EQ(out.status, STORSIM_OK);
+    CHECK_EQ(out.result, S(INSUFFICIENT_RESOURCES));
+    CHECK_EQ(free_bytes(&b), before);
+    CHECK_EQ(hmb_take(&b, &(hmb_args_t){.preferred = MIB(1), .count = 4}).result, S(SUCCESS));
+    done(&b);
+}
+
 static void test_C44_C45(void) {
     static const struct { uint32_t policy; uint64_t expected; } rows[] = {{0, 0}, {1, MIB(8)}, {2, MIB(64)}, {3, MIB(16)}};
     for (int i = 0; i < 4; i++) {
@@ -326,6 +350,7 @@ int main(void) {
     test_C36();
     test_C37_C38_C39();
     test_C40_C41_C42_C43();
+    test_no_room();
     test_C44_C45();
     test_C46();
     test_C47_C48_C49();

@@ -29,7 +29,8 @@ static void every_refusal(action_fn action, bool remap, unsigned long least) {
     const storsim_host_t hook = FAILING_HOOK(&host);
     const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};
     unsigned long refused = 0;
-    for (unsigned long at = 1; at == refused + 1; at++) {
+    uint64_t whole = 0; /* the state after an action that nothing refused: the same whatever was refused before it */
+    for (unsigned long at = 0; at == 0 || at == refused + 1; at++) {
         uint64_t before, after;
         host = (failing_host_t){0};
         setup_t setup = defaults();
@@ -57,6 +58,9 @@ static void every_refusal(action_fn action, bool remap, unsigned long least) {
             CHECK_EQ(status, STORSIM_OK);
         }
         CHECK_EQ(storsim_check(b.m, NULL, 0), 0);
+        CHECK_EQ(storsim_digest(b.m, &after), STORSIM_OK);
+        CHECK(at == 0 || after == whole);
+        whole = after;
         storsim_machine_destroy(b.m);
         CHECK_EQ(host.live, 0);
     }
