@@ -161,6 +161,32 @@ static void no_seventeenth(void) {
     kit_end(&kit);
 }
 
+/* The function group may have any number: converters that say nothing of their own inherit from it, and sleep with it, not from node 1. */
+static void group_elsewhere(void) {
+    static const storsim_codec_parameter_t root[] = {{0x04, 0x00020001}}, group[] = {{0x05, 1}, {0x04, 0x00030001}, {0x0A, 0x000E07FF}, {0x0B, 1}},
+                                           silent[] = {{0x09, 0x00000001}}, other[] = {{0x09, 0x00400000}, {0x0A, 0}, {0x0B, 0}};
+    static const storsim_codec_node_t nodes[] = {{.nid = 0, .parameters = root, .parameter_count = 1},
+                                                 {.nid = 1, .parameters = other, .parameter_count = 3},
+                                                 {.nid = 2, .parameters = group, .parameter_count = 4},
+                                                 {.nid = 3, .parameters = silent, .parameter_count = 1}};
+    const storsim_codec_config_t described = {.nodes = nodes, .node_count = 4};
+    const storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    bool takes = false;
+    uint32_t response = 0;
+    CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 1, &described), STORSIM_OK);
+    CHECK_EQ(storsim_codec_takes(kit.machine, kit.hda, 1, 3, 0x0011, &takes), STORSIM_OK);
+    CHECK(takes);
+    for (uint32_t state = 0; state < 4; state++) {
+        CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 1u << 20 | 0x70500 | (3 - state), &response), STORSIM_OK);
+        CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 3u << 20 | 0x70500, &response), STORSIM_OK);
+        CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 2u << 20 | 0x70500 | state, &response), STORSIM_OK);
+        CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 3u << 20 | 0xF0500, &response), STORSIM_OK);
+        CHECK_EQ(response, state << 4);
+    }
+    kit_end(&kit);
+}
+
 int main(void) {
     captured_list();
     for (int played = 0; played < 2; played++) {
@@ -171,5 +197,6 @@ int main(void) {
     refused_store();
     seldom_visited();
     no_seventeenth();
+    group_elsewhere();
     return CHECK_PINNED(hda_test_catching_up);
 }

@@ -170,11 +170,27 @@ static void met_again(void) {
     world_end(&w);
 }
 
+/* Up to DISPATCH_LEVEL the free of a block that nothing is to be said of may go the short way; above it there is something to say. */
+static void short_way_by_level(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    ss_block_id_t id = pool_get(&w, 200, TAG, STORSIM_OK);
+    for (uint8_t level = 0; level < 6; level++) {
+        uint8_t old;
+        CHECK_EQ(storsim_set_irql(w.machine, level, &old), STORSIM_OK);
+        CHECK_EQ(ss_pool_plain_free(w.machine, va_of(&w, id), 1), level <= 2 ? id : 0);
+        CHECK_EQ(ss_pool_plain_free(w.machine, va_of(&w, id), 2), 0); /* another owner */
+        CHECK_EQ(storsim_set_irql(w.machine, old, NULL), STORSIM_OK);
+    }
+    world_end(&w);
+}
+
 int main(void) {
     store_over_two_pages();
     long_register_access();
     store_below_a_block();
     scattered_frames();
     met_again();
+    short_way_by_level();
     return CHECK_DONE();
 }

@@ -256,6 +256,10 @@ static void test_policy_callback(void) {
     CHECK_EQ(hmb_total(&hmb), MIB(3) + 4096);
     CHECK(seen[1] == MIB(1) && seen[2] == MIB(8) && seen[3] == 42);
     EXPECT(hmb_free(&b, hmb.ranges, (uint32_t)hmb.count), S(SUCCESS));
+    seen[0] = MIB(3) + 4096; /* whole pages are not rounded */
+    hmb = hmb_take(&b, &(hmb_args_t){.minimum = MIB(1), .preferred = MIB(8), .count = 4});
+    CHECK_EQ(hmb_total(&hmb), MIB(3) + 4096);
+    EXPECT(hmb_free(&b, hmb.ranges, (uint32_t)hmb.count), S(SUCCESS));
     seen[0] = 0;
     CHECK_EQ(hmb_take(&b, &(hmb_args_t){.preferred = MIB(8), .count = 4}).result, S(INSUFFICIENT_RESOURCES));
     seen[0] = 13; /* the host's own failure comes out, nothing is kept */

@@ -49,6 +49,11 @@ static void test_not_coherent(void) {
     CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, va + 4096, 64, false), STORSIM_OK);
     CHECK_EQ(cpu_byte(&b, va + 4096), other);
     (void)stale;
+    /* Invalidating loses what the processor had not written back; what was combined is written all the same. */
+    CHECK_EQ(write_va(&b, va, (uint8_t)(mine + 1)), STORSIM_OK);
+    CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, va, 64, false), STORSIM_OK);
+    CHECK_EQ(cpu_byte(&b, va), mine);
+    CHECK_EQ(device_byte(&b, pa), mine);
     CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, va, 8193, true), STORSIM_INVALID);
     CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, 0x1000, 1, true), STORSIM_INVALID);
     out = dma(&b, 4096, 0, ALL, 0, NONCACHED, ANY); /* uncached memory has one view everywhere */
@@ -75,6 +80,9 @@ static void test_write_combining(void) {
     CHECK_EQ(write_va(&b, va, (uint8_t)(before + 2)), STORSIM_OK);
     CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, va, 1, true), STORSIM_OK);
     CHECK_EQ(device_byte(&b, pa), (uint8_t)(before + 2));
+    CHECK_EQ(write_va(&b, va, (uint8_t)(before + 3)), STORSIM_OK);
+    CHECK_EQ(storsim_adapter_flush(b.m, b.adapter, va, 1, false), STORSIM_OK); /* nothing to invalidate: it drains */
+    CHECK_EQ(device_byte(&b, pa), (uint8_t)(before + 3));
     done(&b);
     setup_t setup = defaults();
     setup.adapter.write_combining = false;
