@@ -92,7 +92,7 @@ static int raise_bugcheck(ss_machine_object_t *machine) {
     if (machine->bugcheck == NULL) {
         const storsim_finding_t *finding = storsim_stopped(machine->core);
         PyObject *record = finding ? ss_finding_record(machine, finding) : Py_NewRef(Py_None);
-        PyObject *type = error_class("BugCheck");
+        PyObject *type = record ? error_class("BugCheck") : NULL; /* no import with an exception set */
         machine->bugcheck = record && type ? PyObject_CallOneArg(type, record) : NULL;
         Py_XDECREF(record);
         Py_XDECREF(type);
@@ -103,7 +103,7 @@ static int raise_bugcheck(ss_machine_object_t *machine) {
 static int raise_stopped(ss_machine_object_t *machine) {
     const storsim_finding_t *finding = storsim_stopped(machine->core);
     PyObject *record = finding ? ss_finding_record(machine, finding) : Py_NewRef(Py_None);
-    PyObject *type = error_class("MachineStopped");
+    PyObject *type = record ? error_class("MachineStopped") : NULL;
     PyObject *exception = record && type ? PyObject_CallOneArg(type, record) : NULL;
     Py_XDECREF(record);
     Py_XDECREF(type);
@@ -118,7 +118,7 @@ static int raise_violation(ss_machine_object_t *machine, PyObject *result) {
         finding = candidate && candidate->kind == STORSIM_RULE_VIOLATION ? candidate : NULL;
     }
     PyObject *record = finding ? ss_finding_record(machine, finding) : Py_NewRef(Py_None);
-    PyObject *type = error_class("Violation");
+    PyObject *type = record ? error_class("Violation") : NULL;
     PyObject *exception =
         record && type ? PyObject_CallFunctionObjArgs(type, record, result ? result : Py_None, NULL) : NULL;
     Py_XDECREF(record);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -319,3 +320,30 @@ def test_closing_while_another_thread_waits() -> None:
     for thread in threads:
         thread.join(30)
     assert len(results) == 4
+
+
+@pytest.mark.parametrize("level", ["verifier", "strict"])
+def test_an_exception_while_a_finding_is_told_is_that_exception(level: str) -> None:
+    """Ctrl-C may come anywhere, also in the Python code that makes the record of a finding for an exception."""
+    pc = storsim.Machine("64MiB", level=level)
+    hba = pc.add_adapter("hba")
+    made = storsim.Finding.__init__.__code__
+
+    def interrupt(frame: Any, event: str, _arg: Any) -> None:
+        if event == "call" and frame.f_code is made:
+            raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        sys.setprofile(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                sp.StorPortFreePool(hba, 0x1234000)
+        finally:
+            sys.setprofile(None)
+
+    interrupted()
+    with pytest.raises((storsim.BugCheck, storsim.Violation, storsim.MachineStopped)) as told:
+        sp.StorPortFreePool(hba, 0x1234000)
+    if not isinstance(told.value, storsim.Violation):
+        interrupted()
+    assert pc.check() == ""
