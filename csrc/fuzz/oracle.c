@@ -143,6 +143,8 @@ void oracle_drop(oracle_t *oracle, block_t *block) {
     oracle->live[block->kind][block->live_at] = last;
     oracle->blocks[last].live_at = block->live_at;
     block->live = false;
+    oracle->freed += 4096 * (uint64_t)(block->pages != 0 ? block->pages : 1);
+    block->freed_at = oracle->freed;
     give_pages(oracle, block);
     if (block->kind == KIND_MDL && block->built) {
         block_t *described = oracle_find(oracle, block->described);
@@ -150,6 +152,19 @@ void oracle_drop(oracle_t *oracle, block_t *block) {
             described->mdls--;
         }
     }
+}
+
+void oracle_drop_hmb(oracle_t *oracle, uint32_t adapter) {
+    hmb_t *hmb = &oracle->hmb[adapter];
+    for (uint32_t i = 0; hmb->live && i < hmb->range_count; i++) {
+        oracle_give(oracle, hmb->ranges[i].start / 4096, hmb->ranges[i].length / 4096);
+        oracle->freed += hmb->ranges[i].length;
+    }
+    hmb->live = false;
+}
+
+bool oracle_remembers(const oracle_t *oracle, const block_t *block) {
+    return oracle->freed - block->freed_at < ORACLE_QUARANTINE;
 }
 
 /* --- pool ----------------------------------------------------------------------------------------------------------- */
@@ -229,6 +244,9 @@ static expect_t pool_backed_free(oracle_t *oracle, kind_t kind, uint64_t va) {
     }
     const block_t *block = around(oracle, va);
     if (block != NULL && block->kind == kind && block->va == va) {
+        if (!block->live && !oracle_remembers(oracle, block)) { /* freed twice, or never there */
+            return stop(checked ? 0xC4 : 0xC2, DONT_CARE, DONT_CARE, DONT_CARE, DONT_CARE);
+        }
         if (!block->live) {
             return checked ? stop(0xC4, 0x13, DONT_CARE, DONT_CARE, DONT_CARE) : stop(0xC2, 0x07, DONT_CARE, DONT_CARE, va);
         }

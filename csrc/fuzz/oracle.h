@@ -18,6 +18,7 @@
 #define ORACLE_FRAMES 16u
 #define ORACLE_ADAPTERS 2u
 #define ORACLE_BUCKETS 1024u
+#define ORACLE_QUARANTINE (UINT64_C(64) << 20) /* bytes */
 
 enum { LEVEL_RELEASE, LEVEL_VERIFIER, LEVEL_STRICT };
 typedef enum kind { KIND_POOL, KIND_CONTIGUOUS, KIND_DMA, KIND_MDL, KIND_HMB, KIND_PORT, KIND_COUNT } kind_t;
@@ -39,6 +40,7 @@ typedef struct block {
     uint64_t va, size, pa;
     uint32_t first, pages;  /* frames; pages 0: a slot inside frame `first` */
     uint64_t described;     /* MDL: the buffer it was allocated over */
+    uint64_t freed_at;      /* bytes that had been freed when it was, itself included, at most */
     uint16_t live_at;       /* place in the list of live blocks of its kind */
     uint16_t older;         /* next block of the same bucket, + 1 */
     uint16_t frames[ORACLE_FRAMES]; /* of a pool block of whole pages, which need not be contiguous */
@@ -57,6 +59,7 @@ typedef struct oracle {
     unsigned irql;
     uint32_t nodes, words;                           /* words: of the bit sets that hold pages of the map */
     uint32_t free_pages;
+    uint64_t freed;                                  /* bytes, at most: a slot counts as a page */
     uint64_t free[ORACLE_WORDS];                     /* bit = page */
     uint64_t on_node[ORACLE_NODES][ORACLE_WORDS];    /* pages of the map on each node */
     uint16_t slots[ORACLE_PAGES];                    /* pool blocks inside a shared frame */
@@ -72,7 +75,7 @@ typedef struct expect {
     bool stops;            /* a bugcheck: code and the parameters that are not DONT_CARE */
     uint32_t status, other; /* result; `other` is also right when allow_other */
     bool allow_other;
-    uint32_t code;
+    uint32_t code, other_code; /* bugcheck; other_code is right as well, with any parameters, unless it is 0 */
     uint64_t parameters[4];
     const char *violations[4];
     unsigned violation_count;
@@ -103,6 +106,10 @@ void oracle_give(oracle_t *oracle, uint64_t first, uint64_t pages);
 block_t *oracle_add(oracle_t *oracle, const block_t *block); /* takes its pages; NULL when the table is full */
 void oracle_drop(oracle_t *oracle, block_t *block);          /* live → freed, pages free */
 block_t *oracle_find(oracle_t *oracle, uint64_t va);         /* last block that started there, live or freed */
+void oracle_drop_hmb(oracle_t *oracle, uint32_t adapter);    /* live → freed, pages free */
+/* A freed block that is told from an address nobody ever had: it waits in quarantine, whose limit has not been freed since (§1). One
+ * that may have left it is either. */
+bool oracle_remembers(const oracle_t *oracle, const block_t *block);
 
 expect_t oracle_pool_allocate(oracle_t *oracle, uint64_t bytes, uint32_t tag, bool no_buffer, uint64_t before);
 expect_t oracle_pool_free(oracle_t *oracle, uint32_t adapter, uint64_t va);

@@ -151,7 +151,9 @@ expect_t oracle_contig_free(oracle_t *oracle, kind_t kind, uint32_t adapter, uin
         return checked ? stop(0xC4, 0x16, DONT_CARE, DONT_CARE, DONT_CARE) : stop(0xC2, 0x60, va, DONT_CARE, DONT_CARE);
     }
     if (ours && !block->live && block->kind == KIND_DMA && kind == KIND_DMA && checked) {
-        return stop(0xE6, 0x03, DONT_CARE, DONT_CARE, DONT_CARE);
+        expect_t expect = stop(0xE6, 0x03, DONT_CARE, DONT_CARE, DONT_CARE);
+        expect.other_code = oracle_remembers(oracle, block) ? 0 : 0xC2; /* freed twice, or never there */
+        return expect;
     }
     if (!ours || !block->live) {
         return stop(0xC2, 0x60, va, 0, 0);

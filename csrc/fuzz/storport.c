@@ -332,11 +332,7 @@ void fuzz_hmb_free(fuzz_t *f) {
     expect_t expect = oracle_hmb_free(&f->oracle, owner, starts, lengths, count);
     storsim_arg_t args[] = {in(f->extensions[owner]), {.data = ranges, .count = count, .present = true}, in(count)};
     if (fuzz_call(f, STORSIM_ID_StorPortFreeHostMemoryBuffer, args, &expect)) {
-        hmb_t *freed = &f->oracle.hmb[owner];
-        for (uint32_t i = 0; freed->live && i < freed->range_count; i++) {
-            oracle_give(&f->oracle, freed->ranges[i].start / 4096, freed->ranges[i].length / 4096);
-        }
-        freed->live = false;
+        oracle_drop_hmb(&f->oracle, owner);
     }
 }
 

@@ -41,6 +41,8 @@ from trust.shell import CSRC, jobs
 
 SAMPLE = int(os.environ.get("STORSIM_TRUST_MUTANTS", "500"))
 SEED = int(os.environ.get("STORSIM_TRUST_SEED", "1"))
+#: How many of them the quick row takes.
+FIRST = 25
 SANITIZE = os.environ.get("STORSIM_TRUST_SANITIZED", "1") != "0"
 FRESH = os.environ.get("STORSIM_TRUST_FRESH", "0") != "0"
 #: Seconds of the programs that are asked in each round; a later round is about what the rounds before let pass.
@@ -162,46 +164,74 @@ class Court:
             list(pool.map(work, self.benches))
 
 
+class Trial:
+    """What the mutants of a sample come to, as it goes."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.reasons = size, argued()
+        self.found: dict[str, list[Mutant]] = {"killed": [], "survived": [], "same": [], "none": []}
+
+    def note(self, mutant: Mutant, verdict: str) -> bool:
+        """Of one that is judged for the first time; whether the sample is complete."""
+        self.found[verdict].append(mutant)
+        self.tell()
+        return len(self.found["killed"]) + len(self.found["survived"]) >= self.size
+
+    def note_more(self, mutant: Mutant, verdict: str) -> bool:
+        """Of one that survived so far."""
+        if verdict == "killed":
+            self.found["survived"].remove(mutant)
+            self.found["killed"].append(mutant)
+            self.tell()
+        return False
+
+    def left(self) -> list[Mutant]:
+        """Survivors without an argument."""
+        return [mutant for mutant in self.found["survived"] if mutant.name not in self.reasons]
+
+    def tell(self) -> None:
+        """Writes the list of survivors."""
+        (FOLDER / "survivors.txt").write_text(_told(self.found["survived"], len(self.found["killed"]), self.reasons))
+
+    def figure(self) -> str:
+        """How many were killed, and the rest."""
+        killed, survived = len(self.found["killed"]), len(self.found["survived"])
+        low, high = interval(killed, killed + survived)
+        return (
+            f"{killed}/{killed + survived} killed ({killed / (killed + survived):.1%},"
+            f" 95 % interval {low:.1%} to {high:.1%}), {survived} survived, {len(self.left())} not argued;"
+            f" {len(self.found['same'])} more were the original's own code"
+        )
+
+
+def _benches() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return int(os.environ.get("STORSIM_TRUST_JOBS", "0")) or jobs()
+
+
 @row("mutants", "the C suite kills at least 90 % of a seeded sample of mutants; survivors are argued", quick=False)
 def mutants() -> Held:
     """Draws, judges, lists the survivors."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    count = int(os.environ.get("STORSIM_TRUST_JOBS", "0")) or jobs()
-    every, files, reasons = sample(SEED), {mutant.path for mutant in candidates()}, argued()
-    found: dict[str, list[Mutant]] = {"killed": [], "survived": [], "same": [], "none": []}
-
-    def tell() -> None:
-        (FOLDER / "survivors.txt").write_text(_told(found["survived"], len(found["killed"]), reasons))
-
-    def note(mutant: Mutant, verdict: str) -> bool:
-        found[verdict].append(mutant)
-        tell()
-        return len(found["killed"]) + len(found["survived"]) >= SAMPLE
-
-    def note_more(mutant: Mutant, verdict: str) -> bool:
-        if verdict == "killed":
-            found["survived"].remove(mutant)
-            found["killed"].append(mutant)
-            tell()
-        return False
-
-    def left() -> list[Mutant]:
-        return [mutant for mutant in found["survived"] if mutant.name not in reasons]
-
+    count, every, files, trial = _benches(), sample(SEED), {mutant.path for mutant in candidates()}, Trial(SAMPLE)
     plain = Court("plain", PLAIN, count, files)
-    plain.over(every, note, ROUNDS[0])
+    plain.over(every, trial.note, ROUNDS[0])
     for most in ROUNDS[1:]:
-        plain.over(left(), note_more, most)
-    unsanitized = len(found["killed"])
-    if left() and SANITIZE:
-        Court("sanitized", SANITIZED, count, files).over(left(), note_more)
-    killed, total = len(found["killed"]), len(found["killed"]) + len(found["survived"])
-    low, high = interval(killed, total)
-    bare = sum(mutant.name not in reasons for mutant in found["survived"])
+        plain.over(trial.left(), trial.note_more, most)
+    unsanitized = len(trial.found["killed"])
+    if trial.left() and SANITIZE:
+        Court("sanitized", SANITIZED, count, files).over(trial.left(), trial.note_more)
+    killed, survived = len(trial.found["killed"]), len(trial.found["survived"])
+    by = f"{killed - unsanitized} by sanitizers alone" if SANITIZE else "sanitizers not asked"
     return Held(
-        killed >= 0.9 * total and bare == 0,
-        f"{killed}/{total} killed ({killed / total:.1%}, 95 % interval {low:.1%} to {high:.1%}), of {len(every)} drawn"
-        f"; {f'{killed - unsanitized} by sanitizers alone' if SANITIZE else 'sanitizers not asked'}"
-        f"; {total - killed} survived, {bare} not argued;"
-        f" {len(found['same'])} more were the original's own code",
+        killed >= 0.9 * (killed + survived) and not trial.left(), f"{trial.figure()}; {by}; drawn from {len(every)}"
     )
+
+
+@row("mutants, the first ones", f"the quick C tests kill the first {FIRST} mutants of the sample, or they are argued")
+def first_mutants() -> Held:
+    """The beginning of the same sample; verdicts that are kept already stand."""
+    count, trial = _benches(), Trial(FIRST)
+    plain = Court("plain", PLAIN, count, {mutant.path for mutant in candidates()})
+    plain.over(sample(SEED), trial.note, ROUNDS[0])
+    plain.over(trial.left(), trial.note_more, ROUNDS[1])
+    return Held(not trial.left(), trial.figure())

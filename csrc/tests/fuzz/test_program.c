@@ -39,6 +39,22 @@ static void a_bugcheck_starts_another_machine(void) {
     CHECK_EQ(two.calls, 2);
 }
 
+/* Freed blocks are told from foreign addresses until the quarantine's limit was freed after them: from then on a second free is one of
+ * an address nobody had. A free, 64 MiB of host memory buffers and their frees, the same free again. */
+static void what_left_the_quarantine_is_foreign(uint8_t allocate, uint8_t release, uint8_t twice) {
+    static const uint8_t buffer[] = {0xD8, 0x68, 0x6B, 0x7B, 0x2E, 0x3F, 0xD9};
+    uint8_t bytes[3 + 400 * sizeof buffer + 3] = {0x42, allocate, release};
+    size_t length = 3;
+    for (int i = 0; i < 400; i++) {
+        memcpy(bytes + length, buffer, sizeof buffer);
+        length += sizeof buffer;
+    }
+    const uint8_t again[] = {release, twice, 0};
+    memcpy(bytes + length, again, sizeof again);
+    fuzz_report_t report = run(bytes, length + sizeof again, NULL);
+    CHECK_EQ(report.operations, 803);
+}
+
 /* A byte in an argument changes that operation alone: the others still do what they did. */
 typedef struct heard {
     uint64_t outcomes[64];
@@ -198,6 +214,11 @@ static void the_bit_sets_find_the_highest_place(void) {
 int main(void) {
     missing_bytes_are_the_plainest_choice();
     a_bugcheck_starts_another_machine();
+    for (unsigned twice = 0x88; twice < 0x92; twice++) {
+        what_left_the_quarantine_is_foreign(0xC0, 0xC6, (uint8_t)twice); /* pool */
+        what_left_the_quarantine_is_foreign(0xD0, 0xD4, (uint8_t)twice); /* DMA memory */
+        what_left_the_quarantine_is_foreign(0xDA, 0xDD, (uint8_t)twice); /* MDL */
+    }
     a_byte_changes_one_operation();
     every_byte_string_is_a_program();
     the_corpus_agrees();
