@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -412,9 +413,16 @@ class Machine(_core.Machine):
     @property
     def findings(self) -> Findings:
         """Notes, violations and bugchecks in order. Stays readable after close()."""
-        if not self.closed:
-            self._known += self._findings(len(self._known))
-        return Findings([*self._own_notes, *self._known])
+        known = self._known
+        try:
+            found = [] if self.closed else self._findings(len(known))
+        except ValueError:
+            if not self.closed:
+                raise
+            known, found = self._known, []  # another thread closed it while this one waited, and read them all
+        if found:  # another thread may read them too: each makes the whole list anew
+            known = self._known = [*known, *found]
+        return Findings([*self._own_notes, *known])
 
     @property
     def violations(self) -> Findings:
@@ -486,7 +494,7 @@ class Machine(_core.Machine):
         under a live memoryview, RuntimeError from inside a callback.
         """
         super().restore(snapshot)
-        self._known.clear()
+        self._known = []
 
     def close(self) -> None:
         """Ends the machine. Findings stay readable; every other use is a ValueError. Calling it again does nothing.
@@ -495,8 +503,9 @@ class Machine(_core.Machine):
         RuntimeError from inside a callback.
         """
         if not self.closed:
-            self.findings  # noqa: B018
-            self._seen = self._behaviours()
+            with contextlib.suppress(ValueError):  # another thread closed it while this one waited
+                self.findings  # noqa: B018
+                self._seen = self._behaviours()
             super().close()
 
     def _remove(self, number: int) -> list[Finding]:

@@ -57,16 +57,17 @@ static void adapter_dealloc(ss_adapter_object_t *self) {
 }
 
 static PyObject *adapter_extension(ss_adapter_object_t *self, void *Py_UNUSED(closure)) {
-    if (self->extension_object == NULL) {
+    PyObject *known = SS_LOAD(self->extension_object);
+    if (known == NULL) {
         ss_state_t *state = self->machine->state;
         PyObject *extension = PyObject_CallFunction(state->DeviceExtension, "K", (unsigned long long)self->extension);
         if (extension == NULL || PyObject_SetAttr(extension, state->str_machine, (PyObject *)self->machine) < 0) {
             Py_XDECREF(extension);
             return NULL;
         }
-        self->extension_object = extension;
+        known = ss_publish(&self->extension_object, extension);
     }
-    return Py_NewRef(self->extension_object);
+    return Py_NewRef(known);
 }
 
 static PyObject *adapter_machine(ss_adapter_object_t *self, void *Py_UNUSED(closure)) {

@@ -16,13 +16,15 @@
  * module holds the state, so the pointer is good as long as the object is. Deallocators do not use it.
  *
  * Locking: ss_enter … ss_leave brackets every use of a core machine. With the GIL that is an owner check, because the
- * GIL is never given away between the two except inside a callback into Python. See lock.c. */
+ * GIL is never given away between the two except inside a callback into Python; without, a lock. See lock.c, and
+ * threads.h for everything else that threads share. */
 #ifndef SS_BINDING_H
 #define SS_BINDING_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "python/threads.h"
 #include "storsim/ddi.h"
 #include "storsim/machine.h"
 #include "storsim/nt.h"
@@ -74,16 +76,25 @@ typedef struct ss_thread_cpu {
 
 struct ss_snapshot_object;
 
+/* What an object that went away wants of its machine. */
+typedef struct ss_late {
+    struct ss_late *next;
+    storsim_checkpoint_t *checkpoint; /* to be freed, or NULL */
+    uint64_t token;                   /* of an export that ends */
+    bool exported;
+} ss_late_t;
+
 typedef struct ss_machine_object {
     PyObject_HEAD
     ss_state_t *state;
     storsim_machine_t *core; /* NULL before __init__ and after the end */
-    bool closed;
+    int closed;
     /* lock */
     uint64_t owner; /* thread inside, valid while depth > 0 */
     uint32_t depth, waiters;
-    PyThread_type_lock gate; /* held while nobody needs waking */
+    PyThread_type_lock gate; /* with a GIL held while nobody needs waking, else by the thread inside */
     bool gate_open;
+    ss_late_t *late;
     uint64_t selected;     /* thread whose CPU the core has selected */
     ss_thread_cpu_t *cpus; /* threads that are not on CPU 0 */
     uint32_t cpu_count, cpu_capacity;
@@ -117,7 +128,19 @@ typedef struct ss_machine_object {
 
 /* lock.c */
 int ss_enter(ss_machine_object_t *machine); /* 0, or -1 with an exception: closed, interrupted while waiting */
+/* The same of a machine in any state, and without selecting the thread's CPU. */
+int ss_lock(ss_machine_object_t *machine);
 void ss_leave(ss_machine_object_t *machine);
+/* For those who hold no reference, in SS_WEAK_BEGIN: goes inside unless another thread is there; leaves. */
+bool ss_take(ss_machine_object_t *machine);
+void ss_give(ss_machine_object_t *machine);
+void ss_take_patiently(ss_machine_object_t *machine); /* waits, whatever signals come */
+int ss_gate_make(ss_machine_object_t *machine);       /* 0, or -1 with an exception */
+void ss_gate_free(ss_machine_object_t *machine);
+/* Has something done now, or when the thread inside leaves; steals it (PyMem_Malloc). Never waits. */
+void ss_soon(ss_machine_object_t *machine, ss_late_t *one);
+void ss_put_late(ss_machine_object_t *machine, ss_late_t *one); /* in SS_WEAK_BEGIN: only puts it there */
+void ss_catch_up(ss_machine_object_t *machine);                   /* does it, unless another thread is inside */
 /* Leaves, then issues the warnings of new violations and raises what the status says. 0, or -1 with an exception.
  * `result` is what the routine would have returned (for Violation.result); may be NULL; not stolen. */
 int ss_finish(ss_machine_object_t *machine, storsim_status_t status, PyObject *result);
@@ -431,8 +454,9 @@ PyObject *ss_buffer_view(PyObject *self, PyObject *flags);
 #else
 #define SS_BUFFER_METHOD
 #endif
-void ss_machine_end(ss_machine_object_t *machine); /* destroys the core once nothing needs it */
-/* snapshot.c: ties a snapshot to the core's checkpoint; what is still alive gets its bytes before the core ends. */
+void ss_machine_end(ss_machine_object_t *machine); /* inside: destroys the core once nothing needs it */
+/* snapshot.c: ties a snapshot to the core's checkpoint; what is still alive gets its bytes before the core ends. Inside,
+ * both. */
 void ss_snapshot_tie(struct ss_snapshot_object *snapshot, ss_machine_object_t *machine,
                      storsim_checkpoint_t *checkpoint);
 void ss_snapshots_detach(ss_machine_object_t *machine);
@@ -449,6 +473,7 @@ int ss_journal_make(ss_machine_object_t *machine, PyObject *settings);
 storsim_status_t ss_journal_listen(ss_machine_object_t *machine, storsim_machine_t *core);
 bool ss_journal_complains(PyObject *journal); /* true with OSError set when its file failed */
 void ss_journal_close(PyObject *journal);     /* the machine is going to be closed */
+void ss_journal_forsake(PyObject *journal);   /* its machine goes away; may be NULL */
 PyObject *ss_operations(PyObject *module, PyObject *ignored);
 
 typedef struct ss_snapshot_object {
@@ -456,8 +481,8 @@ typedef struct ss_snapshot_object {
     uint8_t *bytes; /* NULL until somebody asks for them */
     size_t length;
     uint64_t origin, tokens;
-    storsim_checkpoint_t *checkpoint; /* while the machine has its core; NULL: bytes alone */
-    ss_machine_object_t *machine;     /* borrowed, with `checkpoint` */
+    ss_late_t *tie;               /* with the checkpoint while the machine has its core; NULL: bytes alone */
+    ss_machine_object_t *machine; /* borrowed, with `tie`; changed inside the machine and in SS_WEAK_BEGIN */
     struct ss_snapshot_object *next, *previous; /* in machine->snapshots */
 } ss_snapshot_object_t;
 
@@ -473,7 +498,7 @@ struct ss_plan {
     bool has_extension;
     bool registers;       /* callables and contexts are looked up before they are made tokens */
     uint32_t missing;     /* bit per parameter that has to be given */
-    PyTypeObject *result; /* struct sequence, NULL while not needed */
+    PyObject *result;     /* type of a struct sequence, NULL while not needed */
 };
 int ss_plans_make(ss_state_t *state);
 void ss_plans_free(ss_state_t *state);

@@ -5,10 +5,6 @@
  * bytes). */
 #include "binding.h"
 
-typedef struct export_note {
-    uint64_t token;
-} export_note_t;
-
 int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, uint64_t block, uint64_t offset,
                      uint64_t length, Py_buffer *view, int flags) {
     view->obj = NULL;
@@ -18,7 +14,7 @@ int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, 
                         "adapter's dma_read and dma_write");
         return -1;
     }
-    export_note_t *note = PyMem_Malloc(sizeof *note);
+    ss_late_t *note = PyMem_Calloc(1, sizeof *note);
     if (note == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -37,14 +33,10 @@ int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, 
         PyErr_SetString(PyExc_BufferError, "the block was freed: its bytes cannot be exported any more");
         return -1;
     }
-    bool exported = status == STORSIM_OK;
-    machine->exports += exported;
+    note->exported = status == STORSIM_OK;
+    machine->exports += note->exported;
     if (ss_finish(machine, status, NULL) < 0) {
-        if (exported) { /* a warning filter said no */
-            (void)storsim_block_unexport(machine->core, note->token);
-            machine->exports--;
-        }
-        PyMem_Free(note);
+        ss_soon(machine, note); /* a warning filter said no */
         return -1;
     }
     if (offset > size || length > size - offset) {
@@ -52,9 +44,7 @@ int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, 
         offset = offset > size ? size : offset;
     }
     if (PyBuffer_FillInfo(view, self, data + offset, (Py_ssize_t)length, 0, flags) < 0) {
-        (void)storsim_block_unexport(machine->core, note->token);
-        machine->exports--;
-        PyMem_Free(note);
+        ss_soon(machine, note);
         return -1;
     }
     view->internal = note;
@@ -62,16 +52,7 @@ int ss_buffer_export(PyObject *self, ss_machine_object_t *machine, uint64_t va, 
 }
 
 void ss_buffer_release(ss_machine_object_t *machine, Py_buffer *view) {
-    export_note_t *note = view->internal;
-    /* No exception can leave here. What the core finds (a late write) is recorded and told by the next call. */
-    if (machine->core != NULL) {
-        (void)storsim_block_unexport(machine->core, note->token);
-        machine->exports--;
-        if (machine->closed) {
-            ss_machine_end(machine);
-        }
-    }
-    PyMem_Free(note);
+    ss_soon(machine, view->internal); /* no exception can leave here */
 }
 
 PyObject *ss_buffer_bytes(PyObject *self, PyObject *Py_UNUSED(ignored)) {

@@ -160,9 +160,12 @@ static int take_result(storsim_callback_t *callback, char kind, PyObject *result
 
 /* What the callable put into its bytearray, which it may have kept or given another length. */
 static void take_bytes(storsim_callback_t *callback, PyObject *array) {
-    size_t count = (size_t)PyByteArray_GET_SIZE(array);
+    size_t count;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    count = (size_t)PyByteArray_GET_SIZE(array);
     count = count < callback->data_bytes ? count : callback->data_bytes;
     memcpy(callback->data, PyByteArray_AS_STRING(array), count);
+    Py_END_CRITICAL_SECTION();
     callback->result = callback->result < count ? callback->result : count;
 }
 

@@ -169,20 +169,16 @@ int ss_tag(PyObject *object, const char *what, uint64_t *value) {
 
 /* {number: member} of an IntEnum of storsim.enums, made once. Borrowed. */
 static PyObject *member_map(PyObject **slot, const char *name) {
-    if (*slot == NULL) {
-        PyObject *type = NULL;
-        if (ss_lazy(&type, "storsim.enums", name) == NULL) {
-            return NULL;
-        }
-        PyObject *map = PyObject_GetAttrString(type, "_value2member_map_");
-        Py_DECREF(type);
-        if (*slot == NULL) {
-            *slot = map;
-        } else {
-            Py_XDECREF(map);
-        }
+    PyObject *type = NULL, *known = SS_LOAD(*slot);
+    if (known != NULL) {
+        return known;
     }
-    return *slot;
+    if (ss_lazy(&type, "storsim.enums", name) == NULL) {
+        return NULL;
+    }
+    PyObject *map = PyObject_GetAttrString(type, "_value2member_map_");
+    Py_DECREF(type);
+    return ss_publish(slot, map);
 }
 
 static PyObject *member(PyObject **slot, const char *name, uint32_t status) {
@@ -191,16 +187,12 @@ static PyObject *member(PyObject **slot, const char *name, uint32_t status) {
     if (number == NULL) {
         return NULL;
     }
-    PyObject *found = PyDict_GetItemWithError(map, number);
-    if (found == NULL && PyErr_Occurred()) {
-        Py_DECREF(number);
-        return NULL;
-    }
-    if (found == NULL) {
+    PyObject *found = ss_dict_get(map, number);
+    if (found == NULL && !PyErr_Occurred()) {
         return number;
     }
     Py_DECREF(number);
-    return Py_NewRef(found);
+    return found;
 }
 
 /* STOR_STATUS codes are 0 and 0xC1000001 upwards without a gap: a tuple, indexed by the low byte, spares a dictionary
@@ -217,8 +209,7 @@ static PyObject *stor_tuple(ss_state_t *state) {
             PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, one);
         }
     }
-    state->stor_members = tuple;
-    return tuple;
+    return ss_publish(&state->stor_members, tuple);
 }
 
 PyObject *ss_stor_status(ss_state_t *state, uint32_t status) {
@@ -226,7 +217,7 @@ PyObject *ss_stor_status(ss_state_t *state, uint32_t status) {
     if (index >= STOR_COUNT || (status && index == 0)) {
         return member(&state->stor_status, "StorStatus", status);
     }
-    PyObject *members = state->stor_members ? state->stor_members : stor_tuple(state);
+    PyObject *known = SS_LOAD(state->stor_members), *members = known ? known : stor_tuple(state);
     return members ? Py_NewRef(PyTuple_GET_ITEM(members, (Py_ssize_t)index)) : NULL;
 }
 

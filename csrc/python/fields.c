@@ -44,7 +44,7 @@ static int load(char *place, const ss_field_t *field, PyObject *value) {
     return 0;
 }
 
-int ss_fields_load(void *config, const ss_field_t *fields, PyObject *values, const char *what) {
+static int load_all(void *config, const ss_field_t *fields, PyObject *values, const char *what) {
     PyObject *key = NULL, *value = NULL;
     Py_ssize_t position = 0;
     while (PyDict_Next(values, &position, &key, &value)) {
@@ -62,6 +62,13 @@ int ss_fields_load(void *config, const ss_field_t *fields, PyObject *values, con
         }
     }
     return 0;
+}
+
+int ss_fields_load(void *config, const ss_field_t *fields, PyObject *values, const char *what) {
+    PyObject *own = PyDict_Copy(values); /* nobody changes this one meanwhile */
+    int result = own ? load_all(config, fields, own, what) : -1;
+    Py_XDECREF(own);
+    return result;
 }
 
 static PyObject *dump(const char *place, const ss_field_t *field) {

@@ -1,7 +1,9 @@
 /* python/journal.c: Journal, the recording of a machine. The Python half (storsim/journal.py) gives its records names and prints scripts.
  *
- * A Journal never refers to its machine: the machine holds it, and it outlives the machine. A file it writes to is a Python file object
- * whose descriptor is written directly, because records are written in places where no Python code may run. */
+ * A Journal holds no reference to its machine: the machine holds it, and it outlives the machine. A file it writes to is a Python file object
+ * whose descriptor is written directly, because records are written in places where no Python code may run.
+ *
+ * The machine's calls write to it, so without a GIL whoever reads it has to be inside the machine: see `held`. */
 #include "binding.h"
 
 #include <errno.h>
@@ -21,6 +23,7 @@ typedef struct journal_object {
     PyObject_HEAD
     ss_state_t *state;
     storsim_journal_t *core;
+    ss_machine_object_t *machine; /* that it listens to, borrowed; changed in SS_WEAK_BEGIN */
     PyObject *file; /* open, or NULL */
     int descriptor;
     int error;      /* errno of the write that failed, until somebody is told */
@@ -123,8 +126,77 @@ int ss_journal_make(ss_machine_object_t *machine, PyObject *settings) {
         (void)refuse(status, "the journal");
         return -1;
     }
+    ss_journal_forsake(machine->journal); /* of an __init__ that failed */
+    SS_WEAK_BEGIN();
+    self->machine = machine;
+    SS_WEAK_END();
     Py_XSETREF(machine->journal, (PyObject *)self);
     return 0;
+}
+
+void ss_journal_forsake(PyObject *journal) {
+    if (journal != NULL) {
+        SS_WEAK_BEGIN();
+        ((journal_object_t *)journal)->machine = NULL;
+        SS_WEAK_END();
+    }
+}
+
+#ifdef Py_GIL_DISABLED
+
+/* Goes inside the machine, if there still is one, so that none of its calls writes meanwhile. */
+static int hold(journal_object_t *self, bool *inside) {
+    for (;;) {
+        SS_WEAK_BEGIN();
+        ss_machine_object_t *machine = self->machine;
+        *inside = machine != NULL && ss_take(machine);
+        SS_WEAK_END();
+        if (machine == NULL || *inside) {
+            return 0;
+        }
+        if (ss_nap() < 0) {
+            return -1;
+        }
+    }
+}
+
+static void let_go(journal_object_t *self, bool inside) {
+    SS_WEAK_BEGIN();
+    if (inside && self->machine != NULL) { /* else it went away in this very thread */
+        ss_give(self->machine);
+    }
+    SS_WEAK_END();
+}
+
+#else
+
+static int hold(journal_object_t *self, bool *inside) {
+    (void)self;
+    *inside = false;
+    return 0;
+}
+
+static void let_go(journal_object_t *self, bool inside) {
+    (void)self;
+    (void)inside;
+}
+
+#endif
+
+typedef PyObject *(*act_t)(journal_object_t *self, PyObject *argument);
+
+/* A method, with nobody else in the journal. */
+static PyObject *held(journal_object_t *self, PyObject *argument, act_t act) {
+    PyObject *result = NULL;
+    bool inside;
+    if (hold(self, &inside) < 0) {
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(self);
+    result = act(self, argument);
+    Py_END_CRITICAL_SECTION();
+    let_go(self, inside);
+    return result;
 }
 
 storsim_status_t ss_journal_listen(ss_machine_object_t *machine, storsim_machine_t *core) {
@@ -608,50 +680,61 @@ static PyObject *journal_show(journal_object_t *self, PyObject *Py_UNUSED(ignore
     Py_RETURN_NONE;
 }
 
-static PyObject *get_count(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyLong_FromSize_t(storsim_journal_count(self->core));
-}
-static PyObject *get_calls(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyLong_FromSize_t(storsim_journal_calls(self->core));
-}
-static PyObject *get_bytes(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyLong_FromUnsignedLongLong(storsim_journal_bytes(self->core));
-}
-static PyObject *get_full(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(storsim_journal_full(self->core));
-}
-static PyObject *get_torn(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(storsim_journal_torn(self->core));
-}
-static PyObject *get_attached(journal_object_t *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(storsim_journal_attached(self->core));
-}
+/* X(name, its value, documentation) */
+#define ATTRIBUTE_MAP(X)                                                                                               \
+    X(count, PyLong_FromSize_t(storsim_journal_count(self->core)), "Records.")                                         \
+    X(calls, PyLong_FromSize_t(storsim_journal_calls(self->core)), "Operations.")                                      \
+    X(bytes, PyLong_FromUnsignedLongLong(storsim_journal_bytes(self->core)), "Bytes of records in memory.")            \
+    X(full, PyBool_FromLong(storsim_journal_full(self->core)), "Whether the memory limit ended the recording.")        \
+    X(torn, PyBool_FromLong(storsim_journal_torn(self->core)), "Whether its bytes stopped inside a record.")           \
+    X(attached, PyBool_FromLong(storsim_journal_attached(self->core)), "Whether its machine still runs.")
+
+#define ATTRIBUTE(name, value, doc)                                                                                    \
+    static PyObject *attribute_##name(journal_object_t *self, PyObject *Py_UNUSED(ignored)) {                          \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    static PyObject *get_##name(journal_object_t *self, void *Py_UNUSED(closure)) {                                    \
+        return held(self, NULL, attribute_##name);                                                                     \
+    }
+ATTRIBUTE_MAP(ATTRIBUTE)
+#undef ATTRIBUTE
+
+#define METHOD(name)                                                                                                   \
+    static PyObject *held_##name(journal_object_t *self, PyObject *argument) {                                         \
+        return held(self, argument, journal_##name);                                                                   \
+    }
+METHOD(encode)
+METHOD(seal)
+METHOD(note)
+METHOD(show)
+METHOD(records)
+METHOD(links)
+METHOD(replay)
+METHOD(shrink)
+#undef METHOD
 
 static PyGetSetDef journal_getset[] = {
-    {"count", (getter)get_count, NULL, PyDoc_STR("Records."), NULL},
-    {"calls", (getter)get_calls, NULL, PyDoc_STR("Operations."), NULL},
-    {"bytes", (getter)get_bytes, NULL, PyDoc_STR("Bytes of records in memory."), NULL},
-    {"full", (getter)get_full, NULL, PyDoc_STR("Whether the memory limit ended the recording."), NULL},
-    {"torn", (getter)get_torn, NULL, PyDoc_STR("Whether its bytes stopped inside a record."), NULL},
-    {"attached", (getter)get_attached, NULL, PyDoc_STR("Whether its machine still runs."), NULL},
-    {NULL, NULL, NULL, NULL, NULL}};
+#define ATTRIBUTE(name, value, doc) {#name, (getter)get_##name, NULL, PyDoc_STR(doc), NULL},
+    ATTRIBUTE_MAP(ATTRIBUTE)
+#undef ATTRIBUTE
+        {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMethodDef journal_methods[] = {
     {"decode", (PyCFunction)journal_decode, METH_O | METH_CLASS,
      PyDoc_STR("decode($type, data, /)\n--\n\nA journal from bytes.")},
-    {"encode", (PyCFunction)journal_encode, METH_NOARGS, PyDoc_STR("encode($self, /)\n--\n\nIts bytes.")},
-    {"seal", (PyCFunction)journal_seal, METH_NOARGS,
+    {"encode", (PyCFunction)held_encode, METH_NOARGS, PyDoc_STR("encode($self, /)\n--\n\nIts bytes.")},
+    {"seal", (PyCFunction)held_seal, METH_NOARGS,
      PyDoc_STR("seal($self, /)\n--\n\nAppends the digest while the machine lives.")},
-    {"note", (PyCFunction)journal_note, METH_VARARGS, PyDoc_STR("note($self, key, value, /)\n--\n\nAppends a word.")},
-    {"show", (PyCFunction)journal_show, METH_NOARGS,
+    {"note", (PyCFunction)held_note, METH_VARARGS, PyDoc_STR("note($self, key, value, /)\n--\n\nAppends a word.")},
+    {"show", (PyCFunction)held_show, METH_NOARGS,
      PyDoc_STR("show($self, /)\n--\n\nSomebody holds it: it gets a digest when its machine is closed.")},
-    {"records", (PyCFunction)journal_records, METH_NOARGS,
+    {"records", (PyCFunction)held_records, METH_NOARGS,
      PyDoc_STR("records($self, /)\n--\n\nRecords as (kind, operation, site, depth, status, result, content).")},
-    {"links", (PyCFunction)journal_links, METH_NOARGS,
+    {"links", (PyCFunction)held_links, METH_NOARGS,
      PyDoc_STR("links($self, /)\n--\n\nWhich input is which earlier output.")},
-    {"replay", (PyCFunction)journal_replay, METH_NOARGS,
+    {"replay", (PyCFunction)held_replay, METH_NOARGS,
      PyDoc_STR("replay($self, /)\n--\n\n(calls, different, record, sealed, digest, text).")},
-    {"shrink", (PyCFunction)journal_shrink, METH_VARARGS,
+    {"shrink", (PyCFunction)held_shrink, METH_VARARGS,
      PyDoc_STR("shrink($self, key, budget, keep_arguments, progress, /)\n--\n\n(Journal, (key, before, after, tried, "
                "minimal)).")},
     {NULL, NULL, 0, NULL}};

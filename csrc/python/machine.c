@@ -3,7 +3,6 @@
 #include "binding.h"
 
 #include <stddef.h>
-#include <structmember.h>
 
 #include "storsim/behaviour.h"
 #include "storsim/hda.h"
@@ -138,12 +137,12 @@ static int boot(ss_machine_object_t *self, storsim_machine_config_t *config, con
         return ss_raise_status(self, status, NULL);
     }
     storsim_machine_set_callback(core, ss_trampoline, self);
-    self->core = core;
+    SS_STORE(self->core, core);
     return 0;
 }
 
 /* Machine(ranges, machine, nt, distances, site_depth, fail_at, fail_on, journal): everything normalised by storsim.machine. */
-static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwargs) {
+static int initialise(ss_machine_object_t *self, PyObject *args, PyObject *kwargs) {
     PyObject *map, *machine_values, *nt_values, *distances, *journal;
     int site_depth, fail_on;
     unsigned long long fail_at;
@@ -185,6 +184,15 @@ static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwa
     return result;
 }
 
+static int machine_init(ss_machine_object_t *self, PyObject *args, PyObject *kwargs) {
+    if (ss_lock(self) < 0) { /* two threads may try at once */
+        return -1;
+    }
+    int result = initialise(self, args, kwargs);
+    ss_leave(self);
+    return result;
+}
+
 static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)args;
     (void)kwargs;
@@ -194,36 +202,38 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return NULL;
     }
     self->state = state;
-    self->origin = ++state->origins;
+    self->origin = SS_COUNT_UP(state->origins);
     self->tokens = PyDict_New();
     self->transfers = PyDict_New();
     self->warned = PySet_New(NULL);
-    self->gate = PyThread_allocate_lock();
-    if (!self->tokens || !self->transfers || !self->warned || !self->gate) {
+    if (ss_gate_make(self) < 0 || !self->tokens || !self->transfers || !self->warned) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
-    PyThread_acquire_lock(self->gate, WAIT_LOCK); /* free, so it does not wait */
     return (PyObject *)self;
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
 void ss_machine_end(ss_machine_object_t *machine) {
-    if (machine->core != NULL && machine->exports == 0 && machine->depth == 0) {
+    if (machine->core != NULL && machine->exports == 0 && machine->depth == 1) {
         ss_snapshots_detach(machine);
         storsim_machine_t *core = machine->core;
-        machine->core = NULL;
+        SS_STORE(machine->core, NULL);
         storsim_machine_destroy(core);
     }
 }
 
 static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
-    if (self->closed || self->core == NULL) {
+    if (SS_LOAD_INT(self->closed) || SS_LOAD(self->core) == NULL) {
         Py_RETURN_NONE;
     }
-    if (ss_enter(self) < 0) { /* waits for other threads */
+    if (ss_lock(self) < 0) { /* waits for other threads */
         return NULL;
+    }
+    if (self->closed) { /* another one did while this one waited */
+        ss_leave(self);
+        Py_RETURN_NONE;
     }
     if (self->depth > 1 || self->callback_depth > 0) {
         ss_leave(self);
@@ -231,13 +241,11 @@ static PyObject *machine_close(ss_machine_object_t *self, PyObject *Py_UNUSED(ig
         return NULL;
     }
     ss_journal_close(self->journal);
-    self->closed = true;
+    SS_STORE_INT(self->closed, 1);
     ss_tokens_changed(self);
     PyDict_Clear(self->tokens);
     PyDict_Clear(self->transfers);
-    self->depth--;
     ss_machine_end(self);
-    self->depth++;
     ss_leave(self);
     Py_RETURN_NONE;
 }
@@ -270,22 +278,22 @@ static int machine_clear(ss_machine_object_t *self) {
 static void machine_dealloc(ss_machine_object_t *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    if (self->gate != NULL) {
+        ss_take_patiently(self); /* somebody may be looking at its journal, or at the bytes of a snapshot */
+    }
     ss_snapshots_detach(self); /* first: whatever clearing runs may look at a snapshot */
     machine_clear(self);
+    ss_catch_up(self);
     storsim_machine_destroy(
         self->core); /* no buffer can be live: each holds a reference to an object that holds this one */
+    ss_journal_forsake(self->journal);
     Py_CLEAR(self->journal); /* outlives the core: it listens to it */
     Py_CLEAR(self->tokens);
     Py_CLEAR(self->transfers);
     Py_CLEAR(self->sites);
     Py_CLEAR(self->warned);
     PyMem_Free(self->cpus);
-    if (self->gate != NULL) {
-        if (!self->gate_open) {
-            PyThread_release_lock(self->gate);
-        }
-        PyThread_free_lock(self->gate);
-    }
+    ss_gate_free(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -293,7 +301,7 @@ static void machine_dealloc(ss_machine_object_t *self) {
 /* --- small attributes -------------------------------------------------------------------------------------------- */
 
 static PyObject *machine_closed(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(self->closed);
+    return PyBool_FromLong(SS_LOAD_INT(self->closed));
 }
 
 static PyObject *machine_storport(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
@@ -309,11 +317,21 @@ static PyObject *machine_journal(ss_machine_object_t *self, void *Py_UNUSED(clos
 }
 
 static PyObject *machine_host(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return Py_BuildValue("(KK)", (unsigned long long)self->host_requests, (unsigned long long)self->host_bytes);
+    if (ss_lock(self) < 0) {
+        return NULL;
+    }
+    uint64_t requests = self->host_requests, bytes = self->host_bytes;
+    ss_leave(self);
+    return Py_BuildValue("(KK)", (unsigned long long)requests, (unsigned long long)bytes);
 }
 
 static PyObject *machine_now(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return ss_closed(self) ? NULL : PyLong_FromUnsignedLongLong(storsim_now(self->core));
+    if (ss_enter(self) < 0) {
+        return NULL;
+    }
+    uint64_t now = storsim_now(self->core);
+    ss_leave(self);
+    return PyLong_FromUnsignedLongLong(now);
 }
 
 /* The level and the CPU belong to the calling thread, so its CPU has to be selected first. */
@@ -336,7 +354,21 @@ static PyObject *machine_cpu(ss_machine_object_t *self, void *Py_UNUSED(closure)
 }
 
 static PyObject *machine_dead(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(self->core != NULL && storsim_stopped(self->core) != NULL);
+    if (ss_lock(self) < 0) {
+        return NULL;
+    }
+    bool dead = self->core != NULL && storsim_stopped(self->core) != NULL;
+    ss_leave(self);
+    return PyBool_FromLong(dead);
+}
+
+static PyObject *machine_bugcheck(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
+    if (ss_lock(self) < 0) {
+        return NULL;
+    }
+    PyObject *bugcheck = Py_NewRef(self->bugcheck ? self->bugcheck : Py_None);
+    ss_leave(self);
+    return bugcheck;
 }
 
 static PyObject *machine_stopped(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
@@ -357,16 +389,13 @@ static PyGetSetDef machine_getset[] = {
     {"irql", (getter)machine_irql, NULL, PyDoc_STR("IRQL of the calling thread's CPU."), NULL},
     {"cpu", (getter)machine_cpu, NULL, PyDoc_STR("CPU of the calling thread."), NULL},
     {"_dead", (getter)machine_dead, NULL, PyDoc_STR("Whether a bugcheck stopped the machine."), NULL},
+    {"_bugcheck", (getter)machine_bugcheck, NULL, PyDoc_STR("The BugCheck that was raised, or None."), NULL},
     {"_journal", (getter)machine_journal, NULL, PyDoc_STR("The recording, or None."), NULL},
     {"_sites", (getter)machine_sites, NULL, PyDoc_STR("Table of call sites."), NULL},
     {"_host_memory", (getter)machine_host, NULL, PyDoc_STR("(requests, bytes) asked of the host so far."), NULL},
     {"stopped", (getter)machine_stopped, NULL,
      PyDoc_STR("The record of the bugcheck that stopped the machine, or None."), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
-
-static PyMemberDef machine_members[] = {{"_bugcheck", T_OBJECT, offsetof(ss_machine_object_t, bugcheck), READONLY,
-                                         PyDoc_STR("The BugCheck that was raised, or None.")},
-                                        {NULL, 0, 0, 0, NULL}};
 
 static PyObject *machine_defaults(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(ignored)) {
     storsim_nt_config_t nt;
@@ -401,7 +430,6 @@ static PyType_Slot machine_slots[] = {{Py_tp_doc, (void *)PyDoc_STR("The C half 
                                       {Py_tp_init, machine_init},
                                       {Py_tp_methods, machine_methods},
                                       {Py_tp_getset, machine_getset},
-                                      {Py_tp_members, machine_members},
                                       {Py_tp_traverse, machine_traverse},
                                       {Py_tp_clear, machine_clear},
                                       {Py_tp_dealloc, machine_dealloc},

@@ -66,7 +66,10 @@ PyObject *ss_machine_hdaudio_attach(ss_machine_object_t *self, PyObject *args) {
         return NULL;
     }
     storsim_hdaudio_config_init(&config);
-    if (read_policies(&config.policy, profile, policies) < 0 ||
+    PyObject *own = PyDict_Copy(policies); /* nobody changes this one meanwhile */
+    int read = own ? read_policies(&config.policy, profile, own) : -1;
+    Py_XDECREF(own);
+    if (read < 0 ||
         ss_fields_load(&config, bus_fields, values, "the bus driver") < 0 || ss_enter(self) < 0) {
         return NULL;
     }
@@ -241,8 +244,12 @@ PyObject *ss_machine_hdaudio_references(ss_machine_object_t *self, PyObject *arg
 
 /* References the bus driver holds on a device object given to RegisterNotificationCallback. */
 PyObject *ss_machine_hdaudio_fdo_references(ss_machine_object_t *self, PyObject *object) {
-    uint64_t token = ss_token_find(self, object);
     if (ss_enter(self) < 0) {
+        return NULL;
+    }
+    uint64_t token = ss_token_find(self, object);
+    if (PyErr_Occurred()) {
+        ss_leave(self);
         return NULL;
     }
     uint32_t references = token ? storsim_hdaudio_fdo_references(self->core, token) : 0;

@@ -28,6 +28,10 @@ PyObject *ss_machine_check(ss_machine_object_t *self, PyObject *Py_UNUSED(ignore
 PyObject *ss_machine_snapshot(ss_machine_object_t *self, PyObject *Py_UNUSED(ignored)) {
     PyTypeObject *type = (PyTypeObject *)self->state->Snapshot;
     ss_snapshot_object_t *snapshot = (ss_snapshot_object_t *)type->tp_alloc(type, 0);
+    if (snapshot != NULL && (snapshot->tie = PyMem_Calloc(1, sizeof *snapshot->tie)) == NULL) {
+        Py_CLEAR(snapshot);
+        return PyErr_NoMemory();
+    }
     if (snapshot == NULL || ss_enter(self) < 0) {
         Py_XDECREF(snapshot);
         return NULL;
@@ -111,11 +115,15 @@ PyObject *ss_machine_restore(ss_machine_object_t *self, PyObject *source) {
     const ss_snapshot_object_t *snapshot = known ? (const ss_snapshot_object_t *)(void *)source : NULL;
     bool own = known && snapshot->origin == self->origin;
     uint64_t tokens = known ? snapshot->tokens : 0;
-    if (!own || snapshot->checkpoint == NULL) {
+    if (!own) {
         return restore_bytes(self, source, own, tokens);
     }
     if (ss_enter(self) < 0) {
         return NULL;
     }
-    return finish_restore(self, storsim_checkpoint_restore(self->core, snapshot->checkpoint), 0, own, tokens);
+    if (snapshot->machine == NULL) {
+        ss_leave(self);
+        return restore_bytes(self, source, own, tokens);
+    }
+    return finish_restore(self, storsim_checkpoint_restore(self->core, snapshot->tie->checkpoint), 0, own, tokens);
 }

@@ -14,19 +14,43 @@ ss_state_t *ss_state_of(PyTypeObject *type) {
 }
 
 PyObject *ss_lazy(PyObject **slot, const char *module, const char *name) {
-    if (*slot == NULL) {
+    if (SS_LOAD(*slot) == NULL) {
         PyObject *imported = PyImport_ImportModule(module);
         if (imported != NULL) {
             PyObject *found = PyObject_GetAttrString(imported, name);
             Py_DECREF(imported);
-            if (*slot == NULL) {
-                *slot = found;
-            } else {
-                Py_XDECREF(found);
-            }
+            return ss_publish(slot, found);
         }
     }
-    return *slot;
+    return SS_LOAD(*slot);
+}
+
+PyObject *ss_publish(PyObject **slot, PyObject *made) {
+    if (made == NULL) {
+        return NULL;
+    }
+#ifdef Py_GIL_DISABLED
+    void *first = NULL;
+    bool mine = _Py_atomic_compare_exchange_ptr(slot, &first, made);
+#else
+    PyObject *first = *slot;
+    bool mine = first == NULL;
+    *slot = mine ? made : first;
+#endif
+    if (mine) {
+        return made;
+    }
+    Py_DECREF(made);
+    return first;
+}
+
+PyObject *ss_dict_get(PyObject *dict, PyObject *key) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *found = NULL;
+    return PyDict_GetItemRef(dict, key, &found) < 0 ? NULL : found;
+#else
+    return Py_XNewRef(PyDict_GetItemWithError(dict, key));
+#endif
 }
 
 /* --- types ------------------------------------------------------------------------------------------------------- */
@@ -264,7 +288,7 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec},
                                           {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030D0000
-                                          {Py_mod_gil, Py_MOD_GIL_USED}, /* ss_enter relies on it; see lock.c */
+                                          {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* see threads.h */
 #endif
                                           {0, NULL}};
 

@@ -157,9 +157,13 @@ int ss_raise_status(ss_machine_object_t *machine, storsim_status_t status, PyObj
     default:
         break;
     }
-    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
-    PyObject *type = PyDict_GetItemString(builtins, storsim_status_exception(status));
-    PyErr_SetString(type ? type : PyExc_RuntimeError, storsim_status_text(status));
+    PyObject *name = PyUnicode_FromString(storsim_status_exception(status));
+    PyObject *type = name ? ss_dict_get(PyEval_GetBuiltins(), name) : NULL; /* the builtins are borrowed */
+    if (type != NULL || !PyErr_Occurred()) {
+        PyErr_SetString(type ? type : PyExc_RuntimeError, storsim_status_text(status));
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(type);
     return -1;
 }
 

@@ -112,8 +112,9 @@ static int add_fields(PyTypeObject *type, const PyStructSequence_Field *fields, 
 }
 
 PyTypeObject *ss_plan_result(ss_plan_t *plan) {
-    if (plan->result != NULL) {
-        return plan->result;
+    PyObject *known = SS_LOAD(plan->result);
+    if (known != NULL) {
+        return (PyTypeObject *)known;
     }
     const storsim_routine_t *row = plan->row;
     PyStructSequence_Field fields[STORSIM_MAX_PARAMS + 2] = {{NULL, NULL}};
@@ -132,8 +133,7 @@ PyTypeObject *ss_plan_result(ss_plan_t *plan) {
     if (type != NULL && add_fields(type, fields, count) < 0) {
         Py_CLEAR(type);
     }
-    plan->result = type;
-    return type;
+    return (PyTypeObject *)ss_publish(&plan->result, (PyObject *)type);
 }
 
 /* --- documentation ----------------------------------------------------------------------------------------------- */

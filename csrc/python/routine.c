@@ -55,6 +55,13 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
     if (object == Py_None || frame->machine == NULL) {
         return 0; /* without a machine the call ends in a TypeError anyway */
     }
+    frame->registered |= UINT32_C(1) << index;
+    return 0;
+}
+
+/* A token for an object; inside the machine, so that no other thread's restore comes between it and the call. */
+static int make_token(frame_t *frame, int index) {
+    PyObject *object = frame->given[index];
     uint64_t token = frame->plan->registers ? ss_token_find(frame->machine, object) : 0;
     if (token != 0) {
         frame->args[index].value = token; /* registered before: the same object is the same token */
@@ -64,6 +71,15 @@ static int in_token(frame_t *frame, int index, PyObject *object) {
     own(frame);
     frame->tokens[index] = frame->args[index].value = token;
     return token ? 0 : -1;
+}
+
+static int make_tokens(frame_t *frame) {
+    for (int i = 0; i < frame->plan->row->param_count; i++) {
+        if ((frame->registered >> i & 1) && make_token(frame, i) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* The number 0, which is NULL (ruling R2). */
@@ -417,8 +433,14 @@ static int make_storage(frame_t *frame, int index) {
             /* No range is smaller than a page of PreferredBytes, nor are there more than pages of memory. */
             uint64_t preferred = plan->row->param_count > 2 ? frame->args[2].value : 0;
             uint64_t wanted = preferred / STORSIM_PAGE_SIZE + 1;
-            bool open = frame->machine != NULL && frame->machine->core != NULL; /* else the call is refused further on */
-            uint64_t pages = open ? storsim_memory_total_pages(frame->machine->core, STORSIM_NODE_ANY) + 1 : 1;
+            uint64_t pages = 1;
+            if (frame->machine != NULL) { /* else the call is refused further on */
+                if (ss_enter(frame->machine) < 0) {
+                    return -1;
+                }
+                pages += storsim_memory_total_pages(frame->machine->core, STORSIM_NODE_ANY);
+                ss_leave(frame->machine);
+            }
             uint64_t most = wanted < pages ? wanted : pages;
             count = count < most ? count : most;
         }
@@ -530,6 +552,14 @@ static PyObject *perform(frame_t *frame) {
     if (ss_enter(machine) < 0) {
         return NULL;
     }
+    if (frame->registered && make_tokens(frame) < 0) {
+        if (frame->owns) {
+            give_back(frame, false);
+            frame->owns = false;
+        }
+        ss_leave(machine);
+        return NULL;
+    }
     ss_here(machine);
     uint64_t result = 0;
     bool audio = row->family == STORSIM_F_HDAUDIO;
@@ -560,6 +590,7 @@ static PyObject *routine_vectorcall(PyObject *callable, PyObject *const *args, s
     frame.plan = routine->plan;
     frame.machine = routine->machine;
     frame.held = NULL;
+    frame.registered = 0;
     frame.owns = false;
     for (size_t i = 0; i < count; i++) { /* a handful: cheaper than a string instruction */
         frame.given[i] = NULL;

@@ -23,6 +23,7 @@ typedef struct frame {
     storsim_arg_t args[STORSIM_MAX_PARAMS];
     void *scratch[STORSIM_MAX_PARAMS]; /* arrays behind args[].data */
     uint64_t tokens[STORSIM_MAX_PARAMS];
+    uint32_t registered; /* bit per parameter whose object becomes a token once inside the machine */
     PyObject *held; /* a machine that nothing else is sure to keep during the call */
     bool owns;      /* scratch, tokens or items to give back */
     PyObject *items; /* the codec transfers as they were given, a tuple: what is read before and filled after the call */

@@ -10,7 +10,10 @@
  *
  * The package's own modules (the files directly in storsim/, not its sub-packages) are skipped, so that hba.pool(…) is
  * blamed on the line that called it. The table owns one reference to each code object it names. Operations: look_up,
- * insert, ss_sites_here. */
+ * insert, ss_here.
+ *
+ * Threads: only who is inside the machine looks up and inserts; who asks what a number means (a report) is anywhere. So
+ * an insertion and a question hold the critical section of the table, a look-up needs none. */
 #include "binding.h"
 
 #include <string.h>
@@ -83,7 +86,7 @@ static bool grow(sites_object_t *sites) {
     return true;
 }
 
-static uint32_t insert(sites_object_t *sites, const frame_pair_t *chain, PyObject *module) {
+static uint32_t insert_chain(sites_object_t *sites, const frame_pair_t *chain, PyObject *module) {
     if (sites->count == sites->capacity && !grow(sites)) {
         return 0;
     }
@@ -100,9 +103,18 @@ static uint32_t insert(sites_object_t *sites, const frame_pair_t *chain, PyObjec
     return *slot;
 }
 
+static uint32_t insert(sites_object_t *sites, const frame_pair_t *chain, PyObject *module) {
+    uint32_t site;
+    Py_BEGIN_CRITICAL_SECTION(sites);
+    site = insert_chain(sites, chain, module);
+    Py_END_CRITICAL_SECTION();
+    return site;
+}
+
 /* The directory of the package with a separator at its end, or an empty string when it cannot be known. */
 static PyObject *package_directory(ss_state_t *state) {
-    if (state->package == NULL) {
+    PyObject *known = SS_LOAD(state->package), *directory = NULL;
+    if (known == NULL) {
         PyObject *package = PyImport_ImportModule("storsim");
         PyObject *file = package ? PyObject_GetAttrString(package, "__file__") : NULL;
         if (file != NULL && PyUnicode_Check(file)) {
@@ -110,16 +122,14 @@ static PyObject *package_directory(ss_state_t *state) {
             Py_ssize_t slash = PyUnicode_FindChar(file, '/', 0, length, -1),
                        other = PyUnicode_FindChar(file, '\\', 0, length, -1);
             slash = slash > other ? slash : other;
-            state->package = slash >= 0 ? PyUnicode_Substring(file, 0, slash + 1) : NULL;
+            directory = slash >= 0 ? PyUnicode_Substring(file, 0, slash + 1) : NULL;
         }
         Py_XDECREF(file);
         Py_XDECREF(package);
         PyErr_Clear();
-        if (state->package == NULL) {
-            state->package = PyUnicode_FromString("");
-        }
+        known = ss_publish(&state->package, directory ? directory : PyUnicode_FromString(""));
     }
-    return state->package;
+    return known;
 }
 
 static bool internal(ss_state_t *state, PyCodeObject *code) {
@@ -147,6 +157,15 @@ static bool outermost(ss_state_t *state, PyCodeObject *code) {
     return found;
 }
 
+/* __name__ of a module's globals, new reference, or NULL without an exception. */
+static PyObject *name_in(PyObject *globals) {
+    PyObject *key = PyUnicode_FromString("__name__");
+    PyObject *name = key ? ss_dict_get(globals, key) : NULL;
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return name;
+}
+
 /* Walks frames outwards, skipping the package's own, and interns the chain. */
 static uint32_t walk(sites_object_t *sites, PyThreadState *thread) {
     frame_pair_t chain[MAX_DEPTH] = {{NULL, 0}};
@@ -163,7 +182,7 @@ static uint32_t walk(sites_object_t *sites, PyThreadState *thread) {
             chain[found++] = (frame_pair_t){(PyObject *)Py_NewRef(code), PyFrame_GetLasti(frame)};
             if (found == 1) {
                 PyObject *globals = PyFrame_GetGlobals(frame);
-                module = Py_XNewRef(PyDict_GetItemString(globals, "__name__"));
+                module = name_in(globals);
                 Py_DECREF(globals);
             }
         }
@@ -235,6 +254,22 @@ void ss_here(ss_machine_object_t *machine) {
 
 /* --- what a report says ------------------------------------------------------------------------------------------ */
 
+/* The frames of a site with references of their own, and its module's name when asked for; false for no site. */
+static bool chain_of(sites_object_t *sites, unsigned long site, frame_pair_t *chain, PyObject **module) {
+    bool known;
+    Py_BEGIN_CRITICAL_SECTION(sites);
+    known = site != 0 && site <= sites->count;
+    for (int i = 0; known && i < sites->depth; i++) {
+        chain[i] = sites->frames[(size_t)(site - 1) * (size_t)sites->depth + (size_t)i];
+        Py_XINCREF(chain[i].code);
+    }
+    if (known && module != NULL) {
+        *module = Py_XNewRef(sites->modules[site - 1]);
+    }
+    Py_END_CRITICAL_SECTION();
+    return known;
+}
+
 static PyObject *describe(sites_object_t *sites, const frame_pair_t *pair, PyObject *caller) {
     PyCodeObject *code = (PyCodeObject *)pair->code;
     PyObject *type = ss_lazy(&sites->state->Site, "storsim.records", "Site");
@@ -248,33 +283,40 @@ static PyObject *sites_resolve(sites_object_t *self, PyObject *argument) {
     if (site == (unsigned long)-1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (site == 0 || site > self->count) {
+    frame_pair_t chain[MAX_DEPTH];
+    if (!chain_of(self, site, chain, NULL)) {
         Py_RETURN_NONE;
     }
     PyObject *result = Py_NewRef(Py_None);
-    for (int i = self->depth - 1; i >= 0 && result != NULL; i--) {
-        const frame_pair_t *pair = self->frames + (size_t)(site - 1) * (size_t)self->depth + i;
-        if (pair->code != NULL) {
-            PyObject *next = describe(self, pair, result);
+    for (int i = self->depth - 1; i >= 0; i--) {
+        if (chain[i].code != NULL && result != NULL) {
+            PyObject *next = describe(self, &chain[i], result);
             Py_SETREF(result, next);
         }
+        Py_XDECREF(chain[i].code);
     }
     return result;
 }
 
 int ss_sites_warn(PyObject *object, uint32_t site, PyObject *category, PyObject *message) {
     sites_object_t *sites = (sites_object_t *)object;
-    if (site == 0 || site > sites->count) {
+    frame_pair_t chain[MAX_DEPTH];
+    PyObject *module = NULL;
+    if (!chain_of(sites, site, chain, &module)) {
         PyObject *text = PyObject_Str(message);
         const char *utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
         int result = utf8 ? PyErr_WarnEx(category, utf8, 1) : -1;
         Py_XDECREF(text);
         return result;
     }
-    const frame_pair_t *pair = sites->frames + (size_t)(site - 1) * (size_t)sites->depth;
-    PyCodeObject *code = (PyCodeObject *)pair->code;
-    return PyErr_WarnExplicitObject(category, message, code->co_filename, PyCode_Addr2Line(code, pair->offset),
-                                    sites->modules[site - 1], NULL);
+    PyCodeObject *code = (PyCodeObject *)chain[0].code;
+    int result = PyErr_WarnExplicitObject(category, message, code->co_filename, PyCode_Addr2Line(code, chain[0].offset),
+                                          module, NULL);
+    for (int i = 0; i < sites->depth; i++) {
+        Py_XDECREF(chain[i].code);
+    }
+    Py_XDECREF(module);
+    return result;
 }
 
 /* --- the type ---------------------------------------------------------------------------------------------------- */
@@ -321,7 +363,11 @@ static void sites_dealloc(sites_object_t *self) {
 }
 
 static Py_ssize_t sites_length(sites_object_t *self) {
-    return (Py_ssize_t)self->count;
+    Py_ssize_t count;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    count = (Py_ssize_t)self->count;
+    Py_END_CRITICAL_SECTION();
+    return count;
 }
 
 static PyMethodDef sites_methods[] = {

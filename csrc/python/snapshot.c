@@ -11,20 +11,20 @@
 #include <string.h>
 
 void ss_snapshot_tie(ss_snapshot_object_t *snapshot, ss_machine_object_t *machine, storsim_checkpoint_t *checkpoint) {
-    snapshot->checkpoint = checkpoint;
+    snapshot->tie->checkpoint = checkpoint;
+    SS_WEAK_BEGIN();
     snapshot->machine = machine;
     snapshot->next = machine->snapshots;
     if (snapshot->next != NULL) {
         snapshot->next->previous = snapshot;
     }
     machine->snapshots = snapshot;
+    SS_WEAK_END();
 }
 
+/* In SS_WEAK_BEGIN, of a tied one. */
 static void untie(ss_snapshot_object_t *self) {
     ss_machine_object_t *machine = self->machine;
-    if (machine == NULL) {
-        return; /* untied already */
-    }
     if (self->next != NULL) {
         self->next->previous = self->previous;
     }
@@ -34,69 +34,85 @@ static void untie(ss_snapshot_object_t *self) {
         machine->snapshots = self->next;
     }
     self->next = self->previous = NULL;
-    storsim_checkpoint_free(machine->core, self->checkpoint);
-    self->checkpoint = NULL;
+    if (ss_take(machine)) {
+        storsim_checkpoint_free(machine->core, self->tie->checkpoint);
+        PyMem_Free(self->tie);
+        ss_give(machine);
+    } else {
+        ss_put_late(machine, self->tie);
+    }
+    self->tie = NULL;
     self->machine = NULL;
 }
 
-/* Makes the bytes of a tied snapshot. The core is not in use by anybody. */
+/* Makes the bytes of a tied snapshot; inside its machine. */
 static storsim_status_t make_bytes(ss_snapshot_object_t *self) {
     storsim_machine_t *core = self->machine->core;
-    uint8_t *bytes = NULL;
+    uint8_t *bytes = NULL, *copy;
     size_t length = 0;
-    storsim_status_t status = storsim_checkpoint_bytes(core, self->checkpoint, &bytes, &length);
+    storsim_status_t status = storsim_checkpoint_bytes(core, self->tie->checkpoint, &bytes, &length);
     if (status != STORSIM_OK) {
         return status;
     }
-    self->bytes = PyMem_Malloc(length ? length : 1);
-    if (self->bytes != NULL) {
-        memcpy(self->bytes, bytes, length);
+    copy = PyMem_Malloc(length ? length : 1);
+    if (copy != NULL) {
+        memcpy(copy, bytes, length);
         self->length = length;
+        SS_STORE(self->bytes, copy); /* last: who sees the bytes knows how many */
     }
     storsim_snapshot_free(core, bytes);
-    return self->bytes != NULL ? STORSIM_OK : STORSIM_NO_MEMORY;
+    return copy != NULL ? STORSIM_OK : STORSIM_NO_MEMORY;
 }
 
 /* The bytes are there afterwards: 0, or -1 with an exception. */
 static int need_bytes(ss_snapshot_object_t *self) {
-    if (self->bytes != NULL) {
-        return 0;
-    }
-    if (self->checkpoint == NULL) {
-        PyErr_SetString(PyExc_MemoryError, "the machine ended when there was no memory for the bytes of this snapshot");
-        return -1;
-    }
-    ss_machine_object_t *machine = (ss_machine_object_t *)Py_NewRef(self->machine); /* waiting may outlast it */
-    if (ss_enter(machine) < 0) {
-        Py_DECREF(machine);
-        return -1;
-    }
-    /* While this thread waited for another one, the machine may have ended, or the bytes been made. */
-    storsim_status_t status = self->bytes == NULL && self->checkpoint != NULL ? make_bytes(self) : STORSIM_OK;
-    ss_leave(machine);
-    Py_DECREF(machine);
-    if (status != STORSIM_OK) {
-        PyErr_NoMemory();
-        return -1;
+    while (SS_LOAD(self->bytes) == NULL) {
+        storsim_status_t status = STORSIM_OK;
+        SS_WEAK_BEGIN();
+        ss_machine_object_t *machine = self->machine; /* cannot go away before SS_WEAK_END, nor while this is inside */
+        bool inside = machine != NULL && ss_take(machine);
+        SS_WEAK_END();
+        if (inside) {
+            /* While this thread waited for another one, the bytes may have been made, or the machine have ended. */
+            status = self->bytes == NULL && self->machine != NULL ? make_bytes(self) : STORSIM_OK;
+            SS_WEAK_BEGIN();
+            ss_give(machine);
+            SS_WEAK_END();
+        } else if (machine == NULL && SS_LOAD(self->bytes) == NULL) {
+            PyErr_SetString(PyExc_MemoryError,
+                            "the machine ended when there was no memory for the bytes of this snapshot");
+            return -1;
+        } else if (machine != NULL && ss_nap() < 0) {
+            return -1;
+        }
+        if (status != STORSIM_OK) {
+            PyErr_NoMemory();
+            return -1;
+        }
     }
     return 0;
 }
 
 void ss_snapshots_detach(ss_machine_object_t *machine) {
+    SS_WEAK_BEGIN();
     while (machine->core != NULL && machine->snapshots != NULL) {
         ss_snapshot_object_t *snapshot = machine->snapshots;
-        if (snapshot->bytes == NULL && snapshot->machine != NULL) {
+        if (snapshot->bytes == NULL) {
             (void)make_bytes(snapshot); /* without memory for it, asking for the bytes says so */
         }
         untie(snapshot);
     }
+    SS_WEAK_END();
 }
 
 static void snapshot_dealloc(ss_snapshot_object_t *self) {
     PyTypeObject *type = Py_TYPE(self);
-    if (self->checkpoint != NULL) {
+    SS_WEAK_BEGIN();
+    if (self->machine != NULL) {
         untie(self);
     }
+    SS_WEAK_END();
+    PyMem_Free(self->tie);
     PyMem_Free(self->bytes);
     type->tp_free(self);
     Py_DECREF(type);
@@ -165,7 +181,7 @@ static Py_hash_t snapshot_hash(ss_snapshot_object_t *self) {
 }
 
 static PyObject *snapshot_repr(ss_snapshot_object_t *self) {
-    if (self->bytes == NULL) {
+    if (SS_LOAD(self->bytes) == NULL) {
         return PyUnicode_FromString("<storsim snapshot>");
     }
     return PyUnicode_FromFormat("<storsim snapshot, %zu bytes>", self->length);

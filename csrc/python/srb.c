@@ -96,7 +96,7 @@ static PyObject *srb_enter(PyObject *self, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *srb_exit(ss_pointer_object_t *self, PyObject *Py_UNUSED(args)) {
     storsim_srb_info_t info = {0};
-    if (self->machine->closed || ss_enter(self->machine) < 0) {
+    if (SS_LOAD_INT(self->machine->closed) || ss_enter(self->machine) < 0) {
         PyErr_Clear();
         Py_RETURN_NONE;
     }

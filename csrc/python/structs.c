@@ -8,10 +8,17 @@
 
 #include <string.h>
 
+static PyObject *member_of(const ss_struct_object_t *self, int index, uint64_t value) {
+    return self->desc->fields[index].boolean ? PyBool_FromLong(value != 0) : PyLong_FromUnsignedLongLong(value);
+}
+
 static PyObject *member_get(ss_struct_object_t *self, void *closure) {
     int index = (int)(intptr_t)closure;
-    uint64_t value = self->values[index];
-    return self->desc->fields[index].boolean ? PyBool_FromLong(value != 0) : PyLong_FromUnsignedLongLong(value);
+    uint64_t value;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    value = self->values[index];
+    Py_END_CRITICAL_SECTION();
+    return member_of(self, index, value);
 }
 
 static int member_set(ss_struct_object_t *self, PyObject *value, void *closure) {
@@ -21,7 +28,21 @@ static int member_set(ss_struct_object_t *self, PyObject *value, void *closure) 
         PyErr_Format(PyExc_AttributeError, "%s.%s cannot be deleted: assign 0", self->desc->name, field->name);
         return -1;
     }
-    return ss_number(value, field->maximum, field->name, "member", &self->values[index]);
+    uint64_t number;
+    if (ss_number(value, field->maximum, field->name, "member", &number) < 0) {
+        return -1;
+    }
+    Py_BEGIN_CRITICAL_SECTION(self);
+    self->values[index] = number;
+    Py_END_CRITICAL_SECTION();
+    return 0;
+}
+
+/* All members as they are at one moment. */
+static void copy_values(ss_struct_object_t *self, uint64_t *values) {
+    Py_BEGIN_CRITICAL_SECTION(self);
+    memcpy(values, self->values, (size_t)self->desc->count * sizeof *values);
+    Py_END_CRITICAL_SECTION();
 }
 
 PyObject *ss_struct_new(PyObject *type, const ss_struct_desc_t *desc, const uint64_t *values) {
@@ -35,7 +56,7 @@ PyObject *ss_struct_new(PyObject *type, const ss_struct_desc_t *desc, const uint
 
 int ss_struct_read(PyObject *type, const ss_struct_desc_t *desc, PyObject *object, uint64_t *values) {
     if (PyObject_TypeCheck(object, (PyTypeObject *)type)) {
-        memcpy(values, ((ss_struct_object_t *)object)->values, (size_t)desc->count * sizeof *values);
+        copy_values((ss_struct_object_t *)object, values);
         return 0;
     }
     if (!PyTuple_Check(object) || PyTuple_GET_SIZE(object) != desc->count) {
@@ -87,9 +108,11 @@ static void struct_dealloc(PyObject *self) {
 }
 
 static PyObject *as_tuple(ss_struct_object_t *self) {
+    uint64_t values[SS_MAX_STRUCT_FIELDS];
+    copy_values(self, values);
     PyObject *tuple = PyTuple_New(self->desc->count);
     for (int i = 0; tuple != NULL && i < self->desc->count; i++) {
-        PyObject *value = member_get(self, (void *)(intptr_t)i);
+        PyObject *value = member_of(self, i, values[i]);
         if (value == NULL) {
             Py_CLEAR(tuple);
         } else {
@@ -122,13 +145,15 @@ static PyObject *struct_compare(ss_struct_object_t *self, PyObject *other, int o
 }
 
 static PyObject *struct_repr(ss_struct_object_t *self) {
+    uint64_t values[SS_MAX_STRUCT_FIELDS];
+    copy_values(self, values);
     PyObject *text = PyUnicode_FromFormat("%s(", self->desc->name);
     for (int i = 0; text != NULL && i < self->desc->count; i++) {
         const ss_struct_field_t *field = &self->desc->fields[i];
         const char *comma = i + 1 < self->desc->count ? ", " : ")";
         PyObject *part = field->boolean
-                             ? PyUnicode_FromFormat("%s=%s%s", field->name, self->values[i] ? "True" : "False", comma)
-                             : PyUnicode_FromFormat("%s=%s%s", field->name, SS_HEX(self->values[i]), comma);
+                             ? PyUnicode_FromFormat("%s=%s%s", field->name, values[i] ? "True" : "False", comma)
+                             : PyUnicode_FromFormat("%s=%s%s", field->name, SS_HEX(values[i]), comma);
         PyUnicode_AppendAndDel(&text, part);
     }
     return text;

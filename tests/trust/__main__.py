@@ -23,6 +23,7 @@ MODULES = (
     "capi",
     "leaks",
     "threads",
+    "free",
     "fuzz",
     "proofs",
     "outside",

@@ -78,6 +78,55 @@ def _work(pc: Any, hba: Any, rng: random.Random) -> None:
     pc.digest()
 
 
+def _call_back(pc: Any, hba: Any, rng: random.Random) -> None:
+    """A callback that re-enters, raises or drops references."""
+    held = [object(), pc.snapshot(), memoryview(hba.pool(64))]
+
+    def routine(context: Any) -> None:
+        context.clear()
+        if rng.random() < 0.3:
+            raise RuntimeError("the driver's own")
+        hba.pool(32).free()
+
+    pc._queue_dpc(routine, held)
+    pc.run_dpcs()
+
+
+def _share(pc: Any, hba: Any, rng: random.Random, common: list[Any]) -> None:
+    """What threads do to what other threads made: views, snapshots, structures, whole machines, a journal, a report."""
+    import storsim
+    from storsim._core import Snapshot
+    from storsim.storport import ACCESS_RANGE
+
+    kind = rng.randrange(10)
+    thing = common.pop() if common and (kind < 4 or len(common) > 40) else None  # dropped here, made elsewhere
+    if isinstance(thing, Snapshot):
+        pc.restore(thing) if rng.random() < 0.5 else len(bytes(thing))
+    elif isinstance(thing, storsim.Machine):
+        thing.journal.save(os.devnull) if rng.random() < 0.1 else thing.close()
+    elif isinstance(thing, ACCESS_RANGE):
+        thing.RangeStart, thing.RangeLength = rng.randrange(1 << 40), rng.randrange(1 << 20)
+        common += [thing] * (repr(thing) != "" and tuple(thing)[2] == 0)
+    elif thing is not None:
+        thing.release()
+    made: dict[int, Callable[[], Any]] = {
+        4: lambda: memoryview(hba.pool(64)),
+        5: pc.snapshot,
+        6: lambda: ACCESS_RANGE(1, 2, False),
+        7: lambda: storsim.Machine("64MiB", level="release"),
+    }
+    if kind in made:
+        thing = made[kind]()
+        common += [thing, thing] if kind > 4 else [thing]
+    elif kind == 8:
+        _call_back(pc, hba, rng)
+    elif kind == 9:
+        assert pc._journal.count > 0
+        assert pc._sites.resolve(len(pc._sites)) is not None
+        assert len(str(pc.findings)) > 0
+        assert hba.device_extension == hba.device_extension
+
+
 def stress() -> None:
     """What the child process of `many_threads` does."""
     import storsim
@@ -86,14 +135,16 @@ def stress() -> None:
     until = time.monotonic() + SECONDS
     wrong: list[str] = []
     counts = [0] * 8
+    common: list[Any] = []
 
     def worker(number: int) -> None:
         rng = random.Random(number)
         while time.monotonic() < until:
             pc, hba = rng.choice(machines) if rng.random() < 0.8 else _own()
             try:
+                _share(pc, hba, rng, common)
                 _work(pc, hba, rng)
-            except (storsim.StorsimError, RuntimeError, ValueError, BufferError):
+            except (storsim.StorsimError, RuntimeError, ValueError, BufferError, MemoryError):
                 pass
             except BaseException as error:
                 wrong.append(repr(error))
@@ -104,6 +155,7 @@ def stress() -> None:
         return pc, pc.add_adapter("own")
 
     _run_all([lambda number=number: worker(number) for number in range(8)])
+    common.clear()
     wrong += [text for pc, _ in machines if (text := pc.check())]
     for line in wrong[:5]:
         print(line)
