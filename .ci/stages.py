@@ -34,6 +34,7 @@ JOBS = max(1, (os.cpu_count() or 2) // LANES)
 #: interpreter shows nothing new there. The ordinary build and the sanitized one run everything.
 ONCE = ("lint", "notebooks", "bugbench", "seeing", "sweep")
 #: Processes that a campaign starts and ends: another interpreter may show something new there, another compiler not.
+#: They take almost as long as all other tests together, so of the other interpreters only the newest runs them.
 INTERPRETED = ("campaign",)
 
 
@@ -260,14 +261,15 @@ def run_clang_build(log: TextIO) -> int:
     return pytest(log, bin_folder, without=(*ONCE, *INTERPRETED))
 
 
-def run_interpreter(interpreter: Interpreter) -> Callable[[TextIO], int]:
+def run_interpreter(interpreter: Interpreter, newest: bool) -> Callable[[TextIO], int]:
     """The Python suite on another CPython."""
+    without = ONCE if newest else (*ONCE, *INTERPRETED)
 
     def run(log: TextIO) -> int:
         bin_folder = environment(log, interpreter.name, interpreter.path, *SUITE)
         install(log, bin_folder, {"CC": os.environ.get("CC", "gcc")})
         digests(log, bin_folder, interpreter.name)
-        return pytest(log, bin_folder, without=ONCE)
+        return pytest(log, bin_folder, without=without)
 
     return run
 
@@ -333,7 +335,10 @@ def all_stages() -> list[Stage]:
         Stage("build", "build and install with warnings as errors", run_build, ("sdist",)),
         Stage("suite", "Python suite on the installed package", run_suite, ("build",)),
         Stage("sanitized", "Python suite under ASan and UBSan", run_sanitized, ("sdist",)),
-        *(Stage(item.name, f"Python suite on {item.release}", run_interpreter(item), ("sdist",)) for item in others),
+        *(
+            Stage(item.name, f"Python suite on {item.release}", run_interpreter(item, item is others[-1]), ("sdist",))
+            for item in others
+        ),
         Stage("trust", "rows of the trust table", run_trust, ("build",)),
         Stage("tidy", "clang-tidy, cppcheck", run_tidy),
         Stage("c-gcc-sanitized", "C tests, gcc, sanitized", run_c("gcc", "check-asan")),

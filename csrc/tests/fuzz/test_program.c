@@ -55,6 +55,14 @@ static void what_left_the_quarantine_is_foreign(uint8_t allocate, uint8_t releas
     CHECK_EQ(report.operations, 803);
 }
 
+/* A buffer of 51 bytes in two halves starts at an odd address, which a descriptor must not: the engine is started and stopped again
+ * within one call. */
+static void an_engine_may_stop_where_it_starts(void) {
+    fuzz_report_t report = RUN(0x0C, 0x06, 0x0D, 0x01, 0x06, 0x12, 0xF0, 0x1C, 0x04, 0x7A, 0x69, 0x8C, 0xF2, 0x5C, 0x42, 0x73, 0x5D, 0xFF, 0x4E,
+                               0x49, 0x8B, 0x0C, 0x4E, 0x1A, 0x0D, 0xF4, 0x2E, 0x88, 0x07, 0x2F, 0x80, 0x14, 0x44);
+    CHECK_EQ(report.calls, 4);
+}
+
 /* A byte in an argument changes that operation alone: the others still do what they did. */
 typedef struct heard {
     uint64_t outcomes[64];
@@ -214,6 +222,7 @@ static void the_bit_sets_find_the_highest_place(void) {
 int main(void) {
     missing_bytes_are_the_plainest_choice();
     a_bugcheck_starts_another_machine();
+    an_engine_may_stop_where_it_starts();
     for (unsigned twice = 0x88; twice < 0x92; twice++) {
         what_left_the_quarantine_is_foreign(0xC0, 0xC6, (uint8_t)twice); /* pool */
         what_left_the_quarantine_is_foreign(0xD0, 0xD4, (uint8_t)twice); /* DMA memory */
