@@ -72,7 +72,8 @@ typedef struct oracle {
 
 /* A prediction. */
 typedef struct expect {
-    bool stops;            /* a bugcheck: code and the parameters that are not DONT_CARE */
+    bool stops;            /* a bugcheck: code and the parameters that are not DONT_CARE; … */
+    bool either;           /* … or the answer `status` */
     uint32_t status, other; /* result; `other` is also right when allow_other */
     bool allow_other;
     uint32_t code, other_code; /* bugcheck; other_code is right as well, with any parameters, unless it is 0 */

@@ -55,6 +55,26 @@ static void what_left_the_quarantine_is_foreign(uint8_t allocate, uint8_t releas
     CHECK_EQ(report.operations, 803);
 }
 
+/* The same of a buffer whose MDL is built when it is gone: its addresses may be somebody else's by then, a host memory buffer's say. */
+static void an_mdl_of_what_left_the_quarantine_may_be_built(void) {
+    static oracle_t oracle;
+    oracle_init(&oracle, LEVEL_VERIFIER, 0x0A000005);
+    oracle_map(&oracle, 0, 64, 0);
+    block_t *buffer = oracle_add(&oracle, &(block_t){.kind = KIND_POOL, .va = 0xFFFFA00000010000, .size = 4096, .first = 1, .pages = 1});
+    block_t *mdl = oracle_add(&oracle, &(block_t){.kind = KIND_MDL, .va = 0xFFFFA00000020010, .size = 48, .first = 2, .described = buffer->va});
+    expect_t live = oracle_mdl_build(&oracle, mdl->va);
+    CHECK(!live.stops && !live.either);
+    oracle_drop(&oracle, buffer);
+    expect_t gone = oracle_mdl_build(&oracle, mdl->va);
+    CHECK(gone.stops && !gone.either);
+    oracle.freed += ORACLE_QUARANTINE - 1;
+    CHECK(oracle_remembers(&oracle, buffer) && !oracle_mdl_build(&oracle, mdl->va).either);
+    oracle.freed += 1;
+    CHECK(!oracle_remembers(&oracle, buffer) && oracle_mdl_build(&oracle, mdl->va).either);
+    mdl->described = 0xFFFFA00000040000; /* nobody had that */
+    CHECK(!oracle_mdl_build(&oracle, mdl->va).either);
+}
+
 /* A buffer of 51 bytes in two halves starts at an odd address, which a descriptor must not: the engine is started and stopped again
  * within one call. */
 static void an_engine_may_stop_where_it_starts(void) {
@@ -223,6 +243,7 @@ int main(void) {
     missing_bytes_are_the_plainest_choice();
     a_bugcheck_starts_another_machine();
     an_engine_may_stop_where_it_starts();
+    an_mdl_of_what_left_the_quarantine_may_be_built();
     for (unsigned twice = 0x88; twice < 0x92; twice++) {
         what_left_the_quarantine_is_foreign(0xC0, 0xC6, (uint8_t)twice); /* pool */
         what_left_the_quarantine_is_foreign(0xD0, 0xD4, (uint8_t)twice); /* DMA memory */
