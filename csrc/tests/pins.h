@@ -26,7 +26,7 @@
 #define PIN_hda_test_registers UINT64_C(0xAA3457340B686752)
 #define PIN_hda_test_rings UINT64_C(0x05A31E701B6C3C5D)
 #define PIN_hda_test_streams UINT64_C(0xD6EA1FFC3B610004)
-#define PIN_nvme_test_hmb UINT64_C(0x0B697A122A3CCA00)
+#define PIN_nvme_test_hmb UINT64_C(0x786C4788F10A5EE3)
 #define PIN_nvme_test_reports UINT64_C(0x9A3B776E83081710)
 #define PIN_storport_test_bounds UINT64_C(0x1BF7539587E065A4)
 #define PIN_storport_test_cases_hmb UINT64_C(0x804A03F7276DCCFA)

@@ -185,6 +185,48 @@ static void short_way_by_level(void) {
     world_end(&w);
 }
 
+/* What nothing is to be said of may go the short way, and nothing else: one thing wrong at a time. */
+static void short_way_of_contiguous_memory(void) {
+    const ss_contig_args_t good = {.bytes = 8192, .highest = UINT64_MAX, .cache = 1, .node = STORSIM_NODE_ANY};
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    const uint64_t pages = storsim_memory_total_pages(w.machine, STORSIM_NODE_ANY);
+    const struct { ss_contig_args_t args; bool plain; } rows[] = {
+        {good, true},
+        {{.bytes = 1, .highest = 0, .cache = 0, .node = 0}, true},
+        {{.bytes = 1, .highest = UINT64_MAX, .cache = 2, .node = 1}, true},
+        {{.bytes = 1, .highest = UINT64_MAX, .cache = 3}, false},
+        {{.bytes = 1, .highest = UINT64_MAX, .cache = -1}, false},
+        {{.bytes = 1, .highest = UINT64_MAX, .node = 2}, false}, /* there are two */
+        {{.bytes = 0, .highest = UINT64_MAX}, false},
+        {{.bytes = pages * PAGE, .highest = UINT64_MAX}, true},
+        {{.bytes = pages * PAGE + 1, .highest = UINT64_MAX}, false},
+        {{.bytes = 1, .lowest = 0x5000, .highest = 0x5000}, true},
+        {{.bytes = 1, .lowest = 0x5001, .highest = 0x5000}, false},
+        {{.bytes = 8192, .highest = UINT64_MAX, .boundary = 8192}, true},
+        {{.bytes = 8193, .highest = UINT64_MAX, .boundary = 8192}, false},
+        {{.bytes = 8192, .highest = UINT64_MAX, .boundary = 12288}, false}, /* no power of two */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CHECK_EQ(ss_contig_plain(w.machine, 1, &rows[i].args), rows[i].plain);
+    }
+    ss_block_id_t id = contig_get(&w, STORSIM_BLOCK_CONTIGUOUS, &good, STORSIM_OK);
+    const uint64_t va = va_of(&w, id), pa = pa_of(&w, id);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 1, 0), id);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 1, pa), id);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 1, pa + 1), 0);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_DMA, 1, va, 8192, 1, 0), 0);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 2, va, 8192, 1, 0), 0);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va + PAGE, 8192, 1, 0), 0);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8191, 1, 0), 0);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 2, 0), 0);
+    CHECK_EQ(storsim_write_va(w.machine, va, "x", 1), STORSIM_OK); /* from now on its guards are looked at */
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 1, 0), 0);
+    contig_put(&w, STORSIM_BLOCK_CONTIGUOUS, va, 8192, 1, 0, STORSIM_OK);
+    CHECK_EQ(ss_contig_plain_free(w.machine, STORSIM_BLOCK_CONTIGUOUS, 1, va, 8192, 1, 0), 0);
+    world_end(&w);
+}
+
 int main(void) {
     store_over_two_pages();
     long_register_access();
@@ -192,5 +234,6 @@ int main(void) {
     scattered_frames();
     met_again();
     short_way_by_level();
+    short_way_of_contiguous_memory();
     return CHECK_DONE();
 }

@@ -165,6 +165,39 @@ static void test_C51(void) {
 }
 
 /* One wrong thing at a time, what the controller answers, and what is recorded. */
+/* Bytes that lie in several descriptors, in the order of the list; exactly as many as were asked for. */
+static void test_pieces(void) {
+    drive_t d = attach_default();
+    static uint8_t bytes[5 * 4096], back[5 * 4096];
+    uint32_t status, pages = (uint32_t)(MIB(4) / 4096);
+    const uint64_t start = d.hmb.ranges[0].RangeStart, at[] = {start + 3 * 4096, start + 4096, start + 2 * 4096, start};
+    for (uint32_t i = 0; i < 4; i++) {
+        entry(&d, i, at[i], 1);
+    }
+    entry(&d, 4, start + 4 * 4096, pages - 4);
+    CHECK_EQ(set(&d, 1, pages, d.list_pa, 5, &status), STORSIM_OK);
+    CHECK_EQ(status, STORSIM_NVME_SUCCESS);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 31 / 7 + i / 256);
+    }
+    CHECK_EQ(storsim_nvme_hmb_write(d.b.m, d.device, 0, bytes, sizeof bytes), STORSIM_OK);
+    for (size_t offset = 0; offset < 4096; offset += 1365) {
+        for (size_t count = 1; offset + count < sizeof back; count += 2731) {
+            memset(back, 0xEE, sizeof back);
+            CHECK_EQ(storsim_nvme_hmb_read(d.b.m, d.device, offset, back, count), STORSIM_OK);
+            CHECK_EQ(memcmp(back, bytes + offset, count), 0);
+            for (size_t i = count; i < sizeof back; i++) {
+                CHECK_EQ(back[i], 0xEE);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < 4; i++) { /* and where the list says */
+        CHECK_EQ(storsim_memory_read(d.b.m, at[i], back, 4096), STORSIM_OK);
+        CHECK_EQ(memcmp(back, bytes + 4096 * i, 4096), 0);
+    }
+    done(&d.b);
+}
+
 static void test_checks(void) {
     static const struct { const char *name; uint32_t status; } rows[] = {
         {"HMB_OUTSIDE", STORSIM_NVME_SUCCESS},        {"HMB_SIZE_SUM", STORSIM_NVME_INVALID_FIELD},
@@ -307,6 +340,7 @@ int main(void) {
     test_life();
     test_C50();
     test_C51();
+    test_pieces();
     test_checks();
     test_written();
     test_plain_dma();
