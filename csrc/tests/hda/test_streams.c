@@ -323,6 +323,8 @@ static void c35_c36_position_buffer(void) {
     uint32_t last = peek32(&kit, POSITIONS + 0x20);
     advance(&kit, FRAMES(100));
     CHECK_EQ(peek32(&kit, POSITIONS + 0x20), last);
+    wr(&kit, 0x74, 4, 7); /* positions are off: where they would go is nobody's business */
+    wr(&kit, 0x74, 4, 0);
     CHECK_EQ(notes(&kit, "BASE_WHILE_RUNNING"), 0);
     wr(&kit, 0x70, 4, (uint32_t)POSITIONS + 0x801);
     CHECK_EQ(notes(&kit, "BASE_WHILE_RUNNING"), 1);

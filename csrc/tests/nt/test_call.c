@@ -123,6 +123,13 @@ static void limits(void) {
     CHECK_EQ(storsim_set_irql(w.machine, 4, NULL), STORSIM_OK);
     CHECK(!ss_call_irql_ok(call));
     CHECK_EQ(ss_call_end(&frame.call), STORSIM_OK);
+    size_t count; /* every routine there is has limits of its own, the first and the last as well */
+    const storsim_routine_t *table = storsim_ddi_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        CHECK_EQ(storsim_override_irql(w.machine, table[i].id, 0, 1), STORSIM_OK);
+        CHECK_EQ(storsim_override_first_os(w.machine, table[i].id, 0x06000000), STORSIM_OK);
+    }
+    CHECK_EQ(storsim_override_irql(w.machine, (uint16_t)(table[count - 1].id + 1), 0, 1), STORSIM_INVALID);
     world_end(&w);
 }
 

@@ -157,6 +157,15 @@ static void misuse(void) {
     uint64_t empty = va_of(&w, mdl_get(&w, va, 0));
     CHECK_EQ(build(&w, empty), STORSIM_OK);
     CHECK_LAST(&w, "ZERO_LENGTH");
+    for (int there = 1; there >= 0; there--) { /* of no bytes at the beginning of a page: the page has to be there all the same */
+        world_t other;
+        world_start(&other, STORSIM_RELEASE);
+        uint64_t page = va_of(&other, contig_get(&other, STORSIM_BLOCK_DMA, CONTIG(4096), STORSIM_OK));
+        uint64_t none = va_of(&other, mdl_get(&other, page + (there ? 0 : 4096), 0));
+        CHECK_EQ(build(&other, none), there ? STORSIM_OK : STORSIM_BUGCHECK);
+        CHECK(there || storsim_stopped(other.machine)->code == 0x1A);
+        world_end(&other);
+    }
     pool_put(&w, va, STORSIM_OK);
     CHECK_LAST(&w, "FREE_WITH_LIVE_MDL");
     free_mdl(&w, mdl, STORSIM_OK); /* what it described is gone; nothing else happens */

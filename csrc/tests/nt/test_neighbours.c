@@ -170,6 +170,24 @@ static void met_again(void) {
     world_end(&w);
 }
 
+/* Where a small block lies, next to others in its page, and no second piece of it. */
+static void pieces_of_small_blocks(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    for (uint64_t size = 16; size < 4096; size *= 3) {
+        for (int i = 0; i < 3; i++) {
+            uint64_t va = va_of(&w, pool_get(&w, size, TAG, STORSIM_OK)), pa = 0, bytes = 0;
+            storsim_allocation_t allocation;
+            CHECK(storsim_allocation_at(w.machine, va, &allocation));
+            CHECK(storsim_allocation_extent(w.machine, allocation.block, 0, &pa, &bytes));
+            CHECK_EQ(pa, storsim_physical(w.machine, va));
+            CHECK_EQ(bytes, size);
+            CHECK(!storsim_allocation_extent(w.machine, allocation.block, 1, &pa, &bytes));
+        }
+    }
+    world_end(&w);
+}
+
 /* Up to DISPATCH_LEVEL the free of a block that nothing is to be said of may go the short way; above it there is something to say. */
 static void short_way_by_level(void) {
     world_t w;
@@ -233,6 +251,7 @@ int main(void) {
     store_below_a_block();
     scattered_frames();
     met_again();
+    pieces_of_small_blocks();
     short_way_by_level();
     short_way_of_contiguous_memory();
     return CHECK_DONE();

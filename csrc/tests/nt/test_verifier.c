@@ -319,6 +319,15 @@ static void low_resources(void) {
     storsim_fault_pause(w.machine, false);
     world_end(&w);
 
+    start(&w, STORSIM_V_LOW_RESOURCES); /* no tag is chosen: all are */
+    w.config.low_resources_probability = 10000;
+    w.config.low_resources_delay = 0;
+    world_boot(&w);
+    CHECK_EQ(pool_get(&w, 64, TAG, STORSIM_OK), 0);
+    CHECK_EQ(pool_get(&w, 64, TAG + 1, STORSIM_OK), 0);
+    CHECK_EQ(contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(64), STORSIM_OK), 0);
+    world_end(&w);
+
     start(&w, STORSIM_V_LOW_RESOURCES);
     w.config.low_resources_probability = 10001;
     CHECK_EQ(storsim_machine_create(&w.hardware, &w.machine), STORSIM_OK);

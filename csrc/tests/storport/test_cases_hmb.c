@@ -93,6 +93,19 @@ static void test_no_room(void) {
     done(&b);
 }
 
+/* Best called at or below APC_LEVEL: a note above it, and only above it. */
+static void test_best_level(void) {
+    for (uint8_t level = 0; level <= 2; level++) {
+        bench_t b = boot_default();
+        uint8_t old;
+        CHECK_EQ(storsim_set_irql(b.m, level, &old), STORSIM_OK);
+        CHECK_EQ(hmb_take(&b, &(hmb_args_t){.preferred = MIB(1), .count = 4}).result, S(SUCCESS));
+        CHECK_EQ(found(&b, "HMB_ABOVE_APC"), level > 1 ? 1 : 0);
+        CHECK_EQ(storsim_set_irql(b.m, old, NULL), STORSIM_OK);
+        done(&b);
+    }
+}
+
 static void test_C44_C45(void) {
     static const struct { uint32_t policy; uint64_t expected; } rows[] = {{0, 0}, {1, MIB(8)}, {2, MIB(64)}, {3, MIB(16)}};
     for (int i = 0; i < 4; i++) {
@@ -355,6 +368,7 @@ int main(void) {
     test_C37_C38_C39();
     test_C40_C41_C42_C43();
     test_no_room();
+    test_best_level();
     test_C44_C45();
     test_C46();
     test_C47_C48_C49();
