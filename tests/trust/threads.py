@@ -188,32 +188,23 @@ def interrupts() -> None:
     rng, wrong, seen, rounds = random.Random(1), [], 0, 0
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, rng.random() * 0.02 + 0.0001)
-            pc.advance(seconds=30)
-            _work(pc, hba, rng)
+        try:  # a timer rings once: whatever it interrupts in here, it is over then
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.random() * 0.02 + 0.0001)
+                pc.advance(seconds=30)
+                _work(pc, hba, rng)
+            except (storsim.StorsimError, RuntimeError) as error:
+                if not isinstance(error, RuntimeError | storsim.MachineStopped):
+                    wrong.append(repr(error))
+            signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             seen += 1
-        except (storsim.StorsimError, RuntimeError) as error:
-            if not isinstance(error, RuntimeError | storsim.MachineStopped):
-                wrong.append(repr(error))
-        finally:
-            _quiet()
         rounds += 1
         if text := pc.check():
             wrong.append(text)
     for line in wrong[:5]:
         print(line)
     print(f"{seen} interrupts in {rounds} rounds, {SECONDS:.0f} s; {len(wrong)} wrong")
-
-
-def _quiet() -> None:
-    while True:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            return
-        except KeyboardInterrupt:
-            continue
 
 
 def others() -> None:
