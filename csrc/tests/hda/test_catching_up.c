@@ -187,6 +187,26 @@ static void group_elsewhere(void) {
     kit_end(&kit);
 }
 
+/* A connection list entry's length has seven bits. */
+static void longest_connection_list(void) {
+    static uint8_t connections[128];
+    for (uint32_t count = 126; count <= 128; count++) {
+        const storsim_codec_node_t nodes[] = {{.nid = 0}, {.nid = 1}, {.nid = 2, .connections = connections, .connection_count = count}};
+        const storsim_codec_config_t described = {.nodes = nodes, .node_count = 3};
+        const storsim_hda_config_t config = kit_config();
+        kit_t kit = kit_make(&config);
+        uint32_t response = 0;
+        memset(connections, 1, sizeof connections);
+        CHECK_EQ(storsim_codec_add(kit.machine, kit.hda, 1, &described), count < 128 ? STORSIM_OK : STORSIM_INVALID);
+        CHECK_EQ(storsim_codec_present(kit.machine, kit.hda, 1), count < 128);
+        if (count < 128) {
+            CHECK_EQ(storsim_codec_command(kit.machine, kit.hda, 1, 2u << 20 | 0xF000E, &response), STORSIM_OK);
+            CHECK_EQ(response, count);
+        }
+        kit_end(&kit);
+    }
+}
+
 int main(void) {
     captured_list();
     for (int played = 0; played < 2; played++) {
@@ -198,5 +218,6 @@ int main(void) {
     seldom_visited();
     no_seventeenth();
     group_elsewhere();
+    longest_connection_list();
     return CHECK_PINNED(hda_test_catching_up);
 }

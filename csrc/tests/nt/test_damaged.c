@@ -109,6 +109,12 @@ int main(void) {
     TOLD(uint32_t, slot->pool_page, was + 1, "a slot's address");
     TOLD(uint64_t, slot->va, was + 16, "a slot's address");
 
+    /* The first page has room and is not in the list of those that have. */
+    CHECK(index == 1 && page->listed);
+    nt_pool_unlist(nt, index);
+    CHECK_EQ(again(), STORSIM_FORMAT);
+    nt_pool_list(nt, index);
+
     /* A span that says it is a slot, of a page that knows no span. */
     const uint8_t kind = span->kind;
     span->kind = STORSIM_BLOCK_POOL;

@@ -188,6 +188,43 @@ static void pieces_of_small_blocks(void) {
     world_end(&w);
 }
 
+/* Blocks of every size that shares a page, those that fill their slot as well, are in a snapshot what they were. */
+static void slots_filled_to_the_end(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    for (uint64_t size = 1; size <= 1100; size += size < 300 ? 1 : 16) {
+        (void)pool_get(&w, size, TAG, STORSIM_OK);
+    }
+    uint64_t digest = world_digest(&w);
+    uint8_t *bytes;
+    size_t length;
+    CHECK_EQ(storsim_snapshot(w.machine, &bytes, &length), STORSIM_OK);
+    (void)pool_get(&w, 100, TAG, STORSIM_OK);
+    CHECK_EQ(storsim_restore(w.machine, bytes, length, NULL), STORSIM_OK);
+    CHECK_EQ(world_digest(&w), digest);
+    storsim_snapshot_free(w.machine, bytes);
+    world_end(&w);
+}
+
+/* A routine goes the short way at the levels it may be called at, the lowest and the highest as well. */
+static void short_way_of_a_routine(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    size_t count;
+    const storsim_routine_t *table = storsim_ddi_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (uint8_t level = 0; level <= 15; level++) {
+            CHECK_EQ(storsim_set_irql(w.machine, level, NULL), STORSIM_OK);
+            CHECK_EQ(ss_call_plain(w.machine, &table[i]),
+                     level >= table[i].irql_min && level <= table[i].irql_max && w.config.os >= table[i].first_os);
+        }
+    }
+    CHECK_EQ(storsim_set_irql(w.machine, 0, NULL), STORSIM_OK);
+    CHECK_EQ(storsim_override_irql(w.machine, table[0].id, 0, 2), STORSIM_OK); /* limits of one's own are looked at on the long way */
+    CHECK(!ss_call_plain(w.machine, &table[0]));
+    world_end(&w);
+}
+
 /* Up to DISPATCH_LEVEL the free of a block that nothing is to be said of may go the short way; above it there is something to say. */
 static void short_way_by_level(void) {
     world_t w;
@@ -252,6 +289,8 @@ int main(void) {
     scattered_frames();
     met_again();
     pieces_of_small_blocks();
+    slots_filled_to_the_end();
+    short_way_of_a_routine();
     short_way_by_level();
     short_way_of_contiguous_memory();
     return CHECK_DONE();
