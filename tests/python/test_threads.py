@@ -84,9 +84,9 @@ class Bench:
         (lambda pc: pc._dead, False),
         (lambda pc: pc._bugcheck, None),
         (lambda pc: pc._host_memory[0] > 0, True),
-        (lambda pc: pc.irql, 0),
+        (lambda pc: pc.cpu, 0),
     ],
-    ids=["now", "dead", "bugcheck", "host-memory", "irql"],
+    ids=["now", "dead", "bugcheck", "host-memory", "cpu"],
 )
 def test_attributes_wait_for_a_callback(what: Callable[[Any], Any], wanted: Any) -> None:
     bench = Bench()

@@ -37,6 +37,7 @@ print(json.dumps({
     "pytest": all(map(importlib.util.find_spec, ("pytest", "hypothesis")))}))
 """
 _STRESS = """
+import sys
 sys.path[:0] = [{package!r}, "tests"]
 import storsim
 from trust import threads
