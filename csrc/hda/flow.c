@@ -244,7 +244,7 @@ static storsim_status_t render(storsim_machine_t *machine, ss_hda_t *hda, uint32
             stream->sent += straight ? step : 0;
         }
     }
-    return status == STORSIM_OK && drains(stream) ? drain(machine, hda, index, &audience) : status;
+    return status; /* what went through the FIFO is ahead of the link now, or nothing is in it */
 }
 
 /* --- capture -------------------------------------------------------------------------------------------------------- */
@@ -324,10 +324,10 @@ storsim_status_t ss_hda_flow(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
     return status;
 }
 
-/* Whether one stream's stretch of memory is written by a capture and used by another stream. What has not been moved yet always lies inside
+/* Of a running stream and another, one of them a capture: whether their stretches of memory meet. What has not been moved yet always lies inside
  * current entries, so nothing else has to be compared. */
 static bool overlap(const ss_hda_stream_t *a, const ss_hda_stream_t *b) {
-    return (a->input || b->input) && a->running && b->running && a->loaded && b->loaded &&
+    return b->running && a->loaded && b->loaded &&
            a->address + a->offset < b->address + b->length && b->address + b->offset < a->address + a->length;
 }
 

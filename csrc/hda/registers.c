@@ -409,8 +409,9 @@ storsim_status_t storsim_hda_mmio_write(storsim_machine_t *machine, uint32_t con
         return status;
     }
     ss_trace(machine, STORSIM_TRACE_REGISTER, controller, offset, (uint64_t)size << 1 | 1u, value);
-    /* Highest register first: SDnSTS is cleared before SDnCTL starts the engine that may set it again. */
-    for (uint32_t i = count; i-- > 0 && status == STORSIM_OK;) {
+    /* Highest register first: SDnSTS is cleared before SDnCTL, which alone can fail and is the lowest of any store, starts the engine that may
+     * set it again. */
+    for (uint32_t i = count; i-- > 0;) {
         before[i] = ss_hda_peek(hda, stores[i].row.offset, stores[i].row.size);
         if (store_allowed(machine, hda, &stores[i])) {
             status = apply(machine, hda, &stores[i]);

@@ -73,13 +73,13 @@ static const ss_hda_widget_t *sender(const ss_hda_t *hda, uint8_t tag, uint32_t 
     return NULL;
 }
 
-/* Starts counting at `frame`: the first packet is that of boundary frame + 1. */
+/* Starts counting at `frame`: the first packet is that of boundary frame + 1. The stream runs. */
 void ss_hda_segment_begin(const storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, uint64_t frame) {
     ss_hda_stream_t *stream = &hda->streams[index];
     (void)machine;
     stream->linked = false;
     ss_hda_stir(hda, stream);
-    if (!stream->running || stream->starved || (ss_hda_peek(hda, SS_SSYNC, 4) >> index & 1u) != 0) {
+    if (stream->starved || (ss_hda_peek(hda, SS_SSYNC, 4) >> index & 1u) != 0) {
         return;
     }
     if (stream->input) {
@@ -166,18 +166,16 @@ static void fifo_error(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index
     trace(machine, hda, index, TRACE_FIFO_ERROR);
 }
 
-/* Injected: the link loses its next frame. */
+/* Injected: the link, which moves, loses its next frame. */
 static void lose_frame(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index) {
     ss_hda_stream_t *stream = &hda->streams[index];
     uint64_t frame = ss_hda_frame(machine, hda);
     fifo_error(machine, hda, index);
-    if (stream->linked) {
-        ss_hda_segment_end(machine, hda, stream);
-        ss_hda_segment_begin(machine, hda, index, frame + 1);
-        if (stream->linked && stream->input) {
-            ss_hda_drop_fed(hda, stream, stream->link - stream->dma, ss_hda_rate_bytes(&stream->rate, stream->segment_phase) -
-                                      ss_hda_rate_bytes(&stream->rate, stream->segment_phase - 1));
-        }
+    ss_hda_segment_end(machine, hda, stream);
+    ss_hda_segment_begin(machine, hda, index, frame + 1);
+    if (stream->input) {
+        ss_hda_drop_fed(hda, stream, stream->link - stream->dma, ss_hda_rate_bytes(&stream->rate, stream->segment_phase) -
+                                  ss_hda_rate_bytes(&stream->rate, stream->segment_phase - 1));
     }
 }
 
@@ -329,7 +327,7 @@ static storsim_status_t catch_up(storsim_machine_t *machine, ss_hda_t *hda, uint
 storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t index, bool *again) {
     ss_hda_stream_t *stream = &hda->streams[index];
     uint64_t frame = ss_hda_frame(machine, hda);
-    if (stream->running && would_starve(hda, stream, frame)) {
+    if (would_starve(hda, stream, frame)) {
         starve(machine, hda, index);
     }
     stream->pulse = frame >= stream->pulse ? frame + SS_HDA_PULSE : stream->pulse;
@@ -350,7 +348,7 @@ storsim_status_t ss_hda_step(storsim_machine_t *machine, ss_hda_t *hda, uint32_t
         bool more = dma_wanted(hda, stream) > stream->dma || first;
         if (status == STORSIM_OK && more && !stream->loaded) {
             status = next_entry(machine, hda, index);
-        } else if (status == STORSIM_OK && more && stream->offset == stream->usable && stream->usable < stream->length) {
+        } else if (status == STORSIM_OK && more && stream->offset == stream->usable) { /* its end was met above */
             descriptor_error(machine, hda, index);
         } else if (status == STORSIM_OK) {
             break;

@@ -84,7 +84,8 @@ static void walk_stream(ss_codec_t *codec, ss_hda_stream_t *stream) {
     uint64_t held = stream->input ? 0 : stream->dma - stream->sent;
     require(codec, stream->tag < 16 && stream->offset <= stream->usable && stream->usable <= stream->length &&
                        held <= sizeof stream->ring && (stream->input ? stream->dma <= stream->link : stream->sent <= stream->link) &&
-                       (!stream->running || (stream->rate.block != 0 && stream->rate.mult != 0 && stream->rate.div != 0)));
+                       (stream->running ? stream->rate.block != 0 && stream->rate.mult != 0 && stream->rate.div != 0
+                                        : !stream->linked && !stream->starved));
     if (ss_codec_ok(codec)) {
         ss_codec_bytes(codec, stream->ring, (size_t)held);
     }

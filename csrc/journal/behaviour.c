@@ -172,8 +172,7 @@ bool storsim_behaviour_describe(uint32_t index, storsim_behaviour_t *behaviour) 
         uint32_t outcome = index / (situations * IRQLS * LEVELS);
         behaviour->routine = &table[row];
         behaviour->outcome = storsim_behaviour_outcome(&table[row], outcome);
-        behaviour->documented = outcome < table[row].status_count && table[row].returns == STORSIM_R_STATUS &&
-                                table[row].statuses[outcome].documented;
+        behaviour->documented = outcome < table[row].status_count && table[row].statuses[outcome].documented;
         behaviour->level = (uint8_t)(index / (situations * IRQLS) % LEVELS);
         behaviour->irql = (uint8_t)(index / situations % IRQLS);
         behaviour->situation = storsim_behaviour_situation(table[row].family, index % situations);

@@ -152,7 +152,7 @@ static void refer(linker_t *linker, uint32_t index, source_t *source, const ss_r
 }
 
 static source_t *known(const linker_t *linker, uint32_t kind, uint64_t value) {
-    uint32_t found = linker->table_size != 0 && value != 0 ? *place(linker, kind, value) : 0;
+    uint32_t found = linker->table_size != 0 ? *place(linker, kind, value) : 0;
     return found != 0 ? &linker->sources[found - 1] : NULL;
 }
 
@@ -192,7 +192,7 @@ static source_t *behind(const linker_t *linker, storsim_machine_t *machine, uint
             }
             source_t *source = known(linker, PHYSICAL, pa);
             ref->offset = value - pa;
-            if (source == NULL && allocation.va != 0) {
+            if (source == NULL) { /* without a kernel address it is not found there either */
                 ref->by = STORSIM_BY_PHYSICAL;
                 ref->offset = passed + value - pa;
                 source = known(linker, KERNEL, allocation.va);
@@ -243,7 +243,7 @@ static void before(ss_run_t *run, uint32_t index) {
             look(linker, run->machine, index, kind_of(param->type), arg->value, (ss_ref_t){.argument = i});
             continue;
         }
-        for (uint32_t e = 0; arg->data != NULL && e < arg->count; e++) {
+        for (uint32_t e = 0; e < arg->count; e++) {
             for (uint32_t m = 0; m < layout->member_count; m++) {
                 uint32_t kind = kind_of_member(param->type, m);
                 if (kind != SS_NOTHING) {
@@ -257,7 +257,7 @@ static void before(ss_run_t *run, uint32_t index) {
 
 static void give_array(linker_t *linker, uint32_t index, uint8_t output, const storsim_arg_t *arg, storsim_type_t type) {
     const storsim_layout_t *layout = storsim_type_layout(type);
-    for (uint32_t e = 0; layout != NULL && arg->data != NULL && e < arg->count; e++) {
+    for (uint32_t e = 0; layout != NULL && e < arg->count; e++) {
         for (uint32_t m = 0; m < layout->member_count; m++) {
             uint32_t kind = kind_of_member(type, m);
             if (kind != SS_NOTHING) {

@@ -213,7 +213,7 @@ static void get_array(reader_t *reader, const storsim_layout_t *layout, uint8_t 
         fail(reader, STORSIM_FORMAT);
     } else if (code == SS_CODE_ROOM) {
         arg->count = (uint32_t)count;
-        arg->data = room(reader, count, layout != NULL ? layout->size : 1);
+        arg->data = room(reader, count, 1); /* of bytes */
     } else if (code == SS_CODE_DATA && layout != NULL) {
         get_elements(reader, layout, count, arg);
     } else if (code == SS_CODE_DATA) {

@@ -122,9 +122,9 @@ static inline const storsim_param_t *param_of(const storsim_operation_t *operati
     return index < operation->param_count ? &operation->params[index] : storsim_operation_param(operation, index);
 }
 
+/* Of an array of elements. */
 static uint64_t array_room(const storsim_operation_t *operation, const storsim_param_t *param, const storsim_arg_t *arg) {
-    const storsim_layout_t *layout = ss_layout_of(operation, param->type);
-    return layout == NULL ? NUMBER : (uint64_t)arg->count * layout->member_count * NUMBER + 4 * NUMBER;
+    return (uint64_t)arg->count * ss_layout_of(operation, param->type)->member_count * NUMBER + 4 * NUMBER;
 }
 
 /* How many elements there are before the last zeros. */
@@ -194,7 +194,7 @@ static uint8_t *put_array_out(uint8_t *at, const storsim_operation_t *operation,
         *at = SS_CODE_NULL;
         return at + 1;
     }
-    if (param->type != STORSIM_T_BYTES && param->type != STORSIM_T_TEXT) {
+    if (param->type != STORSIM_T_BYTES) { /* no text comes out of anything */
         return put_elements(at, ss_layout_of(operation, param->type), arg);
     }
     if (arg->count <= SS_BYTES_KEPT) {
@@ -272,18 +272,16 @@ static bool idle(const storsim_journal_t *journal) {
     return journal->full && journal->sink == NULL;
 }
 
-/* What a call needs besides its record: a place for what it makes. */
+/* What a call that makes a view or a snapshot needs besides its record: a place for it. */
 static storsim_status_t prepare(storsim_journal_t *journal, const storsim_operation_t *operation, const storsim_arg_t *args) {
     if (operation->id == SS_OP_NT + SS_NT_BLOCK_EXPORT) {
         return ss_view_reserve(journal, args);
     }
-    if (operation->id == SS_OP_MACHINE + SS_SNAPSHOT) {
-        void *array = journal->snapshots;
-        if (!ss_grow(&journal->host, &array, &journal->snapshot_capacity, journal->snapshot_count + 1, sizeof *journal->snapshots)) {
-            return STORSIM_NO_MEMORY;
-        }
-        journal->snapshots = array;
+    void *array = journal->snapshots;
+    if (!ss_grow(&journal->host, &array, &journal->snapshot_capacity, journal->snapshot_count + 1, sizeof *journal->snapshots)) {
+        return STORSIM_NO_MEMORY;
     }
+    journal->snapshots = array;
     return STORSIM_OK;
 }
 
@@ -432,7 +430,7 @@ static void tap_answer(ss_tap_t *tap, const storsim_callback_t *callback, storsi
         journal->full = true;
         return;
     }
-    bool given = callback->kind == STORSIM_CB_CODEC_SOURCE && callback->data != NULL;
+    bool given = callback->kind == STORSIM_CB_CODEC_SOURCE;
     uint64_t count = given && callback->result < callback->data_bytes ? callback->result : given ? callback->data_bytes : 0;
     uint8_t *at = put_kind(journal, promised(journal), STORSIM_RECORD_ANSWER);
     *at++ = (uint8_t)-(int)status;

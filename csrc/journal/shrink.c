@@ -166,17 +166,20 @@ static bool try_without(shrinker_t *shrinker, uint32_t first, uint32_t count) {
     return false;
 }
 
+static uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
 /* One sweep of chunks of a size, from the end backwards. */
 static bool sweep(shrinker_t *shrinker, uint32_t size) {
     bool any = false;
     uint32_t end = shrinker->alive_count;
     while (end > 0 && !shrinker->over) {
-        uint32_t count = size < end ? size : end;
+        uint32_t count = least(end, size);
         if (try_without(shrinker, end - count, count)) {
             any = true;
         }
-        end -= count;
-        end = end > shrinker->alive_count ? shrinker->alive_count : end;
+        end = least(end - count, shrinker->alive_count);
     }
     return any;
 }
@@ -274,7 +277,7 @@ static bool simplify_item(shrinker_t *shrinker, uint32_t index) {
     if (item->kind != STORSIM_RECORD_CALL) {
         return false;
     }
-    for (uint8_t i = 0; i < item->operation.arg_count && !item->gone; i++) {
+    for (uint8_t i = 0; i < item->operation.arg_count; i++) {
         const storsim_param_t *param = storsim_operation_param(&item->operation, i);
         bool array = ss_layout_of(&item->operation, param->type) != NULL || param->type == STORSIM_T_TEXT;
         if ((param->flags & STORSIM_P_IN) == 0 || array || referred(program, item, i)) {
@@ -283,7 +286,7 @@ static bool simplify_item(shrinker_t *shrinker, uint32_t index) {
         bool bytes = param->type == STORSIM_T_BYTES;
         any = (bytes ? simplify_bytes(shrinker, &item->args[i]) : simplify_number(shrinker, param, &item->args[i].value)) || any;
     }
-    for (uint32_t r = 0; r < item->ref_count && !item->gone; r++) {
+    for (uint32_t r = 0; r < item->ref_count; r++) {
         ss_ref_t *ref = &program->refs[item->first_ref + r];
         any = (ref->offset != 0 && try_value(shrinker, &ref->offset, 0)) || any;
     }

@@ -115,19 +115,18 @@ void ss_view_made(storsim_journal_t *journal, const storsim_arg_t *args, storsim
         return;
     }
     ss_view_t *view = &journal->views[journal->view_count];
-    uint64_t size = 0;
-    if (status != STORSIM_OK || !ss_export_bytes(journal->machine, args[3].value, &view->data, &size)) {
+    if (status != STORSIM_OK) {
         ss_release(&journal->host, view->copy);
         return;
     }
-    if (view->copy == NULL || size != view->size) {
-        ss_release(&journal->host, view->copy);
+    if (view->copy == NULL) {
         journal->full = true;
         return;
     }
     view->token = args[3].value;
-    memcpy(view->copy, view->data, (size_t)size);
-    journal->view_bytes += size;
+    (void)ss_export_bytes(journal->machine, view->token, &view->data, &view->size); /* of the block that was looked at before */
+    memcpy(view->copy, view->data, (size_t)view->size);
+    journal->view_bytes += view->size;
     journal->view_count++;
 }
 

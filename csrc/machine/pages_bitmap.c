@@ -156,14 +156,10 @@ static void set_bounds_untouched(ss_segment_t *segment, uint64_t chunk) {
     ref->bound = SS_SMALL;
 }
 
-/* Drops the chunks of [offset, end) that hold no busy page of the segment; the mids stay. */
+/* Drops the chunks of [offset, end) that hold no busy page of the segment; the mids, which are all there, stay. */
 static void forget_free_chunks(ss_host_t *host, ss_segment_t *segment, uint64_t offset, uint64_t end) {
     for (uint64_t at = offset & ~(SS_CHUNK_PAGES - 1); at < end; at += SS_CHUNK_PAGES) {
-        const ss_mid_t *mid = segment->mids[at >> SS_MID_SHIFT].mid;
-        if (mid == NULL) {
-            continue;
-        }
-        ss_chunk_t **chunk = ss_chunk_slot(mid, at >> SS_CHUNK_SHIFT);
+        ss_chunk_t **chunk = ss_chunk_slot(segment->mids[at >> SS_MID_SHIFT].mid, at >> SS_CHUNK_SHIFT);
         if (*chunk != NULL && (*chunk)->free == chunk_pages(segment, at)) {
             set_bounds_untouched(segment, at >> SS_CHUNK_SHIFT);
             ss_release(host, (*chunk)->memory);

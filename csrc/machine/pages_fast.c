@@ -100,7 +100,9 @@ typedef struct found {
  * bit; then nothing is left to go on from. Or the block lies inside the word, apart from that stretch. */
 SS_INLINE found_t highest_in_word(uint64_t busy, uint64_t above, uint32_t length) {
     uint32_t tail = ss_high_zeros(busy), beyond = ss_low_zeros(above) & (uint32_t)ss_ones_if(tail > 0), across = tail + beyond;
-    uint32_t inside = 63 - ss_high_zeros(starts_in_word(~busy, length)), most = beyond < length ? beyond : length - 1;
+    uint32_t inside = 63 - ss_high_zeros(starts_in_word(~busy, length));
+    /* unreachable: false where the word above has a place, which is the higher one then */
+    uint32_t most = beyond < length ? beyond : length - 1;
     uint32_t apart = (uint32_t)ss_ones_if(across < length);
     found_t found = {(int32_t)((inside & apart) | ((64 - length + most) & ~apart)), across & apart};
     return found;
@@ -450,7 +452,7 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
     uint32_t inside = longest_inside(~busy);
     set_bound(chunk, group, word, inside > found.across ? inside : found.across);
     chunk->busy[at + 1] = next | spill;
-    return here == 0 || at == 0 || (next == 0 && spill != 0) ? change_rarely(chunk, at, spill) : STORSIM_OK;
+    return here == 0 || at == 0 ? change_rarely(chunk, at, spill) : STORSIM_OK; /* nothing spills into a word wholly free: that one is higher */
 }
 
 /* What a freed block seldom does. `stretch` begins at bit `from` of word `at` and holds the block, whose last page is `last`; a part of the
@@ -482,9 +484,8 @@ SS_ASIDE void finish_give(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint32_
 
 /* By the way that is always open; and the next block of this chunk can go the short way. */
 SS_ASIDE void give_any(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
-    uint32_t place = ss_pages_segment_at(pages, first_pfn);
-    if (count != 0 && place < pages->segment_count) {
-        const ss_segment_t *segment = &pages->segments[place];
+    if (count != 0) {
+        const ss_segment_t *segment = &pages->segments[ss_pages_segment_at(pages, first_pfn)];
         ss_chunk_t *chunk = ss_chunk_at(segment, (first_pfn - segment->base) >> SS_CHUNK_SHIFT);
         bool fit = chunk != segment->full && chunk->last >= SS_SMALL - 1; /* a smaller one would need one more comparison */
         pages->recent[first_pfn >> SS_CHUNK_SHIFT & (SS_RECENT - 1)] = fit ? chunk : NULL;

@@ -80,7 +80,7 @@ static uint64_t wanted(const selection_t *selection) {
 
 static void offer(selection_t *selection, ss_page_extent_t extent) {
     uint64_t least = wanted(selection);
-    if (least == 0 || extent.pages < least) {
+    if (extent.pages < least) { /* as long as there is an extent something is wanted */
         return;
     }
     if (selection->count == selection->slots) {
@@ -104,7 +104,7 @@ static void offer_run(selection_t *selection, uint64_t start, uint64_t end, uint
     for (uint64_t i = 0; i < pieces; i++) {
         uint64_t at = start + (selection->high_wins ? pieces - 1 - i : i) * stride, least = wanted(selection);
         ss_page_extent_t extent = {at, ss_min_u64(cut, end - at)};
-        if (least == 0 || least > cut) {
+        if (least > cut) {
             break;
         }
         offer(selection, extent);

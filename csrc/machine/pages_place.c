@@ -30,14 +30,11 @@ static bool crosses(const ss_page_request_t *request, uint64_t first) {
            ((first ^ (first + request->pages - 1)) & ~(request->boundary_pages - 1)) != 0;
 }
 
-/* Highest legal start of a block inside the free pfns [start, end). A block that crosses a boundary has to end at it or
+/* Highest legal start of a block inside the free pfns [start, end), which are as many as it needs or more. A block that crosses a boundary has to end at it or
  * below; moved there it cannot cross the one before, because it is no longer than the distance of two, and an alignment
  * above that distance puts it on a boundary. */
 static bool highest_in(const ss_page_request_t *request, uint64_t start, uint64_t end, uint64_t *first) {
     uint64_t align = ~(request->align_pages - 1);
-    if (end - start < request->pages) {
-        return false;
-    }
     uint64_t at = (end - request->pages) & align;
     if (crosses(request, at)) {
         uint64_t boundary = (at + request->pages - 1) & ~(request->boundary_pages - 1);
@@ -130,7 +127,6 @@ static bool node_top_down(const ss_pages_t *pages, uint32_t node, const ss_page_
 
 static bool node_bottom_up(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request,
                            ss_placed_t *placed) {
-    /* unreachable: ends at the k-th start, which there is */
     for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
         const ss_map_run_t *run = &pages->runs[pages->by_node[i]];
         window_t window;
@@ -197,6 +193,7 @@ static uint64_t window_starts(const window_t *window, const ss_page_request_t *r
 /* The k-th aligned start of a node; *index: its entry of by_node. */
 static void nth_start(const ss_pages_t *pages, uint32_t node, const ss_page_request_t *request, uint64_t k,
                       uint32_t *index, uint64_t *first) {
+    /* unreachable: ends at the k-th start, which there is */
     for (uint32_t i = pages->node_first[node]; i < pages->node_first[node + 1]; i++) {
         window_t window;
         uint64_t lowest, count = 0;
@@ -267,7 +264,7 @@ static bool node_apart(const ss_pages_t *pages, uint32_t node, const ss_page_req
         if (!touches) {
             return true;
         }
-        if (placed->first_pfn == 0 || placed->first_pfn <= left.first_min) {
+        if (placed->first_pfn <= left.first_min) {
             return false;
         }
         left.first_max = placed->first_pfn - 1;

@@ -66,7 +66,7 @@ bool ss_pages_next_free(const ss_pages_t *pages, uint64_t from, storsim_memory_r
     for (uint32_t i = ss_pages_segment_at(pages, from); i < pages->segment_count; i++) {
         const ss_segment_t *segment = &pages->segments[i];
         uint64_t low = ss_max_u64(segment->first, from) - segment->base, start, end;
-        if (low < segment->end && ss_first_run(segment, low, segment->end, 1, &start, &end)) {
+        if (ss_first_run(segment, low, segment->end, 1, &start, &end)) {
             run->first_pfn = segment->base + start;
             run->pages = end - start;
             run->node = ss_pages_node_of(pages, run->first_pfn);

@@ -31,21 +31,21 @@ static inline bool may_hold(const ss_chunk_t *chunk, uint64_t length) {
                               : chunk->longest >= length && chunk->free >= length;
 }
 
-/* Free pages at the ends of a chunk. */
+/* Free pages at the ends of a chunk, of which one page at least is busy. */
 static uint32_t chunk_tail(const ss_chunk_t *chunk) {
     uint32_t word = SS_CHUNK_WORDS;
-    while (word > 0 && chunk->busy[word - 1] == 0) {
+    while (chunk->busy[word - 1] == 0) {
         word--;
     }
-    return 64 * (SS_CHUNK_WORDS - word) + (word > 0 ? ss_high_zeros(chunk->busy[word - 1]) : 0);
+    return 64 * (SS_CHUNK_WORDS - word) + ss_high_zeros(chunk->busy[word - 1]);
 }
 
 static uint32_t chunk_head(const ss_chunk_t *chunk) {
     uint32_t word = 0;
-    while (word < SS_CHUNK_WORDS && chunk->busy[word] == 0) {
+    while (chunk->busy[word] == 0) {
         word++;
     }
-    return 64 * word + (word < SS_CHUNK_WORDS ? ss_low_zeros(chunk->busy[word]) : 0);
+    return 64 * word + ss_low_zeros(chunk->busy[word]);
 }
 
 static uint32_t open_words(uint64_t length) {

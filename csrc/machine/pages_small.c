@@ -211,7 +211,7 @@ static void remember_group(ss_chunk_t *chunk, uint32_t group, const ss_fit_t *fi
     }
     if (known && memo->least[c] == fit->length && c < SS_ALIGNMENTS) {
         memo->limit[c] = (uint8_t)(memo->limit[c] < limit ? memo->limit[c] : limit);
-    } else if (!known || memo->limit[c] > limit || (many && c < SS_ALIGNMENTS)) {
+    } else if (!known || memo->limit[c] > limit || many) {
         memo->valid |= UINT32_C(1) << c;
         memo->least[c] = (uint8_t)fit->length;
         memo->limit[c] = (uint8_t)limit;
@@ -322,6 +322,7 @@ static bool scan_plain(scan_t *scan, uint64_t *start) {
 static void leave_group(scan_t *scan) {
     if (scan->group_covered && scan->misses >= RECORD_AFTER) {
         ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->group / SS_CHUNK_GROUPS);
+        /* unreachable: in a chunk never touched every class has a place, so nothing of it is known to hold none */
         if (chunk != NULL) {
             remember_group(chunk, (uint32_t)(scan->group % SS_CHUNK_GROUPS), scan->fit, 0);
             scan->segment->front->classes |= UINT32_C(1) << scan->fit->class_index;
@@ -332,7 +333,7 @@ static void leave_group(scan_t *scan) {
 static void leave_chunk(scan_t *scan) {
     if (scan->chunk_covered && scan->misses >= RECORD_AFTER) {
         ss_chunk_t *chunk = ss_chunk_at(scan->segment, scan->chunk);
-        if (chunk != NULL) {
+        if (chunk != NULL) { /* unreachable: as in leave_group */
             remember_chunk(chunk, scan->fit);
             scan->segment->front->classes |= UINT32_C(1) << scan->fit->class_index;
         }
@@ -342,6 +343,7 @@ static void leave_chunk(scan_t *scan) {
 /* The scan has come to scan->word, having seen everything down from scan->from. */
 static void arrive(scan_t *scan) {
     uint64_t group = scan->word / 32, chunk = scan->word / SS_CHUNK_WORDS;
+    /* unreachable: a group is gone through at once, and in chunks never touched the first word has a place */
     if (group == scan->group) {
         return;
     }
@@ -602,14 +604,16 @@ static size_t check_chunk(const ss_segment_t *segment, const denials_t *denials,
             broken += check_denials(segment, chunk, denials, word, c);
         }
     }
-    broken += chunk != NULL && chunk->busy[SS_CHUNK_WORDS] != ss_busy_word(segment, (index + 1) * SS_CHUNK_WORDS);
+    if (chunk != NULL && chunk != segment->full) { /* which stands for many and copies nothing */
+        broken += chunk->busy[SS_CHUNK_WORDS] != ss_busy_word(segment, (index + 1) * SS_CHUNK_WORDS);
+    }
     return broken + (chunk == NULL && bound != SS_SMALL);
 }
 
-/* No stretch starts in a block above the top of its length. */
+/* No stretch starts in a block above the top of its length. Where there are blocks there is a front. */
 static size_t check_tops(const ss_front_t *front, const ss_block_t *block) {
     size_t broken = 0;
-    for (uint32_t length = 1; front != NULL && length <= SS_SMALL; length++) {
+    for (uint32_t length = 1; length <= SS_SMALL; length++) {
         const ss_block_t *top = front->top[length];
         broken += top != NULL && block->number > top->number && block->most >= length;
     }

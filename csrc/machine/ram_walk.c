@@ -29,7 +29,7 @@ static void walk_extents(ss_ram_t *ram, store_t *store, ss_store_t id, bool loos
         ss_codec_u64(codec, &extent.first_pfn);
         ss_codec_u64(codec, &extent.pages);
         ss_codec_u64(codec, &extent.page_offset);
-        if (ss_codec_loading(codec) && ss_codec_ok(codec)) {
+        if (ss_codec_loading(codec)) { /* as many as were counted are there */
             storsim_status_t status = load_extent(ram, id, &extent, loose);
             if (status != STORSIM_OK) {
                 ss_codec_fail(codec, status == STORSIM_NO_MEMORY ? status : STORSIM_FORMAT);
@@ -72,12 +72,10 @@ static void load_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
         uint64_t page = 0;
         ss_codec_u64(codec, &page);
         ss_codec_bytes(codec, bytes, sizeof bytes);
-        if (ss_codec_ok(codec)) {
-            storsim_status_t status = page < store->pages ? ss_store_write(ram, id, page * STORSIM_PAGE_SIZE, bytes, sizeof bytes)
-                                                          : STORSIM_FORMAT;
-            if (status != STORSIM_OK) {
-                ss_codec_fail(codec, status);
-            }
+        storsim_status_t status = page < store->pages ? ss_store_write(ram, id, page * STORSIM_PAGE_SIZE, bytes, sizeof bytes)
+                                                      : STORSIM_FORMAT;
+        if (status != STORSIM_OK) {
+            ss_codec_fail(codec, status);
         }
     }
 }
@@ -97,7 +95,7 @@ static void walk_pages(ss_ram_t *ram, store_t *store, ss_store_t id, ss_codec_t 
         ss_codec_bytes(codec, bytes, sizeof bytes);
         return;
     }
-    for (uint64_t page = 0; count != 0 && store->state != NULL && page < store->pages; page++) {
+    for (uint64_t page = 0; store->state != NULL && page < store->pages; page++) {
         if (store->state[page] == PAGE_DIRTY) {
             ss_codec_u64(codec, &page);
             ss_codec_bytes(codec, store->data + page * STORSIM_PAGE_SIZE, STORSIM_PAGE_SIZE);
@@ -272,7 +270,7 @@ static void load_all(ss_ram_t *ram, ss_codec_t *codec) {
     for (uint32_t i = 1; i <= count && ss_codec_ok(codec); i++) {
         bool used = false;
         ss_codec_bool(codec, &used);
-        if (used && ss_codec_ok(codec)) {
+        if (used) {
             walk_store(ram, &ram->stores[i - 1], i, codec);
         }
     }

@@ -140,6 +140,13 @@ static void test_below_4_gib(void) {
 
 /* --- the memory side ------------------------------------------------------------------------------------------------------ */
 
+static void set_level(ss_hda_t *hda, uint32_t stream) {
+    ss_hda_poke(hda, ss_sd(stream, SS_SDSTS), 1, SS_BCIS);
+    ss_hda_poke(hda, ss_sd(stream, SS_SDCTL), 1, ss_hda_peek(hda, ss_sd(stream, SS_SDCTL), 1) | SS_IOCE);
+}
+
+static void clear_level(ss_hda_t *hda, uint32_t stream) { ss_hda_poke(hda, ss_sd(stream, SS_SDSTS), 1, 0); }
+
 static storsim_status_t verdict;
 static uint64_t asked, refuse_at;
 
@@ -227,13 +234,13 @@ static storsim_status_t listens(void *context, storsim_callback_t *callback) {
     return STORSIM_OK;
 }
 
-/* A host without memory for what a sink is to get: nothing is lost. */
-static void test_sink_refused(void) {
+/* A host without memory for what a sink is to get, or for what is kept beside it: nothing is lost. */
+static void sink_refused(uint64_t keep) {
     listener_t listener = {0};
     const storsim_host_t host = FAILING_HOOK(&listener.host);
     storsim_hda_config_t config = kit_config();
     config.timing = STORSIM_HDA_IDEAL;
-    kit_t kit = playing(&host, 0, &config);
+    kit_t kit = playing(&host, keep, &config);
     storsim_machine_set_callback(kit.machine, listens, &listener);
     CHECK_EQ(storsim_codec_record(kit.machine, kit.hda, 0, 1, 7, 8), STORSIM_OK);
     run(&kit, 4, 0);
@@ -249,6 +256,11 @@ static void test_sink_refused(void) {
     CHECK(listener.heard >= 4 * 480 && listener.heard % 4 == 0);
     kit_end(&kit);
     CHECK_EQ(listener.host.live, 0);
+}
+
+static void test_sink_refused(void) {
+    sink_refused(0);
+    sink_refused(1u << 20);
 }
 
 /* A source has answered, and the host has no memory to keep the answer: it is asked again later. */
@@ -314,6 +326,223 @@ static void test_access_refused(void) {
         CHECK_EQ(digest, first);
         kit_end(&kit);
     }
+}
+
+/* The same with a sink, and with a list that a capture is about to write over. */
+static void test_more_refused(void) {
+    for (int way = 0; way < 2; way++) {
+        uint64_t first = 0;
+        unsigned refusals = 0;
+        for (uint64_t at = 0; at < 24; at++) {
+            listener_t listener = {0};
+            storsim_hda_config_t config = kit_config();
+            config.timing = STORSIM_HDA_IDEAL;
+            kit_t kit = playing(NULL, 0, &config);
+            uint64_t digest = 0, end;
+            const entry_t pieces[] = {{DATA, 256, 0}, {DATA + 0x400, 256, 0}, {DATA + 0x1000, 256, 0}};
+            const entry_t over[] = {{BDL + 0x3000, 0x8000, 0}, {DATA + 0x8000, 0x1000, 0}};
+            setup(&kit, 4, 1, 0x0011, pieces, 3);
+            if (way == 0) {
+                storsim_machine_set_callback(kit.machine, listens, &listener);
+                CHECK_EQ(storsim_codec_record(kit.machine, kit.hda, 0, 1, 7, 8), STORSIM_OK);
+            } else {
+                tune(&kit, 0, 0x20, 2, 0x0011);
+                setup(&kit, 0, 2, 0x0011, over, 2);
+                run(&kit, 0, 0);
+            }
+            run(&kit, 4, 0);
+            ss_bus_set_guard(kit.machine, guard, NULL);
+            asked = 0;
+            refuse_at = at;
+            verdict = STORSIM_NO_MEMORY;
+            end = storsim_now(kit.machine) + FRAMES(400);
+            while (storsim_now(kit.machine) < end) {
+                storsim_status_t status = storsim_advance(kit.machine, FRAMES(40));
+                CHECK(status == STORSIM_OK || status == STORSIM_NO_MEMORY);
+                refusals += status == STORSIM_NO_MEMORY;
+            }
+            refuse_at = 0;
+            advance(&kit, end + FRAMES(100) - storsim_now(kit.machine));
+            ss_bus_set_guard(kit.machine, NULL, NULL);
+            CHECK_EQ(storsim_digest(kit.machine, &digest), STORSIM_OK);
+            first = at == 0 ? digest : first;
+            CHECK_EQ(digest, first);
+            kit_end(&kit);
+        }
+        CHECK(refusals > 10);
+    }
+}
+
+/* Every access refused: time stands still with what is to be done, and so a store that needs it done is refused, and so is a look. */
+static void test_stores_refused(void) {
+    storsim_hda_config_t config = kit_config();
+    config.timing = STORSIM_HDA_IDEAL;
+    kit_t kit = playing(NULL, 1u << 20, &config);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(10));
+    ss_bus_set_guard(kit.machine, guard, NULL);
+    verdict = STORSIM_NO_MEMORY;
+    asked = 0;
+    refuse_at = 1;
+    CHECK_EQ(storsim_advance(kit.machine, FRAMES(20)), STORSIM_NO_MEMORY);
+    refuse_at = 2;
+    CHECK_EQ(storsim_hda_mmio_write(kit.machine, kit.hda, sd(4, 0), 1, 0), STORSIM_NO_MEMORY);
+    CHECK(inside(&kit)->streams[4].running);
+    wr(&kit, sd(4, 0), 1, 0);
+    CHECK(!inside(&kit)->streams[4].running);
+    CHECK_EQ(position(&kit, 4).link_bytes, 4 * 30);
+    kit_end(&kit);
+}
+
+/* The read that finds the controller gone is also the one that is told what was still to tell. */
+static void test_told_when_gone(void) {
+    const storsim_fault_rule_t gone = {.kind = STORSIM_FAULT_HARDWARE, .hardware = STORSIM_HW_REMOVED, .first = 1};
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = kit_make(&config);
+    uint64_t value = 99;
+    uint32_t rule;
+    kit_up(&kit);
+    CHECK_EQ(storsim_fault_add(kit.machine, &gone, &rule), STORSIM_OK);
+    inside(&kit)->raised = STORSIM_VIOLATION;
+    CHECK_EQ(storsim_hda_register_read(kit.machine, kit.hda, "GCTL", &value), STORSIM_VIOLATION);
+    CHECK_EQ(value, 99);
+    CHECK_EQ(storsim_hda_register_read(kit.machine, kit.hda, "GCTL", &value), STORSIM_OK);
+    CHECK_EQ(value, UINT32_MAX);
+    kit_end(&kit);
+}
+
+/* --- streams ---------------------------------------------------------------------------------------------------------------- */
+
+/* A capture whose memory side stands still is reset: what was fed and sent meanwhile is gone. One that shares the tag of another is silent;
+ * what the codec would have sent in its place stays. */
+static void test_captures(void) {
+    failing_host_t state = {0};
+    const storsim_host_t host = FAILING_HOOK(&state);
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = playing(&host, 0, &config);
+    uint64_t pending = 0;
+    tune(&kit, 0, 0x20, 1, 0x0011);
+    CHECK_EQ(storsim_codec_feed(kit.machine, kit.hda, 0, 1, "0123456789012345678901234567890123456789", 40), STORSIM_OK);
+    setup(&kit, 0, 1, 0x0011, TWO, 2);
+    setup(&kit, 1, 1, 0x0011, TWO, 2);
+    wr(&kit, sd(1, 0x18), 4, (uint32_t)(BDL + 0x1000));
+    run(&kit, 0, 0);
+    advance(&kit, FRAMES(2));
+    CHECK_EQ(storsim_hda_stall(kit.machine, kit.hda, true), STORSIM_OK);
+    run(&kit, 1, 0); /* overshadowed by the first, which has the same tag */
+    advance(&kit, FRAMES(3));
+    CHECK(position(&kit, 0).link_bytes > position(&kit, 0).dma_bytes);
+    CHECK(position(&kit, 1).link_bytes > position(&kit, 1).dma_bytes);
+    CHECK_EQ(storsim_codec_feed_pending(kit.machine, kit.hda, 0, 1, &pending), STORSIM_OK);
+    CHECK_EQ(pending, 40 - 4 * 2);
+    wr(&kit, sd(0, 0), 1, 0);
+    wr(&kit, sd(1, 0), 1, 0);
+    reset_stream(&kit, 0);
+    CHECK_EQ(storsim_codec_feed_pending(kit.machine, kit.hda, 0, 1, &pending), STORSIM_OK);
+    CHECK(pending < 40 - 4 * 2);
+    reset_stream(&kit, 1);
+    CHECK_EQ(storsim_hda_stall(kit.machine, kit.hda, false), STORSIM_OK);
+    /* Silence that is on its way when nothing was fed needs a place, and the host has none. */
+    tune(&kit, 0, 0x21, 2, 0x0011);
+    for (int way = 0; way < 2; way++) {
+        setup(&kit, 2, 2, 0x0011, TWO, 2);
+        run(&kit, 2, 0);
+        advance(&kit, FRAMES(2));
+        CHECK_EQ(storsim_hda_stall(kit.machine, kit.hda, true), STORSIM_OK);
+        state.persistent = way == 0;
+        state.fail_at = way == 0 ? 1 : state.requests + 2; /* the lane, or its bytes */
+        CHECK_EQ(storsim_advance(kit.machine, FRAMES(3)), STORSIM_NO_MEMORY);
+        state.fail_at = 0;
+        CHECK_EQ(storsim_hda_stall(kit.machine, kit.hda, false), STORSIM_OK);
+        advance(&kit, FRAMES(30));
+        CHECK_EQ(position(&kit, 2).link_bytes, position(&kit, 2).dma_bytes);
+        reset_stream(&kit, 2);
+        CHECK_EQ(storsim_codec_remove(kit.machine, kit.hda, 0), STORSIM_OK); /* and its lanes */
+        CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+        advance(&kit, FRAMES(30));
+        tune(&kit, 0, 0x21, 2, 0x0011);
+    }
+    kit_end(&kit);
+    CHECK_EQ(state.live, 0);
+}
+
+/* A stream that goes on with a shorter FIFO than it had has more in it than it would fetch now. */
+static void test_shorter_fifo(void) {
+    storsim_hda_config_t config = kit_config();
+    config.personality = STORSIM_HDA_ICH;
+    kit_t kit = playing(NULL, 1u << 20, &config);
+    wr(&kit, sd(4, 0x10), 2, 0x7F);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(10));
+    CHECK_EQ(position(&kit, 4).dma_bytes, 40 + 128);
+    wr(&kit, sd(4, 0), 1, 0);
+    advance(&kit, FRAMES(1));
+    wr(&kit, sd(4, 0x10), 2, 0x0F);
+    uint64_t before = position(&kit, 4).dma_bytes, link = position(&kit, 4).link_bytes;
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(5));
+    CHECK_EQ(position(&kit, 4).dma_bytes, before);
+    CHECK_EQ(position(&kit, 4).link_bytes, link + 20);
+    advance(&kit, FRAMES(100));
+    CHECK_EQ(position(&kit, 4).dma_bytes, position(&kit, 4).link_bytes + 16);
+    kit_end(&kit);
+}
+
+/* The link has just come up: a capture and what plays behind it are looked at in turns, with no frame before. */
+static void test_first_frame(void) {
+    storsim_hda_config_t config = kit_config();
+    config.codec_frames = 0;
+    kit_t kit = kit_make(&config);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    wr(&kit, 0x08, 4, 1);
+    advance(&kit, FRAMES(1));
+    CHECK_EQ(ss_hda_frame(kit.machine, inside(&kit)), 0);
+    tune(&kit, 0, 0x20, 2, 0x0011);
+    tune(&kit, 0, 0x10, 1, 0x0011);
+    setup(&kit, 0, 2, 0x0011, TWO, 2);
+    setup(&kit, 4, 1, 0x0011, TWO, 2);
+    run(&kit, 0, 0);
+    run(&kit, 4, 0);
+    CHECK_EQ(ss_hda_frame(kit.machine, inside(&kit)), 0);
+    CHECK_EQ(ss_hda_flow_until(kit.machine, inside(&kit), 0), STORSIM_OK);
+    CHECK_EQ(position(&kit, 0).link_bytes, 0);
+    advance(&kit, FRAMES(10));
+    CHECK_EQ(position(&kit, 0).link_bytes, 40);
+    kit_end(&kit);
+}
+
+/* Segments as only a snapshot could say them: the next visit is a frame later, never before. */
+static void test_strange_segments(void) {
+    storsim_hda_config_t config = kit_config();
+    kit_t kit = playing(NULL, 0, &config);
+    run(&kit, 4, 0);
+    advance(&kit, FRAMES(50));
+    ss_hda_t *hda = inside(&kit);
+    ss_hda_stream_t *stream = &hda->streams[4], before = *stream;
+    uint64_t next = ss_hda_boundary(hda, ss_hda_frame(kit.machine, hda) + 1);
+    stream->segment_link = stream->dma + (1u << 30);
+    ss_hda_schedule(kit.machine, hda, 4);
+    CHECK_EQ(stream->due, next);
+    *stream = before;
+    stream->segment_frame = 0;
+    stream->segment_link = stream->dma + stream->usable - stream->offset - stream->fifo - 40;
+    ss_hda_schedule(kit.machine, hda, 4);
+    CHECK_EQ(stream->due, next);
+    *stream = before;
+    stream->dma = 0;
+    stream->loaded = false;
+    ss_hda_schedule(kit.machine, hda, 4);
+    CHECK_EQ(stream->due, next);
+    *stream = before;
+    wr(&kit, 0x20, 4, 0x80000000u | 1u << 4);
+    set_level(hda, 4);
+    CHECK(ss_hda_line_level(hda));
+    hda->gone = true;
+    CHECK(!ss_hda_line_level(hda)); /* nobody pulls a line that is not there */
+    hda->gone = false;
+    *stream = before;
+    clear_level(hda, 4);
+    kit_end(&kit);
 }
 
 /* --- registers, verbs ------------------------------------------------------------------------------------------------------- */
@@ -386,7 +615,7 @@ static void test_owed(void) {
 
 /* A converter that sends gets another format twice within one frame: the second is the one it sends in. */
 static void test_formats_in_one_frame(void) {
-    static const uint16_t formats[] = {0x0011, 0x0013, 0x0813, 0x0913, 0x4913, 0x4913, 0x0013};
+    static const uint16_t formats[] = {0x0011, 0x0010, 0x0017, 0x0013, 0x0813, 0x0913, 0x4913, 0x4913, 0x0013};
     storsim_hda_config_t config = kit_config();
     kit_t kit = kit_make(&config);
     CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
@@ -469,9 +698,11 @@ static void test_full_queue(void) {
     wr(&kit, 0x50, 4, (uint32_t)RIRB);
     wr(&kit, 0x5C, 1, 2);
     wr(&kit, 0x4C, 1, 2);
+    wr(&kit, 0x60, 4, 0x000F0000); /* and one at once, in the same frame as the first */
+    wr(&kit, 0x68, 2, 1);
     wr(&kit, 0x48, 2, 3);
     advance(&kit, FRAMES(10));
-    CHECK_EQ(greedy.answered, 3);
+    CHECK_EQ(greedy.answered, 4);
     CHECK(greedy.taken > 0);
     CHECK_EQ(rd(&kit, 0x58, 2), 3);
     CHECK_EQ(peek32(&kit, RIRB + 24), 0x600D);
@@ -517,6 +748,16 @@ static void test_strange_snapshots(void) {
     CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_FORMAT);
     storsim_snapshot_free(kit.machine, bytes);
     inside(&kit)->streams[2].tag = 15;
+    inside(&kit)->streams[2].linked = true; /* at no rate */
+    CHECK_EQ(storsim_snapshot(kit.machine, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_FORMAT);
+    storsim_snapshot_free(kit.machine, bytes);
+    inside(&kit)->streams[2].linked = false;
+    inside(&kit)->streams[2].starved = true;
+    CHECK_EQ(storsim_snapshot(kit.machine, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_FORMAT);
+    storsim_snapshot_free(kit.machine, bytes);
+    inside(&kit)->streams[2].starved = false;
     CHECK_EQ(storsim_snapshot(kit.machine, &bytes, &length), STORSIM_OK);
     CHECK_EQ(storsim_restore(fresh.machine, bytes, length, NULL), STORSIM_OK);
     storsim_snapshot_free(kit.machine, bytes);
@@ -542,6 +783,13 @@ int main(void) {
     test_sink_refused();
     test_source_refused();
     test_access_refused();
+    test_more_refused();
+    test_stores_refused();
+    test_told_when_gone();
+    test_captures();
+    test_shorter_fifo();
+    test_first_frame();
+    test_strange_segments();
     test_fifo_sizes();
     test_immediate();
     test_owed();

@@ -42,6 +42,8 @@ static void numbers_and_names(void) {
         CHECK_EQ(storsim_behaviour_finding(NULL, rules), expected + rules * STORSIM_BEHAVIOUR_LEVELS);
         CHECK(storsim_behaviour_describe(storsim_behaviour_finding(&table[rows - 1], rules) + 2, &words));
         CHECK(words.finding && words.routine == &table[rows - 1] && words.level == 2);
+        CHECK(storsim_behaviour_describe(storsim_behaviour_finding(NULL, rules) + 1, &words));
+        CHECK(words.finding && words.routine == NULL && words.level == 1);
         CHECK(strcmp(words.outcome, storsim_behaviour_rule(rules)) == 0);
         rules++;
     }
