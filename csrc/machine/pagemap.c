@@ -304,42 +304,30 @@ static void write_group(ss_pagemap_t *map, group_t *group, uint64_t from, uint64
     ss_pagemap_write(group, (uint32_t)from, (uint32_t)to, value); /* there is a leaf wherever less than the whole is written */
 }
 
-/* Sets the pages of one group to a value. False: out of memory. */
-static bool set_in_group(ss_pagemap_t *map, uint64_t number, uint64_t from, uint64_t to, uint32_t value) {
+/* Sets the pages of one group to a value. Where only a part is written there is a leaf by now (spell_edges, reserve), or nothing to clear. */
+static void set_in_group(ss_pagemap_t *map, uint64_t number, uint64_t from, uint64_t to, uint32_t value) {
     group_t *group = lookup(map, number + 1);
-    if (group == NULL) {
-        return true;
-    }
-    if (group->leaf == NULL && !(from == 0 && to == GROUP_PAGES)) {
-        /* Only clearing part of a uniform group comes here; without memory for a leaf it would have to fail, so
-         * partial clears of groups that were set whole are refused by the interface's users: blocks go whole. */
-        if (!prepare(map, number + 1, false)) {
-            return false;
-        }
-        group = lookup(map, number + 1);
+    if (group == NULL || (group->leaf == NULL && to - from != GROUP_PAGES)) {
+        return;
     }
     write_group(map, group, from, to, value);
     if (group->leaf != NULL ? group->filled == 0 : group->uniform == 0) {
         ss_pagemap_empty(map, group);
     }
-    return true;
 }
 
-static bool set_groups(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
+static void set_groups(ss_pagemap_t *map, uint64_t page, uint64_t count, uint32_t value) {
     uint64_t end = page + count;
     for (uint64_t at = page; at < end;) {
         uint64_t number = at / GROUP_PAGES, start = number * GROUP_PAGES;
         uint64_t to = end - start < GROUP_PAGES ? end - start : GROUP_PAGES;
-        if (!set_in_group(map, number, at - start, to, value)) {
-            return false;
-        }
+        set_in_group(map, number, at - start, to, value);
         at = start + to;
     }
-    return true;
 }
 
 /* Clears what groups say about a span's pages, going by the groups there are. */
-static bool clear_groups(ss_pagemap_t *map, uint64_t page, uint64_t count) {
+static void clear_groups(ss_pagemap_t *map, uint64_t page, uint64_t count) {
     uint64_t first = page / GROUP_PAGES, last = (page + count - 1) / GROUP_PAGES;
     for (uint32_t i = 0; i < map->capacity;) {
         uint64_t number = map->groups[i].key - 1, start = number * GROUP_PAGES;
@@ -349,12 +337,9 @@ static bool clear_groups(ss_pagemap_t *map, uint64_t page, uint64_t count) {
         }
         uint64_t from = page > start ? page - start : 0;
         uint64_t to = page + count - start < GROUP_PAGES ? page + count - start : GROUP_PAGES;
-        if (!set_in_group(map, number, from, to, 0)) {
-            return false;
-        }
+        set_in_group(map, number, from, to, 0);
         i += map->groups[i].key == number + 1; /* another may have moved up */
     }
-    return true;
 }
 
 /* Are the groups of the range fewer than all there are? */
@@ -395,12 +380,15 @@ storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint
     if (!spell_edges(map, page, count) || (map->span_count != 0 && !change_spans(map, page, count, 0, 0))) {
         return STORSIM_NO_MEMORY;
     }
-    bool done;
     if (count < SPAN_PAGES) {
-        done = set_groups(map, page, count, value);
+        set_groups(map, page, count, value);
     } else {
-        done = few(map, count) ? set_groups(map, page, count, 0) : clear_groups(map, page, count);
-        if (done && value != 0) {
+        if (few(map, count)) {
+            set_groups(map, page, count, 0);
+        } else {
+            clear_groups(map, page, count);
+        }
+        if (value != 0) {
             insert_span(map, span_at(map, page), (span_t){page, count, value});
         }
     }
@@ -409,7 +397,7 @@ storsim_status_t ss_pagemap_set_elsewhere(ss_pagemap_t *map, uint64_t page, uint
         map->pledged_count = 0;
     }
     trim_spans(map);
-    return done ? STORSIM_OK : STORSIM_NO_MEMORY;
+    return STORSIM_OK;
 }
 
 /* Sets those of the pages [from_page, to_page) of a group that are `from` to `to`. */

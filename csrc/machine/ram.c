@@ -69,7 +69,7 @@ storsim_status_t ss_store_create(ss_ram_t *ram, uint64_t pages, ss_fill_t fill, 
 }
 
 storsim_status_t ss_store_make(ss_ram_t *ram, const ss_store_plan_t *plan, ss_store_t *store) {
-    bool simple = ss_frames_told(ram) && ram->loose_pages == 0;
+    bool simple = ram->loose_pages == 0; /* the frames are told by whoever plans */
     store_t *made = take_store(ram, plan->pages, store);
     if (made == NULL) {
         return STORSIM_NO_MEMORY;
@@ -83,11 +83,10 @@ storsim_status_t ss_store_make(ss_ram_t *ram, const ss_store_plan_t *plan, ss_st
                       .owned = plan->owned,
                       .first = {plan->first_pfn, plan->pages, 0},
                       .extent_count = simple ? 1 : 0};
-    storsim_status_t status = simple ? STORSIM_OK : ss_store_attach(ram, *store, 0, plan->first_pfn, plan->pages);
-    if (status != STORSIM_OK) {
-        ss_store_destroy(ram, *store);
+    if (!simple) {
+        (void)ss_store_attach(ram, *store, 0, plan->first_pfn, plan->pages); /* the first piece, of told frames: needs no memory */
     }
-    return status;
+    return STORSIM_OK;
 }
 
 void ss_store_tail(ss_ram_t *ram, ss_store_t id, uint64_t offset, uint8_t value) {
@@ -445,6 +444,7 @@ uint64_t ss_ram_host_bytes(const ss_ram_t *ram) {
 /* The page of a store that a frame points to; NULL for none. */
 static store_t *page_of(const ss_ram_t *ram, uint64_t pfn, ss_store_t id, uint64_t *page) {
     store_t *store = ss_store_at(ram, id);
+    /* unreachable: ends at the extent that holds the frame */
     for (uint32_t i = 0; store != NULL && i < store->extent_count; i++) {
         const extent_t *extent = ss_store_extent(store, i);
         if (pfn - extent->first_pfn < extent->pages) {
@@ -550,10 +550,11 @@ storsim_status_t ss_ram_write(ss_ram_t *ram, uint64_t address, const void *buffe
             status = make_loose(ram, address / STORSIM_PAGE_SIZE);
             store = page_of(ram, address / STORSIM_PAGE_SIZE, ss_store_of(ram, address / STORSIM_PAGE_SIZE), &page);
         }
-        if (status == STORSIM_OK && store != NULL) {
-            status = touch_to_write(ram, store, page * STORSIM_PAGE_SIZE + offset, step);
-        }
         if (status != STORSIM_OK || store == NULL) { /* unreachable: a loose page that was made is found */
+            break;
+        }
+        status = touch_to_write(ram, store, page * STORSIM_PAGE_SIZE + offset, step);
+        if (status != STORSIM_OK) {
             break;
         }
         ss_copy(store->data + page * STORSIM_PAGE_SIZE + offset, from, step);

@@ -182,7 +182,7 @@ static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_
  * made (StorPortGetPfns). The store is done all the same; once per block and access it is recorded. */
 static void store_into_port_memory(ss_call_t *call, uint64_t va, size_t bytes, const step_t *step, ss_block_id_t *reported) {
     const ss_block_t *block = step->id != 0 ? block_at(nt_of(call->machine), step->id) : NULL;
-    if (block == NULL || step->place != PLACE_RAM || *reported == step->id) {
+    if (block == NULL || *reported == step->id) {
         return;
     }
     bool list = block->kind == STORSIM_BLOCK_SG_LIST;
@@ -295,8 +295,8 @@ static storsim_status_t entry(storsim_machine_t *machine, uint64_t address, uint
                               size_t bytes) {
     ss_call_t call;
     storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
-    if (status != STORSIM_OK) {
-        return status == STORSIM_STOPPED && into != NULL ? peek(machine, address, into, bytes) : status;
+    if (status != STORSIM_OK) { /* it is stopped */
+        return into != NULL ? peek(machine, address, into, bytes) : status;
     }
     (void)access(&call, address, into, from, bytes);
     status = ss_call_end(&call);

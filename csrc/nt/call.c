@@ -42,15 +42,11 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     where->routine = 0;
     where->owner = 0;
     where->arg_count = 0;
-    if (routine != NULL) {
-        uint32_t count = routine->param_count < STORSIM_FINDING_ARGS ? routine->param_count : STORSIM_FINDING_ARGS;
+    if (routine != NULL) { /* no routine has more parameters than a finding has room for */
         where->routine = routine->id;
-        where->arg_count = (uint8_t)count;
-        for (uint32_t i = 0; i < count; i++) {
+        where->arg_count = routine->param_count;
+        for (uint32_t i = 0; i < routine->param_count; i++) {
             where->args[i] = args[i].value;
-            args[i].written = false;
-        }
-        for (uint32_t i = count; i < routine->param_count; i++) {
             args[i].written = false;
         }
     }
@@ -60,21 +56,19 @@ storsim_status_t ss_call_begin(ss_call_t *call, storsim_machine_t *machine, cons
     return STORSIM_OK;
 }
 
-/* What the out-parameters hold, the first four, in order; those that will be written later too. Returns their number. */
+/* What will be written into the out-parameters, the first four, in order. Returns their number. */
 SS_ASIDE uint32_t staged_outputs(const ss_call_t *call, uint64_t outputs[4]) {
     const storsim_routine_t *routine = call->routine;
     uint32_t count = 0;
     for (uint32_t index = 0; index < routine->param_count; index++) {
-        const storsim_arg_t *arg = &call->args[index];
-        bool staged = (call->staged_set >> index & 1u) != 0;
-        if ((arg->written || staged) && (routine->params[index].flags & STORSIM_P_OUT) != 0 && count < 4) {
-            outputs[count++] = arg->written ? arg->value : call->staged[index];
+        if ((call->staged_set >> index & 1u) != 0 && count < 4) {
+            outputs[count++] = call->staged[index];
         }
     }
     return count;
 }
 
-/* The same where nothing is staged, which is every Storport call: only parameters that go out are looked at. */
+/* The same where nothing is staged, which is every Storport call: only parameters that go out are looked at, which are fewer than four. */
 static inline uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
     uint32_t count = 0;
     if (call->staged_set != 0) {
@@ -82,7 +76,7 @@ static inline uint32_t outputs_of(const ss_call_t *call, uint64_t outputs[4]) {
     }
     for (uint32_t left = call->routine->outs; left != 0; left &= left - 1) {
         const storsim_arg_t *arg = &call->args[ss_low_zeros(left)];
-        if (arg->written && count < 4) {
+        if (arg->written) {
             outputs[count++] = arg->value;
         }
     }

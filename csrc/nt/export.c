@@ -167,7 +167,6 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
                                                     .va = record->va,
                                                     .size = record->size,
                                                     .block = id,
-                                                    .generation = record->generation,
                                                     .store = nt_store(nt, record),
                                                     .store_offset = record->store_offset,
                                                     .allocated_at = record->site,
@@ -182,7 +181,7 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
 void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id) {
     for (uint32_t i = 0; i < nt->export_count; i++) {
         nt_export_t *view = &nt->exports[i];
-        if (view->block == id && view->generation == block_at(nt, id)->generation) {
+        if (view->block == id) { /* a record with a view is not used anew, and no restore happens while there is one */
             view->freed = true;
             view->freed_at = block_at(nt, id)->freed_site;
         }
@@ -225,9 +224,7 @@ storsim_status_t storsim_block_unexport(storsim_machine_t *machine, uint64_t tok
     uint64_t written_at;
     ss_store_unexport(ss_machine_ram(machine), view.store, &written_at);
     ss_block_t *record = block_at(nt, view.block);
-    if (record->generation == view.generation && record->exports != 0) {
-        record->exports--;
-        nt_hold(machine, 0); /* the quarantine may have waited for this view */
-    }
+    record->exports--;
+    nt_hold(machine, 0); /* the quarantine may have waited for this view */
     return status;
 }

@@ -191,7 +191,7 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
 
 /* The record of an id that a list names for the first time; NULL after FORMAT. */
 static ss_block_t *named(ss_nt_t *nt, ss_codec_t *codec, uint32_t id, uint32_t list, uint8_t state) {
-    ss_block_t *block = id <= nt->block_count && id != 0 ? block_at(nt, id) : NULL;
+    ss_block_t *block = id <= nt->block_count ? block_at(nt, id) : NULL; /* 0 ends a list */
     if (block == NULL || (block->exports & list) != 0 || (list == NAMED_LIST && block->state != state)) {
         damaged(codec);
         return NULL;

@@ -194,8 +194,8 @@ static uint64_t first_hole(storsim_machine_t *machine, uint64_t start, uint64_t 
             }
             return at;
         }
-        if ((block->kind == STORSIM_BLOCK_PAGEABLE || block->kind == STORSIM_BLOCK_KERNEL_STACK) && *pageable == 0) {
-            *pageable = at;
+        if (block->kind == STORSIM_BLOCK_PAGEABLE || block->kind == STORSIM_BLOCK_KERNEL_STACK) {
+            *pageable = at; /* the only such block, for no two touch */
         }
         at = block->va + nt_span_pages(block) * PAGE;
     }

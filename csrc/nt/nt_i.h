@@ -103,7 +103,7 @@ typedef struct nt_device {
 typedef struct nt_export {
     uint64_t token, va, size;
     uint8_t *data; /* the host's view of the first byte; stays where it is until the view ends */
-    uint32_t block, generation;
+    uint32_t block;
     ss_store_t store;
     uint32_t store_offset, allocated_at, freed_at, owner;
     bool freed;

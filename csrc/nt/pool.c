@@ -456,8 +456,7 @@ storsim_status_t nt_pool_take(storsim_machine_t *machine, storsim_block_kind_t k
 
 storsim_status_t ss_pool_take(storsim_machine_t *machine, storsim_block_kind_t kind, uint64_t bytes, uint32_t tag,
                               uint32_t owner, ss_block_id_t *id) {
-    bool counted = kind == STORSIM_BLOCK_POOL || kind == STORSIM_BLOCK_MDL;
-    return nt_pool_take(machine, kind, bytes, tag, owner, counted, id);
+    return nt_pool_take(machine, kind, bytes, tag, owner, kind == STORSIM_BLOCK_POOL, id);
 }
 
 /* --- giving a slot back ------------------------------------------------------------------------------------------- */

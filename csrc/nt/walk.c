@@ -276,7 +276,7 @@ static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec
         ss_codec_u32(codec, &stored);
         if (!ss_codec_loading(codec)) {
             at = follow(nt, at);
-        } else if (stored == 0 || !ss_codec_ok(codec)) {
+        } else if (stored == 0) { /* the end, or what cannot be read */
             return;
         } else {
             add(machine, nt, codec, stored);

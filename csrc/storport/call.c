@@ -196,15 +196,15 @@ static void run(ss_sp_t *sp) {
     }
 }
 
-/* A call that stopped has written nothing: its arguments get back what the frame was told at the begin, and the few beyond what a frame
- * holds what was put aside. `where` is copied before ss_call_end gives it back to the frame below. */
-SS_ASIDE storsim_status_t end_stopped(ss_sp_t *sp, const uint64_t *beyond) {
+/* A call that stopped has written nothing: its arguments get back what the frame, which has room for all of them, was told at the begin.
+ * `where` is copied before ss_call_end gives it back to the frame below. */
+SS_ASIDE storsim_status_t end_stopped(ss_sp_t *sp) {
     uint64_t before[STORSIM_FINDING_ARGS];
     const storsim_routine_t *routine = sp->call.routine;
     memcpy(before, ss_machine_where(sp->machine)->args, sizeof before);
     storsim_status_t status = ss_call_end(&sp->call);
     for (uint32_t i = 0; i < routine->param_count; i++) {
-        sp->a[i].value = i < STORSIM_FINDING_ARGS ? before[i] : beyond[i - STORSIM_FINDING_ARGS];
+        sp->a[i].value = before[i];
         sp->a[i].written = false;
     }
     return status;
@@ -217,7 +217,6 @@ SS_ASIDE storsim_status_t recorded_call(storsim_machine_t *machine, const storsi
 }
 
 storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result) {
-    uint64_t beyond[STORSIM_MAX_PARAMS - STORSIM_FINDING_ARGS];
     *result = 0;
     if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
         ss_port(machine) == NULL || args == NULL) {
@@ -230,9 +229,6 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
     if (routine->id <= SS_PLAIN_LAST && ss_plain(machine, ss_port(machine), routine, args, result, &status)) {
         return status;
     }
-    for (uint32_t i = STORSIM_FINDING_ARGS; i < routine->param_count; i++) {
-        beyond[i - STORSIM_FINDING_ARGS] = args[i].value;
-    }
     ss_sp_t sp; /* its call is filled in by ss_call_begin */
     sp.machine = machine;
     sp.port = ss_port(machine);
@@ -244,7 +240,7 @@ storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim
     }
     run(&sp);
     if (sp.call.status != STORSIM_OK) {
-        return end_stopped(&sp, beyond);
+        return end_stopped(&sp);
     }
     status = ss_call_end(&sp.call);
     *result = sp.call.result;

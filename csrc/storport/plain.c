@@ -127,7 +127,7 @@ static bool perform(storsim_machine_t *machine, const ss_port_t *port, const ss_
     case STORSIM_ID_StorPortFreeDmaMemory:
         pa = a[4].value;
         break;
-    default:
+    default: /* unreachable: no other has so low a number */
         return false;
     }
     return !ss_watching(port) &&

@@ -99,20 +99,17 @@ static place_t translate(ss_sp_t *sp, uint64_t given, uint64_t va) {
     const ss_adapter_t *owner = ss_adapter(sp->machine, block->owner);
     uint64_t physical = ss_device_address(sp->machine, owner != NULL ? owner : adapter, block, offset);
     switch ((storsim_block_kind_t)block->kind) {
-    case STORSIM_BLOCK_UNCACHED: {
-        bool own = id == adapter->uncached;
-        adapter->uncached_translated = adapter->uncached_translated || own;
+    case STORSIM_BLOCK_UNCACHED:
+        adapter->uncached_translated = adapter->uncached_translated || id == adapter->uncached;
         return (place_t){physical, block->size - offset};
-    }
     case STORSIM_BLOCK_CONTIGUOUS:
     case STORSIM_BLOCK_DMA: /* the page says to ignore the length for memory that is not part of a request */
         return (place_t){physical, adapter->config.poison_length ? POISON_LENGTH : to_page_end(va)};
-    default: {
-        const ss_detail_t detail = {.address = va, .allocated_at = block->site};
-        ss_violate(&sp->call, SS_GPA_UNSUPPORTED_SOURCE, &detail);
-        return (place_t){ss_block_physical(sp->machine, block, offset), to_page_end(va)};
+    default: break;
     }
-    }
+    const ss_detail_t detail = {.address = va, .allocated_at = block->site};
+    ss_violate(&sp->call, SS_GPA_UNSUPPORTED_SOURCE, &detail);
+    return (place_t){ss_block_physical(sp->machine, block, offset), to_page_end(va)};
 }
 
 void ss_StorPortGetPhysicalAddress(ss_sp_t *sp) {
@@ -129,7 +126,7 @@ void ss_StorPortGetPhysicalAddress(ss_sp_t *sp) {
 
 /* Address in a block that was translated before; false: not in it. */
 static bool back(ss_sp_t *sp, ss_block_id_t id, uint64_t address, uint64_t *va) {
-    const ss_block_t *block = id != 0 ? ss_block(sp->machine, id) : NULL;
+    const ss_block_t *block = ss_block(sp->machine, id);
     if (block == NULL) {
         return false;
     }

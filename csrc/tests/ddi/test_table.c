@@ -31,7 +31,7 @@ static void test_rows(void) {
     const storsim_routine_t *table = storsim_ddi_table(&count);
     for (size_t i = 0; i < count; i++) {
         const storsim_routine_t *row = &table[i];
-        CHECK(row->param_count <= STORSIM_MAX_PARAMS);
+        CHECK(row->param_count <= STORSIM_MAX_PARAMS && row->param_count <= STORSIM_FINDING_ARGS);
         CHECK(row->name[0] != '\0' && row->summary[0] != '\0' && strstr(row->page, ".md") != NULL);
         CHECK(row->irql_min <= row->irql_max && row->return_name != NULL);
         CHECK((row->returns == STORSIM_R_STATUS) == (row->status_count > 0));

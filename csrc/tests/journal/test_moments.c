@@ -231,6 +231,23 @@ static void test_link_refused(void) {
     CHECK_EQ(state.live, 0);
 }
 
+/* Adapters without a configuration, and with a name longer than names are: recorded, refused, and refused again. */
+static void test_refused_adapters(void) {
+    kit_t kit = kit_make(NULL, STORSIM_RELEASE);
+    storsim_adapter_config_t config;
+    uint32_t number = 77;
+    storsim_adapter_config_init(&config);
+    CHECK_EQ(storsim_adapter_add(kit.machine, NULL, &number), STORSIM_INVALID);
+    config.name = "an adapter with a name of sixty-four bytes, which is one too many";
+    CHECK(strlen(config.name) >= 64);
+    CHECK_EQ(storsim_adapter_add(kit.machine, &config, &number), STORSIM_INVALID);
+    config.name = "";
+    CHECK_EQ(storsim_adapter_add(kit.machine, &config, &number), STORSIM_OK);
+    CHECK_EQ(storsim_journal_seal(kit.journal), STORSIM_OK);
+    kit_replays(kit.journal);
+    kit_end(&kit);
+}
+
 int main(void) {
     test_inside();
     test_stores_refused();
@@ -238,5 +255,6 @@ int main(void) {
     test_nothing_to_find();
     test_many_mdls();
     test_link_refused();
+    test_refused_adapters();
     return CHECK_DONE();
 }

@@ -98,6 +98,25 @@ static void spans_against_array(uint64_t seed) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
+/* A group that was reserved as a whole and not written yet: part of it can be cleared, and nothing is there before or after. */
+static void cleared_in_part(void) {
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    ss_pagemap_t map;
+    ss_pagemap_init(&map, &host);
+    CHECK_EQ(ss_pagemap_reserve(&map, SS_GROUP_PAGES, SS_GROUP_PAGES), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_set(&map, SS_GROUP_PAGES + 5, 3, 0), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_get(&map, SS_GROUP_PAGES + 6), 0);
+    CHECK_EQ(ss_pagemap_set(&map, SS_GROUP_PAGES, SS_GROUP_PAGES, 4), STORSIM_OK);
+    CHECK_EQ(ss_pagemap_set(&map, SS_GROUP_PAGES + 5, 3, 0), STORSIM_OK);
+    for (uint64_t page = 0; page < 3 * SS_GROUP_PAGES; page++) {
+        bool set = page >= SS_GROUP_PAGES && page < 2 * SS_GROUP_PAGES && (page < SS_GROUP_PAGES + 5 || page >= SS_GROUP_PAGES + 8);
+        CHECK_EQ(ss_pagemap_get(&map, page), set ? 4 : 0);
+    }
+    ss_pagemap_destroy(&map);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
 /* A reservation that is never used and made again and again does not grow. */
 static void reserved_again(void) {
     ss_host_t host;
@@ -209,6 +228,7 @@ int main(void) {
     for (uint64_t seed = 1; seed <= 4; seed++) {
         spans_against_array(seed);
     }
+    cleared_in_part();
     reserved_again();
     every_allocation_fails();
     refused_pieces();

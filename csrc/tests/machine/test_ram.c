@@ -1,6 +1,6 @@
 /* Bytes behind pages: patterns, scattered stores, loose pages, exports and orphans, digest by contents. */
 #include "../check.h"
-#include "machine/ram.h"
+#include "machine/ram_i.h"
 
 #include <string.h>
 
@@ -249,6 +249,55 @@ static void round_trip(void) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
+/* A block that takes frames drives out what lay there loose, and nothing else. A store without frames begins nowhere. */
+static void claims(void) {
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    ss_ram_t *ram;
+    ss_store_t store, bare;
+    CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
+    CHECK_EQ(ss_store_create(ram, 1, SS_FILL_ZERO, 9, &store), STORSIM_OK);
+    CHECK_EQ(ss_store_attach(ram, store, 0, 10, 1), STORSIM_OK);
+    CHECK_EQ(ss_store_create(ram, 1, SS_FILL_ZERO, 9, &bare), STORSIM_OK);
+    CHECK(ss_store_begins(ram, store, 10) && !ss_store_begins(ram, store, 11) && !ss_store_begins(ram, bare, 0));
+    CHECK_EQ(ss_ram_write(ram, 11 * 4096, "loose", 5), STORSIM_OK);
+    CHECK_EQ(ram->loose_pages, 1);
+    ss_ram_claim(ram, 10, 2);
+    CHECK_EQ(ram->loose_pages, 0);
+    CHECK_EQ(ss_store_of(ram, 10), store);
+    ss_ram_detach(ram, 10, 1);
+    ss_store_destroy(ram, store);
+    ss_store_destroy(ram, bare);
+    ss_ram_destroy(ram);
+    CHECK_EQ(host.live_blocks, 0);
+}
+
+/* The pieces of a store follow one another: a snapshot that says otherwise is damaged. */
+static void gaps(void) {
+    ss_host_t host;
+    ss_host_init(&host, NULL);
+    for (int way = 0; way < 2; way++) {
+        ss_ram_t *ram, *back;
+        ss_store_t store;
+        CHECK_EQ(ss_ram_create(&host, NULL, &ram), STORSIM_OK);
+        CHECK_EQ(ss_ram_create(&host, NULL, &back), STORSIM_OK);
+        CHECK_EQ(ss_store_create(ram, 3, SS_FILL_ZERO, 9, &store), STORSIM_OK);
+        CHECK_EQ(ss_store_attach(ram, store, 0, 100, 1), STORSIM_OK);
+        CHECK_EQ(ss_store_attach(ram, store, 1, 50, 2), STORSIM_OK);
+        ss_store_extent(ss_store_at(ram, store), 1)->page_offset = way == 0 ? 1 : 0;
+        ss_codec_t saved = {.mode = SS_SAVE, .host = &host};
+        ss_ram_walk(ram, &saved);
+        CHECK_EQ(saved.status, STORSIM_OK);
+        ss_codec_t loaded = {.mode = SS_LOAD, .host = &host, .bytes = saved.bytes, .length = saved.position != 0 ? saved.position : saved.length};
+        ss_ram_walk(back, &loaded);
+        CHECK_EQ(loaded.status, way == 0 ? STORSIM_OK : STORSIM_FORMAT);
+        ss_release(&host, saved.bytes);
+        ss_ram_destroy(back);
+        ss_ram_destroy(ram);
+    }
+    CHECK_EQ(host.live_blocks, 0);
+}
+
 int main(void) {
     contents();
     loose_pages();
@@ -256,5 +305,7 @@ int main(void) {
     told_loose();
     exports();
     round_trip();
+    claims();
+    gaps();
     return CHECK_DONE();
 }

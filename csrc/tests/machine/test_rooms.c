@@ -233,6 +233,18 @@ static void test_restoring(void) {
     storsim_machine_destroy(m);
 }
 
+/* Rooms that do not exist have no state. */
+static void test_no_such_room(void) {
+    static const storsim_range_t range = {0x100000, 0x100000, 0};
+    const storsim_machine_config_t config = {.ranges = &range, .range_count = 1, .seed = 5};
+    storsim_machine_t *machine;
+    CHECK_EQ(storsim_machine_create(&config, &machine), STORSIM_OK);
+    for (ss_room_t room = (ss_room_t)0; room <= SS_ROOM_COUNT; room = (ss_room_t)(room + 1)) {
+        CHECK(ss_room_state(machine, room) == NULL);
+    }
+    storsim_machine_destroy(machine);
+}
+
 int main(void) {
     test_settling();
     test_listener_refuses();
@@ -240,5 +252,6 @@ int main(void) {
     test_listening_too_late();
     test_snapshot_refused();
     test_restoring();
+    test_no_such_room();
     return CHECK_DONE();
 }
