@@ -2,6 +2,7 @@
 #include "../check.h"
 
 #include "storsim/ddi.h"
+#include "storsim/machine.h"
 
 #include <stdbool.h>
 #include <string.h>
