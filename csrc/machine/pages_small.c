@@ -610,10 +610,11 @@ static size_t check_chunk(const ss_segment_t *segment, const denials_t *denials,
     return broken + (chunk == NULL && bound != SS_SMALL);
 }
 
-/* No stretch starts in a block above the top of its length. Where there are blocks there is a front. */
+/* No stretch starts in a block above the top of its length. */
 static size_t check_tops(const ss_front_t *front, const ss_block_t *block) {
     size_t broken = 0;
-    for (uint32_t length = 1; length <= SS_SMALL; length++) {
+    /* unreachable: where there are blocks there is a front */
+    for (uint32_t length = 1; front != NULL && length <= SS_SMALL; length++) {
         const ss_block_t *top = front->top[length];
         broken += top != NULL && block->number > top->number && block->most >= length;
     }

@@ -158,7 +158,6 @@ storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_reque
                                 const ss_page_extent_t *extents, uint32_t count, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     draft_t draft = {.extents = extents, .extent_count = count};
-    ss_block_request_t made = *request;
     bool mapped = request->kind != STORSIM_BLOCK_HMB; /* only the device sees a host memory buffer */
     uint64_t first = 0, va = 0;
     uint32_t ahead = 0;
@@ -175,14 +174,13 @@ storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_reque
         return status;
     }
     va = mapped ? arena_address(first) : 0;
-    made.zero = made.zero || (made.kind == STORSIM_BLOCK_HMB && nt->config.zero_hmb);
     /* Without an address the first frame makes the seed: no two live blocks share it. */
-    status = furnish(machine, &made, mapped ? va : extents[0].first_pfn, &draft);
+    status = furnish(machine, request, mapped ? va : extents[0].first_pfn, &draft);
     if (status != STORSIM_OK) {
         undo(machine, &draft);
         return status;
     }
-    *id = commit(machine, &made, &draft, va, ahead);
+    *id = commit(machine, request, &draft, va, ahead);
     return STORSIM_OK;
 }
 

@@ -259,6 +259,14 @@ static void claims(void) {
     CHECK_EQ(ss_store_create(ram, 1, SS_FILL_ZERO, 9, &store), STORSIM_OK);
     CHECK_EQ(ss_store_attach(ram, store, 0, 10, 1), STORSIM_OK);
     CHECK_EQ(ss_store_create(ram, 1, SS_FILL_ZERO, 9, &bare), STORSIM_OK);
+    ss_store_t other;
+    CHECK_EQ(ss_store_create(ram, 2, SS_FILL_ZERO, 9, &other), STORSIM_OK);
+    ss_codec_t saved = {.mode = SS_SAVE, .host = &host}; /* those that begin nowhere come last, by their ids */
+    ss_ram_walk(ram, &saved);
+    CHECK(ss_ram_number(ram, store) == 1 && ss_ram_number(ram, bare) == 2 && ss_ram_number(ram, other) == 3);
+    ss_ram_walked(ram);
+    ss_release(&host, saved.bytes);
+    ss_store_destroy(ram, other);
     CHECK(ss_store_begins(ram, store, 10) && !ss_store_begins(ram, store, 11) && !ss_store_begins(ram, bare, 0));
     CHECK_EQ(ss_ram_write(ram, 11 * 4096, "loose", 5), STORSIM_OK);
     CHECK_EQ(ram->loose_pages, 1);
