@@ -308,12 +308,26 @@ static PyObject *machine_storport(ss_machine_object_t *self, void *Py_UNUSED(clo
     return ss_closed(self) ? NULL : ss_routines_new(self);
 }
 
+/* An object that __init__ makes, or the core's calls; None when there is none. */
+static PyObject *held_object(ss_machine_object_t *self, PyObject *const *place) {
+    if (ss_lock(self) < 0) {
+        return NULL;
+    }
+    PyObject *object = Py_NewRef(*place ? *place : Py_None);
+    ss_leave(self);
+    return object;
+}
+
 static PyObject *machine_sites(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return Py_NewRef(self->sites ? self->sites : Py_None);
+    return held_object(self, &self->sites);
 }
 
 static PyObject *machine_journal(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    return Py_NewRef(self->journal ? self->journal : Py_None);
+    return held_object(self, &self->journal);
+}
+
+static PyObject *machine_bugcheck(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
+    return held_object(self, &self->bugcheck);
 }
 
 static PyObject *machine_host(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
@@ -360,15 +374,6 @@ static PyObject *machine_dead(ss_machine_object_t *self, void *Py_UNUSED(closure
     bool dead = self->core != NULL && storsim_stopped(self->core) != NULL;
     ss_leave(self);
     return PyBool_FromLong(dead);
-}
-
-static PyObject *machine_bugcheck(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
-    if (ss_lock(self) < 0) {
-        return NULL;
-    }
-    PyObject *bugcheck = Py_NewRef(self->bugcheck ? self->bugcheck : Py_None);
-    ss_leave(self);
-    return bugcheck;
 }
 
 static PyObject *machine_stopped(ss_machine_object_t *self, void *Py_UNUSED(closure)) {
