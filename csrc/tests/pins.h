@@ -17,7 +17,7 @@
 #define PIN_nt_test_states UINT64_C(0x10218382DD1E1200)
 #define PIN_nt_test_verifier UINT64_C(0x8022AF82D23FE973)
 #define PIN_nt_test_window UINT64_C(0xCD81C4C258E053BC)
-#define PIN_hda_test_catching_up UINT64_C(0xE679842524AABF87)
+#define PIN_hda_test_catching_up UINT64_C(0xCE4DE890C114762B)
 #define PIN_hda_test_codec UINT64_C(0x28809EEBA51E2F4A)
 #define PIN_hda_test_fuzz UINT64_C(0x468AD138EA62E0FA)
 #define PIN_hda_test_lanes UINT64_C(0x4D30C6368FDA0AB8)

@@ -207,6 +207,83 @@ static void longest_connection_list(void) {
     }
 }
 
+/* A store that has been made is not taken back because an event that is due beside it has no memory: the event comes again. */
+static void store_beside_a_refused_event(void) {
+    failing_host_t state = {0};
+    const storsim_host_t host = FAILING_HOOK(&state);
+    const storsim_hda_config_t config = kit_config();
+    const entry_t entries[] = {{DATA, 0x40000, 1}, {DATA + 0x40000, 0x40000, 1}};
+    uint64_t bytes;
+    kit_t kit = {kit_machine(&host), 0};
+    CHECK_EQ(storsim_hda_add(kit.machine, &config, &kit.hda), STORSIM_OK);
+    CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 0), STORSIM_OK);
+    kit_up(&kit);
+    setup(&kit, 4, 1, 0x11, entries, 2);
+    tune(&kit, 0, 0x10, 1, 0x11);
+    run(&kit, 4, IOCE);
+    state.persistent = 1;
+    state.fail_at = state.requests + 1;
+    CHECK_EQ(storsim_advance(kit.machine, FRAMES(0x40000 / 4 + 10)), STORSIM_NO_MEMORY); /* time stands where the entry's last byte is fetched */
+    CHECK_EQ(storsim_hda_mmio_write(kit.machine, kit.hda, 0x40, 4, CORB), STORSIM_OK);
+    state.fail_at = 0;
+    CHECK_EQ(rd(&kit, 0x40, 4), CORB);
+    advance(&kit, FRAMES(60));
+    CHECK_EQ(status_of(&kit, 4) & BCIS, BCIS);
+    uint8_t *played = heard(&kit, 0, 1, &bytes);
+    CHECK(bytes >= 0x40000);
+    free(played);
+    CHECK_EQ(storsim_check(kit.machine, NULL, 0), 0);
+    storsim_machine_destroy(kit.machine);
+    CHECK_EQ(state.live, 0);
+}
+
+typedef struct source { uint64_t asked, given, claims; } source_t;
+
+static storsim_status_t half_of_it(void *context, storsim_callback_t *callback) {
+    source_t *source = context;
+    if (callback->kind == STORSIM_CB_CODEC_SOURCE) {
+        uint64_t give = callback->values[2] / 2;
+        CHECK_EQ(callback->data_bytes, callback->values[2]);
+        memset(callback->data, 0x5A, callback->data_bytes);
+        callback->result = source->claims != 0 ? source->claims : give;
+        source->asked += callback->values[2];
+        source->given += source->claims != 0 ? callback->values[2] : give;
+    }
+    return STORSIM_OK;
+}
+
+/* A source gives as many bytes as it says, and never more than it was asked for. */
+static void what_a_source_gave(void) {
+    for (int claims = 0; claims < 2; claims++) {
+        source_t source = {.claims = claims != 0 ? UINT64_C(1) << 40 : 0};
+        const entry_t entries[] = {{DATA, 0x10000, 0}, {DATA + 0x10000, 0x10000, 0}};
+        kit_t kit = awake();
+        uint64_t pending = 0;
+        storsim_machine_set_callback(kit.machine, half_of_it, &source);
+        CHECK_EQ(storsim_codec_source(kit.machine, kit.hda, 0, 1, 7, 8), STORSIM_OK);
+        setup(&kit, 0, 1, 0x11, entries, 2);
+        tune(&kit, 0, 0x20, 1, 0x11);
+        run(&kit, 0, 0);
+        advance(&kit, FRAMES(3));
+        CHECK_EQ(storsim_codec_feed_pending(kit.machine, kit.hda, 0, 1, &pending), STORSIM_OK);
+        CHECK(source.asked > 100 && position(&kit, 0).dma_bytes < 50);
+        CHECK_EQ(pending + position(&kit, 0).dma_bytes, source.given);
+        kit_end(&kit);
+    }
+}
+
+/* The two ways through a cadence agree: so many frames are enough for so many bytes, one less is not. */
+static void cadences_both_ways(void) {
+    for (uint32_t high = 0; high < 256; high++) { /* base, multiplier, divisor */
+        ss_hda_rate_t rate;
+        ss_hda_rate_of((uint16_t)(high << 7 | 0x11), &rate);
+        for (uint64_t bytes = 1; bytes < 5000; bytes += bytes < 1400 ? 1 : 37) {
+            uint64_t frames = ss_hda_rate_frames(&rate, bytes);
+            CHECK(ss_hda_rate_bytes(&rate, frames) >= bytes && ss_hda_rate_bytes(&rate, frames - 1) < bytes);
+        }
+    }
+}
+
 int main(void) {
     captured_list();
     for (int played = 0; played < 2; played++) {
@@ -219,5 +296,8 @@ int main(void) {
     no_seventeenth();
     group_elsewhere();
     longest_connection_list();
+    store_beside_a_refused_event();
+    what_a_source_gave();
+    cadences_both_ways();
     return CHECK_PINNED(hda_test_catching_up);
 }
