@@ -2,7 +2,9 @@
  *
  * IRQL per CPU, levels of strictness, nonpaged pool, contiguous memory, MDLs, events, DPCs, the driver's own loads and
  * stores, and the record of every live allocation. NTSTATUS and bugcheck codes exist from this room upwards. Simulated
- * kernel addresses lie in one arena from STORSIM_ARENA_BASE; none is reused before it left the quarantine. */
+ * kernel addresses lie in one arena from STORSIM_ARENA_BASE; none is reused before it left the quarantine.
+ *
+ * Precondition of everything below storsim_nt_boot and storsim_nt_config: the machine was booted. It is not asked again. */
 #ifndef STORSIM_NT_H
 #define STORSIM_NT_H
 
