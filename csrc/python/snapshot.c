@@ -22,17 +22,8 @@ void ss_snapshot_tie(ss_snapshot_object_t *snapshot, ss_machine_object_t *machin
     SS_WEAK_END();
 }
 
-/* In SS_WEAK_BEGIN, of a tied one. */
-static void untie(ss_snapshot_object_t *self) {
-    ss_machine_object_t *machine = self->machine;
-    if (self->next != NULL) {
-        self->next->previous = self->previous;
-    }
-    if (self->previous != NULL) {
-        self->previous->next = self->next;
-    } else {
-        machine->snapshots = self->next;
-    }
+/* In SS_WEAK_BEGIN, of one that was tied and is in no list any more. */
+static void settle(ss_snapshot_object_t *self, ss_machine_object_t *machine) {
     self->next = self->previous = NULL;
     if (ss_take(machine)) {
         storsim_checkpoint_free(machine->core, self->tie->checkpoint);
@@ -45,9 +36,21 @@ static void untie(ss_snapshot_object_t *self) {
     self->machine = NULL;
 }
 
-/* Makes the bytes of a tied snapshot; inside its machine. */
-static storsim_status_t make_bytes(ss_snapshot_object_t *self) {
-    storsim_machine_t *core = self->machine->core;
+/* In SS_WEAK_BEGIN, of a tied one. */
+static void untie(ss_snapshot_object_t *self, ss_machine_object_t *machine) {
+    if (self->next != NULL) {
+        self->next->previous = self->previous;
+    }
+    if (self->previous != NULL) {
+        self->previous->next = self->next;
+    } else {
+        machine->snapshots = self->next;
+    }
+    settle(self, machine);
+}
+
+/* Makes the bytes of a snapshot tied to this core; inside its machine. */
+static storsim_status_t make_bytes(ss_snapshot_object_t *self, storsim_machine_t *core) {
     uint8_t *bytes = NULL, *copy;
     size_t length = 0;
     storsim_status_t status = storsim_checkpoint_bytes(core, self->tie->checkpoint, &bytes, &length);
@@ -74,7 +77,7 @@ static int need_bytes(ss_snapshot_object_t *self) {
         SS_WEAK_END();
         if (inside) {
             /* While this thread waited for another one, the bytes may have been made, or the machine have ended. */
-            status = self->bytes == NULL && self->machine != NULL ? make_bytes(self) : STORSIM_OK;
+            status = self->bytes == NULL && self->machine != NULL ? make_bytes(self, machine->core) : STORSIM_OK;
             SS_WEAK_BEGIN();
             ss_give(machine);
             SS_WEAK_END();
@@ -95,12 +98,14 @@ static int need_bytes(ss_snapshot_object_t *self) {
 
 void ss_snapshots_detach(ss_machine_object_t *machine) {
     SS_WEAK_BEGIN();
-    while (machine->core != NULL && machine->snapshots != NULL) {
-        ss_snapshot_object_t *snapshot = machine->snapshots;
+    ss_snapshot_object_t *snapshot = machine->core != NULL ? machine->snapshots : NULL, *next;
+    for (; snapshot != NULL; snapshot = next) {
+        next = snapshot->next;
+        machine->snapshots = next;
         if (snapshot->bytes == NULL) {
-            (void)make_bytes(snapshot); /* without memory for it, asking for the bytes says so */
+            (void)make_bytes(snapshot, machine->core); /* without memory for it, asking for the bytes says so */
         }
-        untie(snapshot);
+        settle(snapshot, machine);
     }
     SS_WEAK_END();
 }
@@ -109,7 +114,7 @@ static void snapshot_dealloc(ss_snapshot_object_t *self) {
     PyTypeObject *type = Py_TYPE(self);
     SS_WEAK_BEGIN();
     if (self->machine != NULL) {
-        untie(self);
+        untie(self, self->machine);
     }
     SS_WEAK_END();
     PyMem_Free(self->tie);
