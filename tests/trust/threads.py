@@ -61,9 +61,10 @@ def _work(pc: Any, hba: Any, rng: random.Random) -> None:
     """A handful of calls a driver could make, misuse included."""
     import storsim.storport as sp
 
-    _status, va = sp.StorPortAllocatePool(hba, rng.randrange(0, 9000), "Test")
+    size = rng.randrange(0, 9000)
+    _status, va = sp.StorPortAllocatePool(hba, size, "Test")
     if va:
-        pc.write_va(va, b"x")
+        pc.write_va(va, b"x"[:size])  # a byte beside a block of none would stop the machine
         if rng.random() < 0.9:
             sp.StorPortFreePool(hba, va)
     _status, va, pa = sp.StorPortAllocateDmaMemory(hba, rng.randrange(1, 70000), 0, 0xFFFFFFFF, 0, 1, 0x80000000)
