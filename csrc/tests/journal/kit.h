@@ -89,6 +89,15 @@ static inline void kit_replays(storsim_journal_t *journal) {
     CHECK_EQ(report.calls, storsim_journal_calls(journal));
 }
 
+/* A sealed journal replays, and so does what its bytes say. */
+static inline void kit_replays_twice(storsim_journal_t *journal) {
+    CHECK_EQ(storsim_journal_seal(journal), STORSIM_OK);
+    kit_replays(journal);
+    storsim_journal_t *back = kit_through_bytes(journal);
+    kit_replays(back);
+    storsim_journal_destroy(back);
+}
+
 /* Makes every record's check right again, as far as lengths lead; the format is described in storsim/journal.h and journal/bytes.c. */
 uint32_t ss_journal_check(uint32_t before, const uint8_t *body, size_t length);
 static inline void kit_rechecked(uint8_t *bytes, size_t length) {

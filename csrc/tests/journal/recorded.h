@@ -1,4 +1,5 @@
-/* tests/journal/recorded.h: the machines of tests/hdaudio/world.h, each recorded from its first moment in `kept`, which the test gives back. */
+/* tests/journal/recorded.h: the machines of tests/hdaudio/world.h, or of the header RECORDED names, each recorded from its first moment in
+ * `kept`, which the test gives back. */
 #ifndef JOURNAL_RECORDED_H
 #define JOURNAL_RECORDED_H
 
@@ -13,8 +14,11 @@ static storsim_status_t recorded(const storsim_machine_config_t *config, storsim
     CHECK_EQ(storsim_journal_attach(kept, *machine), STORSIM_OK);
     return status;
 }
+#ifndef RECORDED
+#define RECORDED "tests/hdaudio/world.h"
+#endif
 #define storsim_machine_create recorded
-#include "tests/hdaudio/world.h"
+#include RECORDED
 #undef storsim_machine_create
 
 #endif

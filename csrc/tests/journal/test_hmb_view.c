@@ -63,11 +63,7 @@ int main(void) {
         CHECK_EQ(storsim_memory_read(kit.machine, physical[stored[i].buffer] + stored[i].at, &byte, 1), STORSIM_OK);
         CHECK_EQ(byte, stored[i].value);
     }
-    CHECK_EQ(storsim_journal_seal(kit.journal), STORSIM_OK);
-    kit_replays(kit.journal);
-    storsim_journal_t *back = kit_through_bytes(kit.journal);
-    kit_replays(back);
-    storsim_journal_destroy(back);
+    kit_replays_twice(kit.journal);
     kit_end(&kit);
     return CHECK_DONE();
 }

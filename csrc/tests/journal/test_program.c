@@ -5,17 +5,8 @@
 #include "storsim/hda.h"
 #include "storsim/journal.h"
 
-static storsim_journal_t *kept;
-
-static storsim_status_t recorded(const storsim_machine_config_t *config, storsim_machine_t **machine) {
-    storsim_status_t status = storsim_machine_create(config, machine);
-    CHECK_EQ(storsim_journal_create(NULL, &kept), STORSIM_OK);
-    CHECK_EQ(storsim_journal_attach(kept, *machine), STORSIM_OK);
-    return status;
-}
-#define storsim_machine_create recorded
-#include "tests/storport/kit.h"
-#undef storsim_machine_create
+#define RECORDED "tests/storport/kit.h"
+#include "recorded.h"
 
 #include "journal/journal_i.h"
 #include "machine/operations.h"
