@@ -168,7 +168,8 @@ typedef struct ss_mark {
 ss_mark_t ss_trace_mark(const storsim_machine_t *machine);
 /* Writes the entry of something that lasts, at its end. Marks and ends nest. O(1), never fails. */
 void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *began, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
-/* The same for a routine that ss_where does not know of. */
-void ss_trace_routine(storsim_machine_t *machine, uint16_t kind, uint16_t routine, const ss_mark_t *began, const uint64_t values[4]);
+/* A call of a routine that ss_where does not know of and that began and ended here and now. outputs: two numbers that get an entry of their own
+ * before it, the only one made since the begin; NULL: none was. O(1), never fails. */
+void ss_trace_at_once(storsim_machine_t *machine, uint16_t routine, const uint64_t values[4], const uint64_t *outputs);
 
 #endif

@@ -110,4 +110,22 @@ static inline storsim_status_t ss_pagemap_set(ss_pagemap_t *map, uint64_t page, 
     return STORSIM_OK;
 }
 
+/* Reserving and setting in two steps of which nothing else happens to the map in between: the group that the first one found serves the
+ * second. */
+static inline storsim_status_t ss_pagemap_hold(ss_pagemap_t *map, uint64_t page, uint64_t count, ss_pagemap_group_t **group) {
+    *group = ss_pagemap_leaf(map, page, count);
+    return *group != NULL ? STORSIM_OK : ss_pagemap_reserve_elsewhere(map, page, count);
+}
+
+/* value: not 0. */
+static inline void ss_pagemap_fill(ss_pagemap_t *map, ss_pagemap_group_t *group, uint64_t page, uint64_t count, uint32_t value) {
+    if (group == NULL) {
+        (void)ss_pagemap_set(map, page, count, value); /* reserved: cannot fail */
+        return;
+    }
+    const uint32_t from = (uint32_t)(page % SS_GROUP_PAGES);
+    group->promised = false;
+    ss_pagemap_write(group, from, from + (uint32_t)count, value);
+}
+
 #endif

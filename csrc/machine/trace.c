@@ -78,8 +78,32 @@ void ss_trace_span(storsim_machine_t *machine, uint16_t kind, const ss_mark_t *b
     span(machine, kind, machine->head.where.routine, began, values);
 }
 
-void ss_trace_routine(storsim_machine_t *machine, uint16_t kind, uint16_t routine, const ss_mark_t *began, const uint64_t values[4]) {
-    span(machine, kind, routine, began, values);
+/* What has just begun and ended. */
+SS_INLINE ss_trace_slot_t *note_at_once(storsim_machine_t *machine, uint16_t kind, uint16_t routine, uint32_t inside) {
+    const ss_where_t *where = &machine->head.where;
+    ss_trace_slot_t *slot = next_slot(&machine->trace);
+    slot->time = slot->began = machine->hardware.clock.now;
+    slot->kind = kind;
+    slot->routine = routine;
+    slot->irql = where->irql;
+    slot->cpu = (uint8_t)where->cpu;
+    slot->site = where->site;
+    slot->inside = inside;
+    return slot;
+}
+
+void ss_trace_at_once(storsim_machine_t *machine, uint16_t routine, const uint64_t values[4], const uint64_t *outputs) {
+    if (machine->trace.entries == NULL && !have_ring(machine)) {
+        machine->trace.total += outputs != NULL ? 2 : 1;
+        return;
+    }
+    if (outputs != NULL) {
+        ss_trace_slot_t *slot = note_at_once(machine, STORSIM_TRACE_OUTPUTS, routine, 0);
+        slot->values[0] = outputs[0];
+        slot->values[1] = outputs[1];
+        slot->values[2] = slot->values[3] = 0;
+    }
+    memcpy(note_at_once(machine, STORSIM_TRACE_CALL, routine, outputs != NULL)->values, values, 4 * sizeof *values);
 }
 
 size_t storsim_trace_count(const storsim_machine_t *machine) {

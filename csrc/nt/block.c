@@ -86,6 +86,10 @@ static ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t
     return block;
 }
 
+static inline uint8_t contig_flag(storsim_block_kind_t kind) {
+    return kind == STORSIM_BLOCK_CONTIGUOUS || kind == STORSIM_BLOCK_DMA ? BLOCK_CONTIG : 0;
+}
+
 /* Cannot fail: everything was reserved. va 0: no kernel address. */
 static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t *request, const draft_t *draft,
                             uint64_t va, uint32_t ahead) {
@@ -108,9 +112,7 @@ static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t
     } else {
         block->flags = BLOCK_NO_VA;
     }
-    if (request->kind == STORSIM_BLOCK_CONTIGUOUS || request->kind == STORSIM_BLOCK_DMA) {
-        block->flags |= BLOCK_CONTIG;
-    }
+    block->flags |= contig_flag(request->kind);
     nt_account(nt, block, true);
     nt_live_append(nt, id);
     return id;
@@ -125,14 +127,62 @@ static storsim_status_t reserve_span(ss_nt_t *nt, uint64_t pages, uint64_t *firs
     return nt_records_reserve(nt, 1) ? ss_pagemap_reserve(&nt->by_va, *first, pages) : STORSIM_NO_MEMORY;
 }
 
-storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
-    ss_nt_t *nt = nt_of(machine);
-    uint64_t pages = request->size / PAGE + (request->size % PAGE != 0 || request->size == 0 ? 1 : 0);
-    uint64_t first;
+/* What a block in one piece needs until it is there. */
+typedef struct whole {
+    uint64_t first, pages, pfn;
     uint32_t ahead;
-    if (pages > storsim_memory_total_pages(machine, STORSIM_NODE_ANY)) {
+    ss_pagemap_group_t *at_va, *at_frame;
+} whole_t;
+
+static storsim_status_t reserve_whole(storsim_machine_t *machine, const ss_block_request_t *request, whole_t *whole) {
+    ss_nt_t *nt = nt_of(machine);
+    /* unreachable: no machine has as much memory as the arena has room */
+    if (!nt_arena_find(nt, whole->pages, 1, &whole->first, &whole->ahead)) {
         return STORSIM_NO_SPACE;
     }
+    if (!nt_records_reserve(nt, 1) || ss_pagemap_hold(&nt->by_va, whole->first, whole->pages, &whole->at_va) != STORSIM_OK) {
+        return STORSIM_NO_MEMORY;
+    }
+    storsim_status_t status = nt_frames_take_whole(machine, request, whole->pages, &whole->pfn);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    status = ss_pagemap_hold(&nt->by_frame, whole->pfn, whole->pages, &whole->at_frame);
+    if (status != STORSIM_OK) {
+        ss_pages_give(ss_machine_pages(machine), whole->pfn, whole->pages);
+    }
+    return status;
+}
+
+/* One piece, as nearly every block is: no lists, and its bytes come when somebody looks (bytes.c). */
+static storsim_status_t make_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    whole_t whole = {.pages = pages};
+    storsim_status_t status = reserve_whole(machine, request, &whole);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    ss_ram_claim(ss_machine_ram(machine), whole.pfn, pages);
+    ss_block_t *block = describe(machine, request, id);
+    block->va = arena_address(whole.first);
+    block->pages = pages;
+    block->pfn = whole.pfn;
+    block->device_address = whole.pfn * PAGE;
+    block->zeroed = request->zero;
+    block->node = nt->node_count == 1 ? 0 : (uint8_t)ss_pages_node_of(ss_machine_pages(machine), whole.pfn);
+    block->flags = contig_flag(request->kind);
+    nt_arena_link(nt, block, *id, whole.ahead, whole.first + pages + 1);
+    ss_pagemap_fill(&nt->by_va, whole.at_va, whole.first, pages, *id);
+    ss_pagemap_fill(&nt->by_frame, whole.at_frame, whole.pfn, pages, *id);
+    nt_account(nt, block, true);
+    nt_live_append(nt, *id);
+    return STORSIM_OK;
+}
+
+static storsim_status_t make_scattered(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages, ss_block_id_t *id) {
+    ss_nt_t *nt = nt_of(machine);
+    uint64_t first;
+    uint32_t ahead;
     storsim_status_t status = reserve_span(nt, pages, &first, &ahead);
     if (status != STORSIM_OK) {
         return status;
@@ -152,6 +202,14 @@ storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_reques
     *id = commit(machine, request, &draft, arena_address(first), ahead);
     ss_release(nt->host, frames.many);
     return STORSIM_OK;
+}
+
+storsim_status_t ss_block_make(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
+    const uint64_t pages = request->size != 0 ? (request->size - 1) / PAGE + 1 : 1;
+    if (pages > storsim_memory_total_pages(machine, STORSIM_NODE_ANY)) {
+        return STORSIM_NO_SPACE;
+    }
+    return request->scattered && pages > 1 ? make_scattered(machine, request, pages, id) : make_whole(machine, request, pages, id);
 }
 
 storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request,
@@ -209,20 +267,28 @@ storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t ro
 
 /* --- freeing ------------------------------------------------------------------------------------------------------ */
 
-static void release_frames(storsim_machine_t *machine, const ss_block_t *block) {
-    ss_nt_t *nt = nt_of(machine);
-    nt_extent_t whole = {block->pfn, block->pages, 0};
-    const nt_extent_t *list = block->extents != 0 ? nt->lists[block->extents - 1].items : &whole;
-    uint32_t count = block->extents != 0 ? nt->lists[block->extents - 1].count : 1;
-    ss_bus_forget(machine);
-    for (uint32_t i = 0; i < count; i++) {
-        (void)ss_bus_shadow(machine, list[i].first_pfn, list[i].pages, false);
-        ss_ram_detach(ss_machine_ram(machine), list[i].first_pfn, list[i].pages);
+static void release_extents(storsim_machine_t *machine, const ss_block_t *block) {
+    const nt_extents_t *list = &nt_of(machine)->lists[block->extents - 1];
+    for (uint32_t i = 0; i < list->count; i++) {
+        (void)ss_bus_shadow(machine, list->items[i].first_pfn, list->items[i].pages, false);
+        ss_ram_detach(ss_machine_ram(machine), list->items[i].first_pfn, list->items[i].pages);
     }
     ss_store_destroy(ss_machine_ram(machine), block->store);
-    for (uint32_t i = 0; i < count; i++) {
-        ss_pages_give(ss_machine_pages(machine), list[i].first_pfn, list[i].pages);
+    for (uint32_t i = 0; i < list->count; i++) {
+        ss_pages_give(ss_machine_pages(machine), list->items[i].first_pfn, list->items[i].pages);
     }
+}
+
+static void release_frames(storsim_machine_t *machine, const ss_block_t *block) {
+    ss_bus_forget(machine);
+    if (block->extents != 0) {
+        release_extents(machine, block);
+        return;
+    }
+    (void)ss_bus_shadow(machine, block->pfn, block->pages, false);
+    ss_ram_detach(ss_machine_ram(machine), block->pfn, block->pages);
+    ss_store_destroy(ss_machine_ram(machine), block->store);
+    ss_pages_give(ss_machine_pages(machine), block->pfn, block->pages);
 }
 
 /* An MDL no longer describes its block. */

@@ -1,5 +1,6 @@
 /* nt/frames.c: taking page frames for a request. The node rules of spec §4.3 and the limits of §4.1 become one page
  * request. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 
 #include <string.h>
@@ -69,25 +70,31 @@ static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint6
     return fold_limits(nt, request, pages, bytes, place);
 }
 
-static storsim_status_t take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
-                                   ss_page_request_t *place, nt_frames_t *frames) {
-    if (!describe(nt_of(machine), request, pages, request->size, place)) {
-        return STORSIM_NO_SPACE;
-    }
-    /* A node that was asked for comes first under every placement: an unpleasant place may be far only for who does not mind. */
-    uint32_t all = place->node_count;
-    bool named = all > 1 && request->node < all;
+/* On a machine of several nodes: the one that was asked for comes first under every placement, since an unpleasant place may be far only for
+ * who does not mind. */
+SS_ASIDE storsim_status_t take_near(storsim_machine_t *machine, const ss_block_request_t *request, ss_page_request_t *place,
+                                    uint64_t *first_pfn) {
+    uint8_t nodes[STORSIM_MAX_NODES];
+    const uint32_t all = nt_nodes(machine, request->node, request->node_only, nodes);
+    const bool named = all > 1 && request->node < all;
+    place->nodes = nodes;
     place->node_count = named ? 1 : all;
-    storsim_status_t status = ss_pages_take(ss_machine_pages(machine), place, &frames->one.first_pfn);
-    place->node_count = all;
+    storsim_status_t status = ss_pages_take(ss_machine_pages(machine), place, first_pfn);
     if (status == STORSIM_NO_SPACE && named) {
-        status = ss_pages_take(ss_machine_pages(machine), place, &frames->one.first_pfn);
-    }
-    if (status == STORSIM_OK) {
-        frames->one.pages = pages;
-        frames->count = 1;
+        place->node_count = all;
+        status = ss_pages_take(ss_machine_pages(machine), place, first_pfn);
     }
     return status;
+}
+
+storsim_status_t nt_frames_take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
+                                      uint64_t *first_pfn) {
+    const ss_nt_t *nt = nt_of(machine);
+    ss_page_request_t place = {.nodes = NULL}; /* all there are */
+    if (!describe(nt, request, pages, request->size, &place)) {
+        return STORSIM_NO_SPACE;
+    }
+    return nt->node_count == 1 ? ss_pages_take(ss_machine_pages(machine), &place, first_pfn) : take_near(machine, request, &place, first_pfn);
 }
 
 /* Scattered memory comes page by page, large blocks in at most some 512 pieces, halved where no such piece is free.
@@ -129,10 +136,16 @@ storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_reque
                                 nt_frames_t *frames) {
     uint8_t nodes[STORSIM_MAX_NODES];
     ss_page_request_t place = {.nodes = nodes};
-    place.node_count = nt_nodes(machine, request->node, request->node_only, nodes);
+    storsim_status_t status;
     *frames = (nt_frames_t){.count = 0};
-    storsim_status_t status = request->scattered && pages > 1 ? take_pieces(machine, request, pages, &place, frames)
-                                                              : take_whole(machine, request, pages, &place, frames);
+    if (!request->scattered || pages == 1) {
+        status = nt_frames_take_whole(machine, request, pages, &frames->one.first_pfn);
+        frames->one.pages = pages;
+        frames->count = status == STORSIM_OK ? 1 : 0;
+        return status;
+    }
+    place.node_count = nt_nodes(machine, request->node, request->node_only, nodes);
+    status = take_pieces(machine, request, pages, &place, frames);
     if (status != STORSIM_OK) {
         nt_frames_give(machine, frames);
     }

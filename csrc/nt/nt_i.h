@@ -228,7 +228,9 @@ uint64_t nt_span_guard(const ss_block_t *block);
 /* Finds room for pages with `guard` unmapped pages on both sides. *ahead: the span that will follow. false: address
  * space is full. */
 bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *first, uint32_t *ahead);
-/* Puts a span whose va was found at the cursor; by_va was reserved. */
+/* Puts a span whose va was found at the cursor, before the span `ahead`; `end`: the page behind it and its guard. by_va is the caller's. */
+void nt_arena_link(ss_nt_t *nt, ss_block_t *block, ss_block_id_t id, uint32_t ahead, uint64_t end);
+/* The same with by_va, which was reserved. */
 void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead);
 void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id);
 /* The same for a span that is taken back: when it is the newest one left, the cursor goes back too. */
@@ -252,6 +254,9 @@ typedef struct nt_frames {
 uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, uint8_t *nodes);
 storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
                                 nt_frames_t *frames);
+/* The same in one piece, whatever request->scattered says. */
+storsim_status_t nt_frames_take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
+                                      uint64_t *first_pfn);
 void nt_frames_give(storsim_machine_t *machine, nt_frames_t *frames);
 static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) {
     return frames->many != NULL ? frames->many : &frames->one;

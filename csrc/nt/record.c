@@ -137,8 +137,7 @@ bool nt_arena_find(const ss_nt_t *nt, uint64_t pages, uint64_t guard, uint64_t *
     }
 }
 
-void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
-    ss_block_t *block = block_at(nt, id);
+void nt_arena_link(ss_nt_t *nt, ss_block_t *block, ss_block_id_t id, uint32_t ahead, uint64_t end) {
     uint32_t behind = ahead != 0 ? block_at(nt, ahead)->arena_previous : nt->last_span;
     block->arena_next = ahead;
     block->arena_previous = behind;
@@ -152,7 +151,6 @@ void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
     } else {
         nt->last_span = id;
     }
-    const uint64_t first = first_page(block), pages = nt_span_pages(block), end = first + pages + nt_span_guard(block);
     const uint32_t mark = nt->before_next;
     nt->before[mark].cursor = nt->cursor;
     nt->before[mark].high_water = nt->high_water;
@@ -163,6 +161,12 @@ void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
     if (end > nt->high_water) {
         nt->high_water = end;
     }
+}
+
+void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
+    ss_block_t *block = block_at(nt, id);
+    const uint64_t first = first_page(block), pages = nt_span_pages(block);
+    nt_arena_link(nt, block, id, ahead, first + pages + nt_span_guard(block));
     (void)ss_pagemap_set(&nt->by_va, first, pages, id); /* reserved by the caller */
 }
 

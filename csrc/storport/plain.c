@@ -13,6 +13,7 @@
  *
  * Invariant: with the same call before it, a machine on the short way and one on the long way cannot be told apart by results, digest, trace,
  * records or counters (tests/storport/test_plain.c makes both walk the same calls). Cost: no loop but over the adapters. */
+#include "machine/bits.h"
 #include "storport/room.h"
 
 enum { CACHED = 1 };
@@ -32,23 +33,38 @@ typedef struct ending {
     uint64_t values[2];
 } ending_t;
 
-static void finish(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, const ss_mark_t *began,
-                   const ending_t *end) {
-    const uint32_t outs = end->status == STORSIM_OK ? end->outs : 0, first = routine->param_count - end->outs;
-    for (uint32_t i = 0; i < first; i++) {
+/* Without a loop, which would take longer than all else here. */
+SS_INLINE void nothing_written(storsim_arg_t *args, uint32_t count) {
+    args[0].written = args[1].written = false; /* of every routine that has a short way */
+    switch (count) {
+    case 9:
+        args[8].written = false;
+        /* fall through */
+    case 8:
+        args[7].written = args[6].written = args[5].written = args[4].written = false;
+        /* fall through */
+    case 4:
+        args[3].written = args[2].written = false;
+        /* fall through */
+    case 2:
+        return;
+    default:
+        break;
+    }
+    for (uint32_t i = 2; i < count; i++) {
         args[i].written = false;
     }
-    for (uint32_t i = 0; i < end->outs; i++) {
-        args[first + i].value = outs != 0 ? end->values[i] : args[first + i].value;
-        args[first + i].written = outs != 0;
+}
+
+SS_INLINE void finish(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, const ending_t *end) {
+    const uint32_t count = routine->param_count, outs = end->status == STORSIM_OK ? end->outs : 0;
+    nothing_written(args, count);
+    for (uint32_t i = 0; i < outs; i++) {
+        args[count - outs + i].value = end->values[i];
+        args[count - outs + i].written = true;
     }
-    if (outs > 1) {
-        const ss_mark_t now = ss_trace_mark(machine);
-        const uint64_t values[4] = {end->values[0], end->values[1], 0, 0};
-        ss_trace_routine(machine, STORSIM_TRACE_OUTPUTS, routine->id, &now, values);
-    }
-    const uint64_t values[4] = {end->result, args[1].value, routine->param_count > 2 ? args[2].value : 0, outs != 0 ? end->values[0] : 0};
-    ss_trace_routine(machine, STORSIM_TRACE_CALL, routine->id, began, values);
+    const uint64_t values[4] = {end->result, args[1].value, count > 2 ? args[2].value : 0, outs != 0 ? end->values[0] : 0};
+    ss_trace_at_once(machine, routine->id, values, outs > 1 ? end->values : NULL);
     const ss_observer_t *observer = ss_machine_observer(machine);
     if (observer->call != NULL) {
         observer->call(observer->state, &(ss_seen_call_t){routine->id, storsim_irql(machine), ss_context(machine), end->status, end->result});
@@ -137,12 +153,11 @@ static bool perform(storsim_machine_t *machine, const ss_port_t *port, const ss_
 bool ss_plain(storsim_machine_t *machine, const ss_port_t *port, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result,
               storsim_status_t *status) {
     const ss_adapter_t *adapter = ss_call_plain(machine, routine) ? plain_adapter(machine, port, args[0].value) : NULL;
-    const ss_mark_t began = ss_trace_mark(machine);
     ending_t end;
     if (adapter == NULL || !perform(machine, port, adapter, routine->id, args, &end)) {
         return false;
     }
-    finish(machine, routine, args, &began, &end);
+    finish(machine, routine, args, &end);
     *status = end.status;
     *result = end.status == STORSIM_OK ? end.result : 0;
     return true;
