@@ -133,7 +133,7 @@ static bool list_ok(ss_frame_t *frame, const ss_engine_t *engine, uint64_t lengt
     storsim_machine_t *machine = frame->call.machine;
     const ss_block_t *data = ss_block(machine, engine->data);
     bool strict = frame->bus->config.policy.bdl_check == STORSIM_BDL_STRICT;
-    uint64_t sum = 0, start = data->device_address, end = start + engine->size;
+    uint64_t sum = 0, start = ss_block_device_address(machine, data), end = start + engine->size;
     for (uint32_t i = 0; i <= lvi; i++) {
         storsim_hdaudio_entry_t entry;
         if (!ss_entry_read(machine, engine->bdl, i, &entry) || ((entry.ioc & 1) && !has_isr)) {
@@ -172,8 +172,8 @@ SS_HANDLER(SetupDmaEngineWithBdl) {
     ss_engine_t draft = *engine;
     draft.cbl = (uint32_t)length;
     draft.lvi = (uint32_t)lvi;
-    uint32_t status =
-        ss_engine_program(frame, engine, &draft, ss_block(frame->call.machine, engine->bdl)->device_address);
+    storsim_machine_t *machine = frame->call.machine;
+    uint32_t status = ss_engine_program(frame, engine, &draft, ss_block_device_address(machine, ss_block(machine, engine->bdl)));
     if (status != SS_NT(SUCCESS)) {
         return status;
     }

@@ -12,13 +12,18 @@ static uint64_t highest_of(const ss_busdriver_t *bus) {
 
 storsim_status_t ss_dma_map(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id,
                             uint64_t *address) {
-    ss_block_t *block = ss_block(machine, id);
+    const ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
     storsim_status_t status = ss_bus_map(machine, storsim_hda_device(machine, bus->controller), block->pfn,
                                          block->pages, highest_of(bus), &logical);
+    if (status != STORSIM_OK) {
+        return status;
+    }
+    status = ss_block_set_device_address(machine, id, logical);
     if (status == STORSIM_OK) {
-        block->device_address = logical;
         *address = logical;
+    } else {
+        ss_bus_unmap(machine, storsim_hda_device(machine, bus->controller), logical, block->pages);
     }
     return status;
 }
@@ -26,7 +31,7 @@ storsim_status_t ss_dma_map(storsim_machine_t *machine, const ss_busdriver_t *bu
 void ss_dma_unmap(storsim_machine_t *machine, const ss_busdriver_t *bus, ss_block_id_t id) {
     const ss_block_t *block = ss_block(machine, id);
     if (block) {
-        ss_bus_unmap(machine, storsim_hda_device(machine, bus->controller), block->device_address, block->pages);
+        ss_bus_unmap(machine, storsim_hda_device(machine, bus->controller), ss_block_device_address(machine, block), block->pages);
     }
 }
 

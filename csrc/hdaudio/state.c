@@ -126,7 +126,7 @@ static void reset_one(ss_frame_t *frame, uint32_t n) {
     set_t set = {.frame = frame, .mask = UINT32_C(1) << n};
     ss_chip_t chip = ss_chip_open(machine, frame->bus->controller);
     const ss_block_t *bdl = ss_block(machine, engine->bdl);
-    uint64_t address = bdl ? bdl->device_address : 0;
+    uint64_t address = bdl ? ss_block_device_address(machine, bdl) : 0;
     bool programmed = engine->state != STORSIM_ENGINE_R0 && engine->state != STORSIM_ENGINE_RC;
     look_at_list(frame, engine);
     hold(&set);

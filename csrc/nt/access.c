@@ -127,7 +127,7 @@ storsim_status_t nt_page_fault(ss_call_t *call, uint64_t va, bool write) {
 
 /* Row R52; returns the status of a stop. */
 static storsim_status_t freed_access(ss_call_t *call, uint64_t va, bool write, const ss_block_t *block) {
-    const ss_detail_t detail = {.address = va, .allocated_at = block->site, .freed_at = block->freed_site};
+    const ss_detail_t detail = {.address = va, .allocated_at = block->site, .freed_at = nt_freed(nt_of(call->machine), block).site};
     bool special =
         ss_verifying(call->machine, STORSIM_V_SPECIAL_POOL) && (block->flags & BLOCK_POOL) != 0 && block->size < PAGE;
     if (special) {
@@ -170,12 +170,12 @@ static storsim_status_t touch_registers(storsim_machine_t *machine, ss_block_id_
                                         size_t bytes, bool store) {
     const ss_nt_t *nt = nt_of(machine);
     const ss_block_t *block = block_at(nt, id);
-    const ss_kernel_ops_t *ops = nt->ops[block->link];
+    const ss_kernel_ops_t *ops = nt->ops[nt_rare(nt, block)->link];
     if (ops == NULL || ops->registers == NULL) {
         memset(buffer, 0xFF, store ? 0 : bytes); /* nothing answers on the bus: all ones */
         return STORSIM_OK;
     }
-    return ops->registers(machine, block->device_address, va - block->va, buffer, bytes, store);
+    return ops->registers(machine, nt_device_address(nt, block), va - block->va, buffer, bytes, store);
 }
 
 /* Memory of the port a driver may read but not write: lists from StorPortGetScatterGatherList, and the page array of an MDL the port
@@ -203,7 +203,7 @@ static storsim_status_t move(ss_call_t *call, uint64_t va, uint8_t *into, const 
         }
         if (*reported != step->id) { /* once per block and access */
             const ss_block_t *block = block_at(nt_of(machine), step->id);
-            const ss_detail_t detail = {.address = va, .allocated_at = block->site, .freed_at = block->freed_site};
+            const ss_detail_t detail = {.address = va, .allocated_at = block->site, .freed_at = nt_freed(nt_of(call->machine), block).site};
             ss_violate(call, SS_USE_AFTER_FREE, &detail);
             *reported = step->id;
         }

@@ -1,4 +1,5 @@
 /* nt/block.c: blocks of whole pages: made all or nothing, freed at once, looked up by address, frame and order. */
+#include "machine/bits.h"
 #include "nt/nt_i.h"
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
@@ -66,7 +67,7 @@ static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_reque
 }
 
 /* A record for it: who, when, from where. Written in place: a record is three cache lines. */
-static ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
+SS_INLINE ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
     *id = nt_record_take(nt);
@@ -86,8 +87,9 @@ static ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t
     return block;
 }
 
-static inline uint8_t contig_flag(storsim_block_kind_t kind) {
-    return kind == STORSIM_BLOCK_CONTIGUOUS || kind == STORSIM_BLOCK_DMA ? BLOCK_CONTIG : 0;
+static inline uint8_t begin_flags(const ss_block_request_t *request) {
+    const bool contig = request->kind == STORSIM_BLOCK_CONTIGUOUS || request->kind == STORSIM_BLOCK_DMA;
+    return (uint8_t)((contig ? BLOCK_CONTIG : 0) | (request->zero ? BLOCK_ZEROED : 0));
 }
 
 /* Cannot fail: everything was reserved. va 0: no kernel address. */
@@ -99,9 +101,7 @@ static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t
     block->va = va;
     block->pages = draft->pages;
     block->pfn = draft->extents[0].first_pfn;
-    block->device_address = block->pfn * PAGE;
     block->store = draft->store;
-    block->zeroed = request->zero;
     block->extents = draft->list;
     block->node = nt->node_count == 1 ? 0 : (uint8_t)ss_pages_node_of(ss_machine_pages(machine), block->pfn);
     for (uint32_t i = 0; i < draft->extent_count; i++) {
@@ -112,7 +112,7 @@ static ss_block_id_t commit(storsim_machine_t *machine, const ss_block_request_t
     } else {
         block->flags = BLOCK_NO_VA;
     }
-    block->flags |= contig_flag(request->kind);
+    block->flags |= begin_flags(request);
     nt_account(nt, block, true);
     nt_live_append(nt, id);
     return id;
@@ -167,10 +167,8 @@ static storsim_status_t make_whole(storsim_machine_t *machine, const ss_block_re
     block->va = arena_address(whole.first);
     block->pages = pages;
     block->pfn = whole.pfn;
-    block->device_address = whole.pfn * PAGE;
-    block->zeroed = request->zero;
     block->node = nt->node_count == 1 ? 0 : (uint8_t)ss_pages_node_of(ss_machine_pages(machine), whole.pfn);
-    block->flags = contig_flag(request->kind);
+    block->flags = begin_flags(request);
     nt_arena_link(nt, block, *id, whole.ahead, whole.first + pages + 1);
     ss_pagemap_fill(&nt->by_va, whole.at_va, whole.first, pages, *id);
     ss_pagemap_fill(&nt->by_frame, whole.at_frame, whole.pfn, pages, *id);
@@ -254,12 +252,17 @@ storsim_status_t ss_register_range_make(storsim_machine_t *machine, ss_room_t ro
     if (status != STORSIM_OK) {
         return status;
     }
+    ss_block_t draft = {.rare = 0};
+    if (!nt_rare_make(nt, &draft)) {
+        return STORSIM_NO_MEMORY;
+    }
     ss_block_request_t request = {.kind = STORSIM_BLOCK_HDA_REGISTERS, .size = bytes, .owner = owner};
     ss_block_t *block = describe(machine, &request, id);
     block->va = arena_address(first);
     block->flags = BLOCK_REGISTERS;
-    block->link = (uint32_t)room;
-    block->device_address = context;
+    block->rare = draft.rare;
+    nt->rares[block->rare - 1].link = (uint32_t)room;
+    nt->rares[block->rare - 1].device_address = context;
     nt_arena_insert(nt, *id, ahead);
     nt_live_append(nt, *id);
     return STORSIM_OK;
@@ -293,10 +296,11 @@ static void release_frames(storsim_machine_t *machine, const ss_block_t *block) 
 
 /* An MDL no longer describes its block. */
 static void forget_described(ss_nt_t *nt, const ss_block_t *mdl) {
-    if (mdl->kind == STORSIM_BLOCK_MDL && mdl->link != 0) {
-        ss_block_t *described = block_at(nt, mdl->link);
-        if (described->generation == mdl->link_generation && described->mdl_count != 0) {
-            described->mdl_count--;
+    const nt_rare_t *rare = nt_rare(nt, mdl);
+    if (mdl->kind == STORSIM_BLOCK_MDL && rare->link != 0) {
+        const ss_block_t *described = block_at(nt, rare->link);
+        if (described->generation == rare->link_generation && nt_rare(nt, described)->mdl_count != 0) {
+            nt->rares[described->rare - 1].mdl_count--;
         }
     }
 }
@@ -307,15 +311,13 @@ void ss_block_free(storsim_machine_t *machine, ss_block_id_t id) {
     if (block == NULL || block->state != SS_STATE_LIVE || block->kind == KIND_POOL_PAGE) {
         return;
     }
-    block->freed_site = ss_machine_where(machine)->site;
-    block->freed_time = storsim_now(machine);
     block->freed_irql = storsim_irql(machine);
     nt->special_live -= (block->flags & BLOCK_SPECIAL) != 0;
     nt_account(nt, block, false);
     nt_live_remove(nt, id);
     forget_described(nt, block);
-    if (block->exports != 0) {
-        nt_exports_freed(nt, id);
+    if (nt_rare(nt, block)->exports != 0) {
+        nt_exports_freed(nt, id, ss_machine_where(machine)->site);
     }
     block->state = SS_STATE_QUARANTINED;
     if (block->pool_page != 0) {
@@ -363,16 +365,16 @@ ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id) {
 
 ss_block_id_t ss_block_around(storsim_machine_t *machine, uint64_t va) {
     const ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = nt_span_at(nt, va);
-    if (id == 0 || block_at(nt, id)->kind != KIND_POOL_PAGE) {
-        return id;
+    const uint32_t value = nt_at_va(nt, va), offset = (uint32_t)(va % PAGE);
+    if ((value & AT_POOL_PAGE) == 0) {
+        return value;
     }
-    const nt_pool_page_t *page = nt_pool_page(nt, block_at(nt, id)->pool_page);
-    uint32_t slot = nt_pool_slot(page, va % PAGE);
-    if (slot >= page->slots || page->ids[slot] == 0 || va < block_at(nt, page->ids[slot])->va) {
-        return 0; /* an unused slot, the end of the page, or a pool header */
+    const nt_pool_page_t *page = nt_pool_page(nt, value & ~AT_POOL_PAGE);
+    const uint32_t slot = nt_pool_slot(page, offset);
+    if (slot >= page->slots || offset < slot * page->granules * GRANULE + POOL_HEADER) {
+        return 0; /* the end of the page, or a pool header */
     }
-    return page->ids[slot];
+    return page->ids[slot]; /* 0: an unused slot */
 }
 
 ss_block_id_t ss_block_of_frame(storsim_machine_t *machine, uint64_t pfn) {
@@ -400,7 +402,7 @@ uint64_t ss_block_physical(storsim_machine_t *machine, const ss_block_t *block, 
     if ((block->flags & BLOCK_REGISTERS) != 0) {
         return 0;
     }
-    uint64_t at = block->store_offset + offset;
+    uint64_t at = nt_store_offset(block) + offset;
     if (block->extents == 0) {
         return block->pfn * PAGE + at;
     }
@@ -412,7 +414,7 @@ uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *
     if ((block->flags & BLOCK_REGISTERS) != 0) {
         return 0;
     }
-    uint64_t at = block->store_offset + offset;
+    uint64_t at = nt_store_offset(block) + offset;
     uint64_t end = (block->pool_page != 0 ? 1 : block->pages) * PAGE;
     if (at >= end) {
         return 0;
@@ -426,6 +428,27 @@ uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *
         extent++;
     }
     return (extent->start + extent->pages) * PAGE - at;
+}
+
+uint64_t ss_block_device_address(const storsim_machine_t *machine, const ss_block_t *block) {
+    return nt_device_address(nt_of(machine), block);
+}
+
+storsim_status_t ss_block_set_device_address(storsim_machine_t *machine, ss_block_id_t id, uint64_t address) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_block_t *block = block_at(nt, id);
+    if (nt_device_address(nt, block) == address) {
+        return STORSIM_OK;
+    }
+    if (!nt_rare_need(nt, block)) {
+        return STORSIM_NO_MEMORY;
+    }
+    nt->rares[block->rare - 1].device_address = address;
+    return STORSIM_OK;
+}
+
+uint32_t ss_block_freed_at(const storsim_machine_t *machine, const ss_block_t *block) {
+    return nt_freed(nt_of(machine), block).site;
 }
 
 uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *block) {

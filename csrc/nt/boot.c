@@ -151,8 +151,8 @@ void nt_resume(storsim_machine_t *machine, void *state, const uint64_t kept[SS_K
     nt->limit_count = (uint32_t)kept[2];
     if (nt->export_count != 0) { /* the views of then are over */
         nt->export_count = 0;
-        for (ss_block_id_t id = 1; id <= nt->block_count; id++) {
-            block_at(nt, id)->exports = 0;
+        for (uint32_t i = 0; i < nt->rare_count; i++) {
+            nt->rares[i].exports = 0;
         }
         nt_hold(machine, 0);
     }
@@ -164,14 +164,12 @@ void nt_destroy(storsim_machine_t *machine, void *state) {
     for (uint32_t i = 0; i < nt->list_count; i++) {
         ss_release(nt->host, nt->lists[i].items);
     }
-    for (uint32_t i = 0; i < nt->pool_page_count; i++) {
-        ss_release(nt->host, nt->pool_pages[i]);
-    }
+    nt_pool_chunks_drop(nt);
     ss_pagemap_destroy(&nt->by_va);
     ss_pagemap_destroy(&nt->by_frame);
-    void *owned[] = {nt->node_order, nt->idle_page, nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
+    void *owned[] = {nt->node_order, nt->blocks, nt->lists,       nt->pool_pages, nt->pool_page_spare,
                      nt->partial,    nt->partial_last, nt->owners, nt->connections, nt->dpcs,       nt->devices,
-                     nt->exports,    nt->paths};
+                     nt->exports,    nt->paths,        nt->held,   nt->rares,       nt->named};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         ss_release(nt->host, owned[i]);
     }

@@ -3,7 +3,7 @@
  *
  *     record                                      plan of its store
  *     va, or the first frame of one without       seed of the pattern (no two live blocks share it)
- *     zeroed                                      pattern or zeroes
+ *     flags                                       pattern or zeroes
  *     size, pages                                 from the last byte on to the end of the last page: GUARD_BYTE
  *     pfn, pages                                  its frames
  *
@@ -25,7 +25,7 @@ static ss_store_plan_t plan_of(const storsim_machine_t *machine, const ss_block_
                              .seed = ss_mix(ss_machine_seed(machine), block->va != 0 ? block->va : block->pfn),
                              .first_pfn = block->pfn,
                              .tail = tail ? block->size : UINT64_MAX,
-                             .fill = block->zeroed ? SS_FILL_ZERO : SS_FILL_PATTERN,
+                             .fill = (block->flags & BLOCK_ZEROED) != 0 ? SS_FILL_ZERO : SS_FILL_PATTERN,
                              .tail_value = tail ? GUARD_BYTE : 0};
 }
 
@@ -113,7 +113,7 @@ storsim_status_t ss_block_read(storsim_machine_t *machine, const ss_block_t *blo
     if (status != STORSIM_OK) {
         return status;
     }
-    return ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset + offset, buffer, bytes);
+    return ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), nt_store_offset(block) + offset, buffer, bytes);
 }
 
 storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *block, uint64_t offset,
@@ -122,7 +122,7 @@ storsim_status_t ss_block_write(storsim_machine_t *machine, const ss_block_t *bl
     if (status != STORSIM_OK) {
         return status;
     }
-    return ss_store_write(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset + offset, buffer, bytes);
+    return ss_store_write(ss_machine_ram(machine), nt_store(nt_of(machine), block), nt_store_offset(block) + offset, buffer, bytes);
 }
 
 storsim_status_t ss_block_set(storsim_machine_t *machine, ss_block_id_t id, uint64_t offset, uint8_t value, uint64_t bytes) {
@@ -131,5 +131,5 @@ storsim_status_t ss_block_set(storsim_machine_t *machine, ss_block_id_t id, uint
     if (status != STORSIM_OK) {
         return status;
     }
-    return ss_store_set(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset + offset, value, bytes);
+    return ss_store_set(ss_machine_ram(machine), nt_store(nt_of(machine), block), nt_store_offset(block) + offset, value, bytes);
 }

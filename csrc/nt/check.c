@@ -61,13 +61,12 @@ static void check_live(const storsim_machine_t *machine, const ss_nt_t *nt, repo
 static void check_held(const ss_nt_t *nt, report_t *report) {
     uint64_t bytes = 0;
     uint32_t count = 0;
-    for (ss_block_id_t id = nt->first_held; id != 0 && count <= nt->block_count; id = block_at(nt, id)->next) {
-        const ss_block_t *block = block_at(nt, id);
-        expect(report, block->state == SS_STATE_QUARANTINED, "quarantine list", block->va);
+    for (; count < nt->held_count; count++) {
+        const ss_block_t *block = block_at(nt, nt_held_at(nt, nt->held_first + count)->block);
+        expect(report, block->state == SS_STATE_QUARANTINED && block->next == nt->held_first + count, "quarantine list", block->va);
         bytes += block->pool_page != 0                   ? nt_slot_bytes(nt, block)
                  : (block->flags & BLOCK_REGISTERS) != 0 ? block->size
                                                          : block->pages * PAGE;
-        count++;
     }
     expect(report, bytes == nt->held_bytes, "bytes in quarantine", nt->held_bytes);
 }
@@ -80,7 +79,7 @@ static void check_arena(const ss_nt_t *nt, report_t *report) {
         uint64_t first = (block->va - STORSIM_ARENA_BASE) / PAGE, pages = nt_span_pages(block),
                  guard = nt_span_guard(block);
         expect(report, first >= end + guard || count == 0, "address ranges overlap", block->va);
-        expect(report, ss_pagemap_get(&nt->by_va, first) == id && ss_pagemap_get(&nt->by_va, first + pages - 1) == id,
+        expect(report, nt_span_at(nt, arena_address(first)) == id && nt_span_at(nt, arena_address(first + pages - 1)) == id,
                "an address belongs to another block", block->va);
         if (ahead == 0 && first >= nt->cursor) {
             ahead = id;

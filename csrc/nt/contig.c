@@ -112,13 +112,13 @@ void ss_cache_alias(ss_call_t *call, uint64_t pfn, uint64_t pages, int32_t cache
 
 /* --- free --------------------------------------------------------------------------------------------------------- */
 
-static ss_detail_t detail_of(const ss_block_t *block, uint64_t va) {
+static ss_detail_t detail_of(const storsim_machine_t *machine, const ss_block_t *block, uint64_t va) {
     ss_detail_t detail = {.address = va};
     if (block != NULL) {
         detail.expected = block->va;
         detail.got = va;
         detail.allocated_at = block->site;
-        detail.freed_at = block->freed_site;
+        detail.freed_at = ss_block_freed_at(machine, block);
     }
     return detail;
 }
@@ -138,7 +138,7 @@ static bool pool_address(storsim_machine_t *machine, uint64_t va, const ss_block
 /* A base that is not the start of a live contiguous block stops the machine. */
 static storsim_status_t stop_base(ss_call_t *call, storsim_block_kind_t kind, uint64_t va, const ss_block_t *block) {
     bool verifier = ss_at_least(call->machine, STORSIM_VERIFIER);
-    const ss_detail_t detail = detail_of(block, va);
+    const ss_detail_t detail = detail_of(call->machine, block, va);
     bool twice = block != NULL && block->kind == STORSIM_BLOCK_DMA && block->state != SS_STATE_LIVE && block->va == va;
     if (twice && kind == STORSIM_BLOCK_DMA && ss_verifying(call->machine, STORSIM_V_DMA)) {
         return ss_bugcheck(call, SS_DMA_DOUBLE_FREE, 0xE6, 0x03, 1, 0, 0, &detail); /* ruling R14 */
@@ -173,7 +173,8 @@ static bool mismatches(ss_call_t *call, storsim_block_kind_t kind, const ss_bloc
         !mismatch(call, SS_CACHE_MISMATCH, (uint64_t)(int64_t)block->cache, (uint64_t)(int64_t)cache, block)) {
         return false;
     }
-    return pa == 0 || pa == block->device_address || mismatch(call, SS_PA_MISMATCH, block->device_address, pa, block);
+    return pa == 0 || pa == ss_block_device_address(call->machine, block) ||
+           mismatch(call, SS_PA_MISMATCH, ss_block_device_address(call->machine, block), pa, block);
 }
 
 ss_block_id_t ss_contig_plain_free(storsim_machine_t *machine, storsim_block_kind_t kind, uint32_t owner, uint64_t va, uint64_t bytes,
@@ -185,8 +186,7 @@ ss_block_id_t ss_contig_plain_free(storsim_machine_t *machine, storsim_block_kin
     }
     const ss_block_t *block = block_at(nt, id); /* whose bytes nobody ever touched: its guards are intact */
     bool plain = block->va == va && block->kind == (uint8_t)kind && block->state == SS_STATE_LIVE && block->size == bytes &&
-                 block->cache == cache && (pa == 0 || pa == block->device_address) && block->owner == owner && block->mdl_count == 0 &&
-                 block->store == 0 && block->trespass == 0;
+                 block->cache == cache && (pa == 0 || pa == block->pfn * PAGE) && block->owner == owner && block->rare == 0 && block->store == 0;
     return plain ? id : 0;
 }
 
@@ -206,7 +206,7 @@ storsim_status_t ss_contig_return(ss_call_t *call, storsim_block_kind_t kind, ui
             .expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_ADAPTER, &detail);
     }
-    if (block->mdl_count != 0) {
+    if (nt_rare(nt_of(machine), block)->mdl_count != 0) {
         const ss_detail_t detail = {.address = va, .allocated_at = block->site};
         ss_violate(call, SS_FREE_WITH_LIVE_MDL, &detail);
     }

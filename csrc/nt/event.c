@@ -96,7 +96,7 @@ bool storsim_event_signaled(const storsim_machine_t *machine, uint64_t address) 
     const ss_block_t *block = event_at(machine, address);
     uint8_t state[4] = {0};
     /* unreachable: an event was written when it was made, so it can be read */
-    if (block == NULL || ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset + SIGNAL_STATE,
+    if (block == NULL || ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), nt_store_offset(block) + SIGNAL_STATE,
                                        state, sizeof state) != STORSIM_OK) {
         return false;
     }

@@ -27,8 +27,8 @@ static void describe(const ss_nt_t *nt, ss_block_id_t id, storsim_allocation_t *
     bool registers = (block->flags & BLOCK_REGISTERS) != 0;
     *allocation = (storsim_allocation_t){.kind = (storsim_block_kind_t)block->kind,
                                          .va = block->va,
-                                         .pa = registers ? 0 : block->pfn * PAGE + block->store_offset,
-                                         .device_address = registers ? 0 : block->device_address,
+                                         .pa = registers ? 0 : block->pfn * PAGE + nt_store_offset(block),
+                                         .device_address = registers ? 0 : nt_device_address(nt, block),
                                          .size = block->size,
                                          .pages = block->pages,
                                          .node = block->node,
@@ -85,7 +85,7 @@ bool storsim_allocation_extent(const storsim_machine_t *machine, uint64_t block,
     }
     const ss_block_t *record = block_at(nt, id);
     if (record->extents == 0) {
-        *pa = record->pfn * PAGE + record->store_offset;
+        *pa = record->pfn * PAGE + nt_store_offset(record);
         *bytes = record->size;
         return index == 0;
     }
@@ -154,7 +154,7 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
     }
     nt->exports = array;
     uint8_t *bytes;
-    status = nt_store_need(machine, record);
+    status = nt_rare_need(nt, record) ? nt_store_need(machine, record) : STORSIM_NO_MEMORY;
     if (status != STORSIM_OK) {
         return status;
     }
@@ -163,27 +163,27 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
         return status;
     }
     nt->exports[nt->export_count++] = (nt_export_t){.token = ++nt->next_export,
-                                                    .data = bytes + record->store_offset,
+                                                    .data = bytes + nt_store_offset(record),
                                                     .va = record->va,
                                                     .size = record->size,
                                                     .block = id,
                                                     .store = nt_store(nt, record),
-                                                    .store_offset = record->store_offset,
+                                                    .store_offset = nt_store_offset(record),
                                                     .allocated_at = record->site,
                                                     .owner = record->owner};
-    record->exports++;
-    *data = bytes + record->store_offset;
+    nt->rares[record->rare - 1].exports++;
+    *data = bytes + nt_store_offset(record);
     *size = record->size;
     *token = nt->next_export;
     return STORSIM_OK;
 }
 
-void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id) {
+void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id, uint32_t site) {
     for (uint32_t i = 0; i < nt->export_count; i++) {
         nt_export_t *view = &nt->exports[i];
         if (view->block == id) { /* a record with a view is not used anew, and no restore happens while there is one */
             view->freed = true;
-            view->freed_at = block_at(nt, id)->freed_site;
+            view->freed_at = site;
         }
     }
 }
@@ -223,8 +223,7 @@ storsim_status_t storsim_block_unexport(storsim_machine_t *machine, uint64_t tok
     storsim_status_t status = view.freed ? check_late(machine, &view) : STORSIM_OK;
     uint64_t written_at;
     ss_store_unexport(ss_machine_ram(machine), view.store, &written_at);
-    ss_block_t *record = block_at(nt, view.block);
-    record->exports--;
+    nt->rares[block_at(nt, view.block)->rare - 1].exports--;
     nt_hold(machine, 0); /* the quarantine may have waited for this view */
     return status;
 }

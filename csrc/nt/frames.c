@@ -27,7 +27,7 @@ uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, ui
 }
 
 /* First and last acceptable first frame; false when the limits leave none. Source: spec §4.1 rules 2 and 3. */
-static bool fold_limits(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
+SS_INLINE bool fold_limits(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
                         ss_page_request_t *place) {
     place->first_min = request->lowest / PAGE + (request->lowest % PAGE != 0 ? 1 : 0);
     place->first_min = place->first_min == 0 ? 1 : place->first_min;
@@ -51,7 +51,7 @@ static bool power_of_two(uint64_t value) {
 }
 
 /* The page request for one piece of `pages` pages and `bytes` bytes; false when nothing can satisfy it. */
-static bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
+SS_INLINE bool describe(const ss_nt_t *nt, const ss_block_request_t *request, uint64_t pages, uint64_t bytes,
                      ss_page_request_t *place) {
     uint64_t boundary = request->boundary;
     if (request->no_cross_4g && (boundary == 0 || boundary > UINT64_C(1) << 32)) {

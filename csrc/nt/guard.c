@@ -130,7 +130,7 @@ static storsim_status_t judge(storsim_machine_t *machine, nt_device_t *device, u
         return STORSIM_OK;
     }
     if (block->owner == device->owner) {
-        detail.freed_at = block->freed_site;
+        detail.freed_at = ss_block_freed_at(machine, block);
         return report(machine, device->owner, SS_DEVICE_DMA_TO_FREED, &detail);
     }
     if (block->state != SS_STATE_LIVE) { /* someone else's, long ago: nobody's now */
@@ -148,12 +148,11 @@ static bool private_kind(const ss_block_t *block) {
 
 /* V20: a store that leaves its block for another, or that begins where the device has no memory, may have gone over a
  * block's end. */
-static void trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, const ss_block_t *into,
-                     uint64_t physical, uint64_t bytes) {
+static storsim_status_t trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, const ss_block_t *into,
+                                 uint64_t physical, uint64_t bytes) {
     bool elsewhere = into == NULL || into->state != SS_STATE_LIVE || from != NULL || private_kind(into);
-    if (elsewhere && (from == NULL || from->state == SS_STATE_LIVE)) {
-        nt_overrun_trespass(machine, owner, from, physical, bytes);
-    }
+    return elsewhere && (from == NULL || from->state == SS_STATE_LIVE) ? nt_overrun_trespass(machine, owner, from, physical, bytes)
+                                                                       : STORSIM_OK;
 }
 
 storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64_t device_address, uint64_t physical,
@@ -178,7 +177,10 @@ storsim_status_t nt_guard(storsim_machine_t *machine, ss_device_t device, uint64
         const ss_block_t *block = holder(nt, physical + done, &step);
         step = step < bytes - done ? step : bytes - done;
         if (write && known->owner != 0 && (!told || block != last) && ss_verifying(machine, STORSIM_V_DMA)) {
-            trespass(machine, known->owner, told ? last : NULL, block, physical + done, step);
+            storsim_status_t status = trespass(machine, known->owner, told ? last : NULL, block, physical + done, step);
+            if (status != STORSIM_OK) {
+                return status;
+            }
         }
         if (!told || block != last) { /* one finding per block and access */
             storsim_status_t status = judge(machine, known, physical + done, device_address + done, block);

@@ -85,30 +85,24 @@ storsim_status_t ss_bugcheck(ss_call_t *call, ss_rule_id_t rule, uint32_t code, 
  * DMA memory (UINT64_MAX: none); exceeding one answers like exhaustion (spec §5). NO_MEMORY. */
 storsim_status_t ss_owner_add(storsim_machine_t *machine, uint64_t pool_cap, uint64_t contig_cap, uint32_t *owner);
 
-/* The record of one allocation. The table is nt's; pointers into it are valid until the next block is made. What every free of a pool
- * block reads and writes comes first: with a million live blocks each line of a record is a cache miss. */
+/* The record of one allocation. The table is nt's; pointers into it are valid until the next block is made. Only what every block has stands
+ * here: the rest is in records of its own, made for the few blocks that have it (nt_i.h), and of a freed block the quarantine knows when and
+ * where. What every free of a pool block reads and writes comes first: with a million live blocks each line of a record is a cache miss. */
 typedef struct ss_block {
     uint64_t va, size;       /* va 0 = none; size = bytes asked for */
-    uint32_t next, previous; /* live: order of allocation; quarantined: order of freeing; free: next free record */
+    uint32_t next, previous; /* live: order of allocation; quarantined: `next` is its place there; free: `next` is the next free record */
     uint32_t owner, generation;
     uint32_t pool_page;              /* pool slot: its page; else 0 */
-    ss_store_t store;                /* bytes, 0: nobody looked yet (nt/bytes.c); a pool slot's are its page's */
-    uint32_t store_offset;           /* of byte 0 in the store */
+    uint32_t rare;                   /* what few blocks have, 0: nothing of it */
     uint8_t kind, state, irql, node; /* state: free record, live, quarantined */
     int8_t cache;
-    uint8_t flags, context, device, freed_irql;
-    bool zeroed; /* starts as zeroes; said by its store once it has one */
-    uint32_t exports, mdl_count; /* mdl_count: built MDLs that describe it */
-    uint32_t freed_site;
-    uint64_t freed_time; /* ticks, of freed_site */
-    uint64_t time;
+    uint8_t flags, context, freed_irql;
     uint32_t tag, site;
-    uint64_t pfn, pages; /* first frame and page count; for a pool slot: frame of its pool page, pages 0 */
-    uint64_t device_address;
-    uint64_t trespass;                   /* V20: kernel address beside the block that its device wrote to, 0: none */
-    uint32_t extents;                    /* index of an extent list for scattered blocks, 0 = contiguous */
+    uint64_t time;
+    uint64_t pfn, pages;                 /* first frame and page count; for a pool slot: frame of its pool page, pages 0 */
     uint32_t arena_next, arena_previous; /* neighbours in the arena; none of pool slots, which live in their page */
-    uint32_t link, link_generation;      /* MDL: the block it describes; HDA_REGISTERS: room */
+    ss_store_t store;                    /* bytes, 0: nobody looked yet (nt/bytes.c); a pool slot's are its page's */
+    uint32_t extents;                    /* index of an extent list for scattered blocks, 0 = contiguous */
 } ss_block_t;
 
 enum { SS_STATE_FREE = 0, SS_STATE_LIVE = 1, SS_STATE_QUARANTINED = 2 };
@@ -150,6 +144,11 @@ uint64_t ss_block_contiguous_from(storsim_machine_t *machine, const ss_block_t *
  * every other kind (request data of a chosen number of fragments) one range of them. */
 storsim_status_t ss_block_adopt(storsim_machine_t *machine, const ss_block_request_t *request,
                                 const ss_page_extent_t *extents, uint32_t count, ss_block_id_t *id);
+/* Where its device sees the first byte: the physical address, unless something else was set. NO_MEMORY changes nothing. */
+uint64_t ss_block_device_address(const storsim_machine_t *machine, const ss_block_t *block);
+storsim_status_t ss_block_set_device_address(storsim_machine_t *machine, ss_block_id_t id, uint64_t address);
+/* The site of the free of a quarantined block, 0 for others. */
+uint32_t ss_block_freed_at(const storsim_machine_t *machine, const ss_block_t *block);
 uint32_t ss_block_extent_count(storsim_machine_t *machine, const ss_block_t *block);
 bool ss_block_extent(storsim_machine_t *machine, const ss_block_t *block, uint32_t index, uint64_t *pa,
                      uint64_t *bytes);

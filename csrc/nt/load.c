@@ -1,6 +1,6 @@
 /* nt/load.c: from the members of a snapshot's lists back to a consistent state. Every record is checked by itself, then
- * each list is built with the functions that build it in life; whatever does not fit is FORMAT. A record's `exports`
- * field, always 0 in a snapshot, serves as the mark that its list has named it. */
+ * each list is built with the functions that build it in life; whatever does not fit is FORMAT. nt->named has the marks of which list has
+ * named a record. The quarantine comes in the order of the records first: a list says how it was. */
 #include "nt/walk_i.h"
 
 #include <string.h>
@@ -38,25 +38,21 @@ void nt_load_pool_page(ss_nt_t *nt, ss_codec_t *codec, const nt_saved_page_t *sa
     uint32_t spare = nt->free_pool_page;
     nt->free_pool_page = 0; /* indices are kept: always a new one at the end */
     nt_pool_page_t *page = NULL;
-    bool room = nt_pool_reserve_page(nt, slots, &page);
+    bool room = nt_pool_reserve_page(nt, slots, class_index, &page);
     nt->free_pool_page = spare;
     if (!room) {
         ss_codec_fail(codec, STORSIM_NO_MEMORY);
         return;
     }
     if (saved == NULL) {
-        ss_release(nt->host, page);
+        nt_pool_release_page(nt, page);
         add_unused_page(nt);
         return;
     }
     page->block = saved->block;
     page->granules = (uint16_t)granules;
-    page->slots = slots;
-    page->class_index = class_index;
     page->node = saved->node;
     page->gone = saved->gone;
-    page->free[0] = slots >= 64 ? UINT64_MAX : (UINT64_C(1) << slots) - 1;
-    page->free[1] = slots >= 128 ? UINT64_MAX : slots > 64 ? (UINT64_C(1) << (slots - 64)) - 1 : 0;
     nt->pool_pages[nt->pool_page_count++] = page;
 }
 
@@ -104,7 +100,7 @@ static bool span_valid(const ss_nt_t *nt, ss_block_id_t id, const ss_block_t *bl
                frames_valid(nt, block) && address_valid(block);
     }
     if ((block->flags & BLOCK_REGISTERS) != 0) {
-        return block->flags == BLOCK_REGISTERS && block->link < SS_ROOM_COUNT && block->pages == 0 &&
+        return block->flags == BLOCK_REGISTERS && nt_rare(nt, block)->link < SS_ROOM_COUNT && block->pages == 0 &&
                block->extents == 0 && block->size != 0 && block->size % PAGE == 0 && address_valid(block);
     }
     bool special = (block->flags & BLOCK_SPECIAL) == 0 ||
@@ -131,9 +127,11 @@ static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
         (page->gone && block->state == SS_STATE_LIVE)) {
         return false;
     }
+    if (block->pfn != span->pfn && !nt_rare_need(nt, block)) { /* which keeps the device's address as it was read */
+        return false;
+    }
     block->pfn = span->pfn;
     block->store = 0; /* its page has the bytes; older snapshots say so twice */
-    block->store_offset = (uint32_t)offset;
     page->ids[slot] = id;
     page->free[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
     if (block->state == SS_STATE_LIVE) {
@@ -149,16 +147,23 @@ static bool is_slot(const ss_block_t *block) {
 }
 
 void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
+    if (!ss_codec_ok(codec)) {
+        return;
+    }
+    nt->named = ss_alloc_zeroed(nt->host, nt->block_count, 1);
+    if (nt->named == NULL) {
+        ss_codec_fail(codec, STORSIM_NO_MEMORY);
+        return;
+    }
     bool sane =
         nt->cursor != 0 && nt->cursor <= ARENA_PAGES && nt->high_water >= nt->cursor && nt->high_water <= ARENA_PAGES;
     for (ss_block_id_t id = 1; id <= nt->block_count && sane; id++) {
         ss_block_t *block = block_at(nt, id);
         if (block->state != SS_STATE_FREE && !is_slot(block)) {
             sane = block->kind != 0 && span_valid(nt, id, block);
-            block->store_offset = (block->flags & BLOCK_SPECIAL) != 0 ? (uint32_t)(block->va % PAGE) : 0;
             nt->special_live += block->state == SS_STATE_LIVE && (block->flags & BLOCK_SPECIAL) != 0;
         }
-        sane = sane && (block->kind != STORSIM_BLOCK_MDL || block->link <= nt->block_count) && block->generation != 0;
+        sane = sane && (block->kind != STORSIM_BLOCK_MDL || nt_rare(nt, block)->link <= nt->block_count) && block->generation != 0;
     }
     for (ss_block_id_t id = 1; id <= nt->block_count && sane; id++) {
         ss_block_t *block = block_at(nt, id);
@@ -192,11 +197,11 @@ void nt_load_begin(ss_nt_t *nt, ss_codec_t *codec) {
 /* The record of an id that a list names for the first time; NULL after FORMAT. */
 static ss_block_t *named(ss_nt_t *nt, ss_codec_t *codec, uint32_t id, uint32_t list, uint8_t state) {
     ss_block_t *block = id <= nt->block_count ? block_at(nt, id) : NULL; /* 0 ends a list */
-    if (block == NULL || (block->exports & list) != 0 || (list == NAMED_LIST && block->state != state)) {
+    if (block == NULL || (nt->named[id - 1] & list) != 0 || (list == NAMED_LIST && block->state != state)) {
         damaged(codec);
         return NULL;
     }
-    block->exports |= list;
+    nt->named[id - 1] |= (uint8_t)list;
     return block;
 }
 
@@ -249,6 +254,16 @@ static void set_frames(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *code
     }
 }
 
+/* The next one in quarantine; the one that stood there takes its place. */
+static void bring_forward(ss_nt_t *nt, ss_block_id_t id) {
+    const uint32_t to = nt->held_first + nt->load_held++, from = block_at(nt, id)->next;
+    const nt_held_t entry = *nt_held_at(nt, from);
+    *nt_held_at(nt, from) = *nt_held_at(nt, to);
+    *nt_held_at(nt, to) = entry;
+    block_at(nt, nt_held_at(nt, from)->block)->next = from;
+    block_at(nt, id)->next = to;
+}
+
 void nt_load_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t id) {
     const ss_block_t *block = named(nt, codec, id, NAMED_LIST, SS_STATE_QUARANTINED);
     if (block == NULL) {
@@ -258,7 +273,7 @@ void nt_load_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, ui
         damaged(codec);
         return;
     }
-    nt_held_append(nt, id);
+    bring_forward(nt, id);
     if (is_slot(block)) {
         const nt_pool_page_t *page = nt_pool_page(nt, block->pool_page);
         nt->held_bytes += (uint64_t)page->granules * GRANULE;
@@ -327,11 +342,12 @@ void nt_load_end(ss_nt_t *nt, ss_codec_t *codec) {
         ss_block_t *block = block_at(nt, id);
         bool span = block->state != SS_STATE_FREE && nt_span_pages(block) != 0;
         uint32_t expected = (block->kind == KIND_POOL_PAGE ? 0 : NAMED_LIST) | (span ? NAMED_SPAN : 0);
-        if (block->exports != expected) {
+        if (nt->named == NULL || nt->named[id - 1] != expected) {
             damaged(codec);
         }
-        block->exports = 0;
     }
+    ss_release(nt->host, nt->named);
+    nt->named = NULL;
     for (uint32_t i = 1; i <= nt->pool_page_count && ss_codec_ok(codec); i++) {
         const nt_pool_page_t *page = nt->pool_pages[i - 1];
         if (page != NULL && page->listed != (!page->gone && page->live + page->held < page->slots)) {

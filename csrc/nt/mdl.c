@@ -99,7 +99,7 @@ storsim_status_t ss_mdl_make_built(storsim_machine_t *machine, ss_block_id_t des
         return status;
     }
     block = ss_block(machine, described); /* the table may have moved */
-    uint64_t in_page = (block->store_offset + offset) % PAGE;
+    uint64_t in_page = (nt_store_offset(block) + offset) % PAGE;
     status =
         write_pages(machine, ss_block(machine, *id), block, offset - in_page, pages_spanned(mdl.byte_offset, bytes));
     if (status != STORSIM_OK) { /* unreachable: the memory of an MDL just made is there */
@@ -190,7 +190,7 @@ static uint64_t first_hole(storsim_machine_t *machine, uint64_t start, uint64_t 
         if (block == NULL || block->state != SS_STATE_LIVE) {
             if (block != NULL) {
                 detail->allocated_at = block->site;
-                detail->freed_at = block->freed_site;
+                detail->freed_at = ss_block_freed_at(machine, block);
             }
             return at;
         }
@@ -209,7 +209,7 @@ static bool freed_slot(storsim_machine_t *machine, uint64_t va, ss_detail_t *det
         return false;
     }
     detail->allocated_at = block->site;
-    detail->freed_at = block->freed_site;
+    detail->freed_at = ss_block_freed_at(machine, block);
     return true;
 }
 
@@ -222,11 +222,18 @@ static storsim_status_t no_mdl(ss_call_t *call, uint64_t mdl_va) {
     ss_detail_t detail = {.address = mdl_va};
     if (block != NULL) {
         detail.allocated_at = block->site;
-        detail.freed_at = block->freed_site;
+        detail.freed_at = ss_block_freed_at(call->machine, block);
     }
     bool freed = block != NULL && block->kind == STORSIM_BLOCK_MDL && block->state != SS_STATE_LIVE;
     ss_violate(call, freed ? SS_USE_AFTER_FREE : SS_NOT_AN_MDL, &detail);
     return STORSIM_OK;
+}
+
+/* What an MDL and the block it will describe need to know of each other. */
+static bool reserve_links(storsim_machine_t *machine, ss_block_t *block, uint64_t va) {
+    ss_nt_t *nt = nt_of(machine);
+    ss_block_t *buffer = ss_block(machine, ss_block_around(machine, va));
+    return nt_rare_need(nt, block) && (buffer == NULL || nt_rare_need(nt, buffer));
 }
 
 static storsim_status_t perform(ss_call_t *call, ss_block_t *block, ss_mdl_t *mdl, uint64_t pages) {
@@ -247,9 +254,10 @@ static storsim_status_t perform(ss_call_t *call, ss_block_t *block, ss_mdl_t *md
     ss_block_id_t described = ss_block_around(machine, mdl->start_va + mdl->byte_offset);
     ss_block_t *buffer = ss_block(machine, described);
     if (buffer != NULL && buffer->state == SS_STATE_LIVE) { /* unreachable: freed_slot has seen one that is not live */
-        buffer->mdl_count++;
-        block->link = described;
-        block->link_generation = buffer->generation;
+        nt_rare_t *rares = nt_of(machine)->rares; /* both have one: reserve_links */
+        rares[buffer->rare - 1].mdl_count++;
+        rares[block->rare - 1].link = described;
+        rares[block->rare - 1].link_generation = buffer->generation;
     }
     return STORSIM_OK;
 }
@@ -261,7 +269,7 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
     if (block == NULL) {
         return no_mdl(call, mdl_va);
     }
-    if (!load(machine, block, &mdl)) { /* unreachable: see load */
+    if (!load(machine, block, &mdl) || !reserve_links(machine, block, mdl.start_va + mdl.byte_offset)) {
         return call->status = STORSIM_NO_MEMORY;
     }
     uint64_t va = mdl.start_va + mdl.byte_offset, pageable;

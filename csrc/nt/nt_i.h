@@ -2,7 +2,8 @@
  *
  *   arena (kernel addresses)      frames (physical pages)        records (ss_block_t, by id)
  *   [guard][span …][guard][pool page][pool page][guard][span]    live list      order of allocation
- *     by_va: page → id of the span      by_frame: pfn → id       held list      quarantine, order of freeing
+ *     by_va: page → id of the span      by_frame: pfn → id       held ring      quarantine, order of freeing
+ *     (of a pool page: its index)
  *
  * A span is a record with addresses of its own: a block of whole pages, or a pool page. Pool slots are records too;
  * they are found through their page. The arena is a list of spans in address order with a cursor that only moves
@@ -33,9 +34,11 @@ enum {                      /* ss_block_t.flags */
        BLOCK_NO_VA = 8,     /* RAM without addresses */
        BLOCK_POOL = 16,     /* came from the pool: a slot or whole pages */
        BLOCK_SPECIAL = 32,  /* special pool: a page of its own, the block at one end */
-       BLOCK_TOLD = 64      /* its damaged guard was reported */
+       BLOCK_TOLD = 64,     /* its damaged guard was reported */
+       BLOCK_ZEROED = 128   /* starts as zeroes; said by its store once it has one, and by no snapshot */
 };
 
+#define AT_POOL_PAGE (UINT32_C(1) << 31) /* in by_va: the rest is the index of a pool page, whose record a free of a slot need not see */
 #define ARENA_UNDO 16u /* spans that can be taken back, newest first: more than one routine of any room makes */
 
 typedef struct nt_cpu {
@@ -57,10 +60,24 @@ typedef struct nt_extents {
     uint32_t count, next_free;
 } nt_extents_t;
 
+/* What few blocks have. */
+typedef struct nt_rare {
+    uint64_t device_address;             /* for HDA_REGISTERS: the room's context */
+    uint64_t trespass;                   /* V20: kernel address beside the block that its device wrote to, 0: none */
+    uint32_t exports, mdl_count;         /* mdl_count: built MDLs that describe it */
+    uint32_t link, link_generation;      /* MDL: the block it describes; HDA_REGISTERS: room; free entry: the next */
+} nt_rare_t;
+
+/* A block in quarantine. */
+typedef struct nt_held {
+    uint64_t time; /* of its free */
+    uint32_t block, site;
+} nt_held_t;
+
 typedef struct nt_pool_page {
+    struct nt_pool_page *chain; /* of one that ended: the next such */
     uint32_t block;          /* record of the span */
     uint32_t next, previous; /* list of pages with a free slot, per (node, class); index + 1 */
-    uint32_t next_free;      /* unused entry */
     uint16_t live, held;     /* slots */
     uint16_t granules, slots;
     uint8_t class_index, node;
@@ -71,6 +88,14 @@ typedef struct nt_pool_page {
     uint64_t free[2];  /* bit set = slot never used or out of quarantine */
     uint32_t ids[];    /* record of each slot, 0 = free */
 } nt_pool_page_t;
+
+/* Pool pages come and go in great number, so their structures are cut from larger pieces; one that ends is kept for the next of its class. */
+enum { PAGE_CHUNK = 4080 };
+typedef struct nt_page_chunk {
+    struct nt_page_chunk *next;
+    uint64_t aligned;
+    uint8_t bytes[PAGE_CHUNK];
+} nt_page_chunk_t;
 
 typedef struct nt_owner {
     uint64_t pool_cap, contig_cap; /* bytes */
@@ -125,8 +150,13 @@ typedef struct ss_nt {
     uint32_t block_count, block_capacity, free_block, free_blocks;
     uint32_t load_last_free; /* end of the free list while a snapshot is read */
     uint32_t first_live, last_live, live_count;
-    uint32_t first_held, last_held;
+    nt_held_t *held; /* ring, a power of two of at least as many as there are records; oldest first */
+    uint32_t held_capacity, held_first, held_count; /* held_first: place of the oldest, modulo 2^32 */
     uint64_t held_bytes;
+    nt_rare_t *rares; /* index - 1 */
+    uint32_t rare_count, rare_capacity, free_rare;
+    uint32_t load_held; /* while a snapshot is read: in quarantine so far */
+    uint8_t *named; /* while a snapshot is read: which lists have named a record */
     ss_pagemap_t by_va, by_frame;
     uint64_t cursor, high_water; /* arena pages */
     uint32_t first_span, last_span, ahead;
@@ -140,7 +170,9 @@ typedef struct ss_nt {
 
     nt_pool_page_t **pool_pages;                                  /* index - 1 */
     uint32_t pool_page_count, pool_page_capacity, free_pool_page; /* free_pool_page: chained through spare */
-    nt_pool_page_t *idle_page; /* the structure of a page that ended, for the next one; NULL: none */
+    nt_pool_page_t *idle_pages[POOL_CLASSES]; /* structures of pages that ended, chained through `chain` */
+    struct nt_page_chunk *chunks;             /* where they all lie */
+    uint32_t chunk_used;                      /* bytes of the first one */
     uint32_t *pool_page_spare;
     uint32_t pool_spare_capacity;
     uint32_t *partial; /* node * POOL_CLASSES + class: first page with a free slot */
@@ -184,6 +216,46 @@ static inline ss_block_t *block_at(const ss_nt_t *nt, ss_block_id_t id) {
     return &nt->blocks[id - 1];
 }
 
+/* Offset of the first byte in its store: only blocks that share a page, or lie at the end of one, have one. */
+static inline uint32_t nt_store_offset(const ss_block_t *block) {
+    return (uint32_t)(block->va % PAGE);
+}
+
+/* To be read. */
+static inline const nt_rare_t *nt_rare(const ss_nt_t *nt, const ss_block_t *block) {
+    static const nt_rare_t none = {.link = 0};
+    return block->rare != 0 ? &nt->rares[block->rare - 1] : &none;
+}
+
+bool nt_rare_make(ss_nt_t *nt, ss_block_t *block); /* for a block that has none; false: no memory */
+/* To be written to: nt->rares[block->rare - 1] is there from now on. False: no memory. */
+static inline bool nt_rare_need(ss_nt_t *nt, ss_block_t *block) {
+    return block->rare != 0 || nt_rare_make(nt, block);
+}
+
+/* Of a pool page none: its slots have theirs. */
+static inline uint64_t nt_device_address(const ss_nt_t *nt, const ss_block_t *block) {
+    if (block->rare != 0) {
+        return nt->rares[block->rare - 1].device_address;
+    }
+    return block->kind != KIND_POOL_PAGE ? block->pfn * PAGE + nt_store_offset(block) : 0;
+}
+
+static inline nt_held_t *nt_held_at(const ss_nt_t *nt, uint32_t place) {
+    return &nt->held[place & (nt->held_capacity - 1)];
+}
+
+/* The oldest block in quarantine, 0: none. */
+static inline ss_block_id_t nt_oldest(const ss_nt_t *nt) {
+    return nt->held_count != 0 ? nt_held_at(nt, nt->held_first)->block : 0;
+}
+
+/* When and where a block was freed; zeroes for one that was not. */
+static inline nt_held_t nt_freed(const ss_nt_t *nt, const ss_block_t *block) {
+    const bool held = block->state == SS_STATE_QUARANTINED && block->kind != KIND_POOL_PAGE;
+    return held ? *nt_held_at(nt, block->next) : (nt_held_t){.block = 0};
+}
+
 static inline uint64_t arena_address(uint64_t page) {
     return STORSIM_ARENA_BASE + page * PAGE;
 }
@@ -221,7 +293,7 @@ ss_block_id_t nt_record_take(ss_nt_t *nt); /* the caller fills it in; only its g
 void nt_record_drop(ss_nt_t *nt, ss_block_id_t id); /* back to the free ones; handles go stale */
 void nt_live_append(ss_nt_t *nt, ss_block_id_t id);
 void nt_live_remove(ss_nt_t *nt, ss_block_id_t id);
-void nt_held_append(ss_nt_t *nt, ss_block_id_t id);
+void nt_held_append(ss_nt_t *nt, ss_block_id_t id, uint64_t time, uint32_t site);
 /* Pages of kernel address space of a record; 0 for slots and HMB. */
 uint64_t nt_span_pages(const ss_block_t *block);
 uint64_t nt_span_guard(const ss_block_t *block);
@@ -238,9 +310,17 @@ void nt_arena_undo(ss_nt_t *nt, ss_block_id_t id);
 /* Takes a list of count extents; its items are uninitialised. 0: no memory. */
 uint32_t nt_extents_take(ss_nt_t *nt, uint32_t count);
 void nt_extents_drop(ss_nt_t *nt, uint32_t index);
-/* The record at a kernel page or frame, 0 for none: a span of any kind, live or quarantined. */
-static inline ss_block_id_t nt_span_at(const ss_nt_t *nt, uint64_t va) {
+/* What by_va has at an address, 0: nothing. */
+static inline uint32_t nt_at_va(const ss_nt_t *nt, uint64_t va) {
     return va >= STORSIM_ARENA_BASE ? ss_pagemap_get(&nt->by_va, (va - STORSIM_ARENA_BASE) / PAGE) : 0;
+}
+static inline nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
+    return nt->pool_pages[index - 1];
+}
+/* The record at a kernel page, 0 for none: a span of any kind, live or quarantined. */
+static inline ss_block_id_t nt_span_at(const ss_nt_t *nt, uint64_t va) {
+    const uint32_t value = nt_at_va(nt, va);
+    return (value & AT_POOL_PAGE) == 0 ? value : nt_pool_page(nt, value & ~AT_POOL_PAGE)->block;
 }
 /* Sets the frames of a record in by_frame to `to` where they are `from`. */
 void nt_frames_replace(ss_nt_t *nt, const ss_block_t *block, uint32_t from, uint32_t to);
@@ -273,17 +353,19 @@ storsim_status_t nt_store_need(storsim_machine_t *machine, ss_block_t *block);
 void nt_hold(storsim_machine_t *machine, ss_block_id_t id);
 
 /* --- pool.c --- */
-static inline nt_pool_page_t *nt_pool_page(const ss_nt_t *nt, uint32_t index) {
-    return nt->pool_pages[index - 1];
-}
 /* The store of a block's bytes, 0: none yet, or never. */
 static inline ss_store_t nt_store(const ss_nt_t *nt, const ss_block_t *block) {
     return block->pool_page != 0 ? nt_pool_page(nt, block->pool_page)->store : block->store;
 }
 void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept); /* an ss_filler_t of the machine */
-uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset); /* slot of a byte of the page; >= slots: tail */
+
+/* Slot of a byte of the page; >= slots: its tail. */
+static inline uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset) {
+    return (uint32_t)offset / GRANULE / page->granules;
+}
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block);
-bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page);
+bool nt_pool_reserve_page(ss_nt_t *nt, uint16_t slots, uint8_t class_index, nt_pool_page_t **page);
+void nt_pool_chunks_drop(ss_nt_t *nt);
 void nt_pool_release_page(ss_nt_t *nt, nt_pool_page_t *page); /* one that is in no list */
 uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page); /* cannot fail after the reserve */
 void nt_pool_list(ss_nt_t *nt, uint32_t index);               /* at the end of its list */
@@ -292,8 +374,33 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id);
 void nt_pool_slot_expire(storsim_machine_t *machine, ss_block_id_t id);
 void nt_pool_slot_undo(storsim_machine_t *machine, ss_block_id_t id);
 void nt_pool_shape(uint64_t bytes, uint16_t *granules, uint16_t *slots, uint8_t *class_index);
+static inline nt_owner_t *nt_owner(const ss_nt_t *nt, uint32_t owner) {
+    return owner != 0 && owner <= nt->owner_count ? &nt->owners[owner - 1] : NULL;
+}
+
 /* Adds a record's bytes to the budgets or takes them out. */
-void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add);
+static inline void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add) {
+    nt_owner_t *owner = nt_owner(nt, block->owner);
+    const uint64_t size = add ? block->size : 0 - block->size; /* taken out: modulo 2^64 */
+    if ((block->flags & BLOCK_COUNTED) != 0) {
+        nt->pool_budget_used += size;
+        if (owner != NULL) {
+            owner->pool_bytes += size;
+        }
+    }
+    if ((block->flags & BLOCK_POOL) != 0) {
+        nt->pool_bytes += size;
+        nt->pool_blocks += add ? 1 : UINT64_MAX;
+    }
+    if ((block->flags & BLOCK_CONTIG) != 0) {
+        const uint64_t pages = add ? block->pages : 0 - block->pages;
+        nt->contig_pages += pages;
+        if (owner != NULL) {
+            owner->contig_bytes += pages * PAGE;
+        }
+    }
+}
+
 bool nt_pool_allows(const ss_nt_t *nt, uint64_t bytes, uint32_t owner);
 bool nt_contig_allows(const ss_nt_t *nt, uint64_t pages, uint32_t owner);
 /* ss_pool_take with the choice whether the block counts in the budgets: what the port makes for itself does not. */
@@ -321,8 +428,8 @@ bool nt_special_bad_free(ss_call_t *call, uint64_t va, const ss_block_t *block, 
 storsim_status_t nt_overrun_check_pool(ss_call_t *call, const ss_block_t *block);
 storsim_status_t nt_overrun_check_contig(ss_call_t *call, const ss_block_t *block);
 /* A device of `owner` wrote [physical, physical + bytes), which belongs to nobody or to another block: remembers it at
- * the block beside, `from` being the block the access began in (NULL: none). */
-void nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, uint64_t physical,
+ * the block beside, `from` being the block the access began in (NULL: none). NO_MEMORY. */
+storsim_status_t nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, uint64_t physical,
                          uint64_t bytes);
 
 /* --- scarce.c: low resources simulation and systematic mode --- */
@@ -342,6 +449,6 @@ uint64_t nt_fault_reason(const ss_nt_t *nt, uint64_t va);
 storsim_status_t nt_page_fault(ss_call_t *call, uint64_t va, bool write);
 
 /* --- export.c --- */
-void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id);
+void nt_exports_freed(ss_nt_t *nt, ss_block_id_t id, uint32_t site);
 
 #endif

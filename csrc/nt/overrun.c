@@ -33,7 +33,7 @@ static uint64_t damaged_slack(storsim_machine_t *machine, const ss_block_t *bloc
     uint64_t slack = slack_of(nt_of(machine), block);
     uint64_t at = slack == 0 ? 0
                              : ss_store_compare(ss_machine_ram(machine), nt_store(nt_of(machine), block),
-                                                block->store_offset + block->size, GUARD_BYTE, slack);
+                                                nt_store_offset(block) + block->size, GUARD_BYTE, slack);
     return at == slack ? UINT64_MAX : block->size + at;
 }
 
@@ -50,7 +50,7 @@ static bool header_of(storsim_machine_t *machine, const ss_block_t *block, uint6
     uint8_t raw[8];
     if (block->pool_page == 0 || untouched(nt_of(machine), block) ||
         /* unreachable: a page that was made has its memory */
-        ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), block->store_offset - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
+        ss_store_read(ss_machine_ram(machine), nt_store(nt_of(machine), block), nt_store_offset(block) - POOL_HEADER, raw, sizeof raw) != STORSIM_OK) {
         return false;
     }
     *expected = nt_pool_header(nt_of(machine), block, true);
@@ -126,14 +126,15 @@ static uint64_t device_damage(storsim_machine_t *machine, const ss_block_t *bloc
         *where = block->va + at;
         return 5;
     }
-    *where = block->trespass;
-    if (block->trespass == 0) {
+    const uint64_t trespass = nt_rare(nt_of(machine), block)->trespass;
+    *where = trespass;
+    if (trespass == 0) {
         return 0;
     }
-    if (block->trespass < block->va) {
-        return block->va - block->trespass <= TAG_BYTES ? 1 : 4;
+    if (trespass < block->va) {
+        return block->va - trespass <= TAG_BYTES ? 1 : 4;
     }
-    return block->trespass - end < TAG_BYTES ? 2 : 5;
+    return trespass - end < TAG_BYTES ? 2 : 5;
 }
 
 storsim_status_t nt_overrun_check_contig(ss_call_t *call, const ss_block_t *block) {
@@ -160,15 +161,20 @@ storsim_status_t ss_guards_stop(ss_call_t *call, ss_block_id_t id) {
 }
 
 /* Remembers a store of a device at one block. Only the first one, which is what the driver has to look for. */
-static void remember(ss_block_t *block, uint32_t owner, uint64_t va) {
-    if (block->state == SS_STATE_LIVE && block->owner == owner && device_kind(block) && block->extents == 0 &&
-        block->trespass == 0) {
-        block->trespass = va;
+static storsim_status_t remember(ss_nt_t *nt, ss_block_t *block, uint32_t owner, uint64_t va) {
+    if (block->state != SS_STATE_LIVE || block->owner != owner || !device_kind(block) || block->extents != 0 ||
+        nt_rare(nt, block)->trespass != 0) {
+        return STORSIM_OK;
     }
+    if (!nt_rare_need(nt, block)) {
+        return STORSIM_NO_MEMORY;
+    }
+    nt->rares[block->rare - 1].trespass = va;
+    return STORSIM_OK;
 }
 
-void nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, uint64_t physical,
-                         uint64_t bytes) {
+storsim_status_t nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_block_t *from, uint64_t physical,
+                                     uint64_t bytes) {
     ss_nt_t *nt = nt_of(machine);
     uint64_t pfn = physical / PAGE, last = physical + bytes - 1;
     ss_block_id_t below = pfn != 0 ? ss_pagemap_get(&nt->by_frame, pfn - 1) : 0;
@@ -176,11 +182,13 @@ void nt_overrun_trespass(storsim_machine_t *machine, uint32_t owner, const ss_bl
     if (below != 0 && block_at(nt, below)->pfn + block_at(nt, below)->pages == pfn &&
         (from == NULL || from == block_at(nt, below))) {
         ss_block_t *block = block_at(nt, below);
-        remember(block, owner, block->va + (physical - block->pfn * PAGE));
-    } else if (from == NULL && above != 0 && block_at(nt, above)->pfn == last / PAGE + 1) {
-        ss_block_t *block = block_at(nt, above);
-        remember(block, owner, block->va - (block->pfn * PAGE - last));
+        return remember(nt, block, owner, block->va + (physical - block->pfn * PAGE));
     }
+    if (from == NULL && above != 0 && block_at(nt, above)->pfn == last / PAGE + 1) {
+        ss_block_t *block = block_at(nt, above);
+        return remember(nt, block, owner, block->va - (block->pfn * PAGE - last));
+    }
+    return STORSIM_OK;
 }
 
 /* --- every block -------------------------------------------------------------------------------------------------- */

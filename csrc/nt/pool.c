@@ -30,16 +30,34 @@ void nt_pool_shape(uint64_t bytes, uint16_t *granules, uint16_t *slots, uint8_t 
 
 /* --- pool pages --------------------------------------------------------------------------------------------------- */
 
-uint32_t nt_pool_slot(const nt_pool_page_t *page, uint64_t offset) {
-    return (uint32_t)(offset / ((uint64_t)page->granules * GRANULE));
-}
-
 uint64_t nt_slot_bytes(const ss_nt_t *nt, const ss_block_t *block) {
     return (uint64_t)nt_pool_page(nt, block->pool_page)->granules * GRANULE;
 }
 
-bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page) {
-    if (nt->free_pool_page == 0) {
+/* Zeroed. NULL: no memory. */
+static nt_pool_page_t *page_structure(ss_nt_t *nt, uint16_t slots, uint8_t class_index) {
+    const uint32_t bytes = (uint32_t)(sizeof(nt_pool_page_t) + slots * sizeof(uint32_t) + 15) / 16 * 16;
+    void *room = nt->idle_pages[class_index];
+    if (room != NULL) {
+        nt->idle_pages[class_index] = nt->idle_pages[class_index]->chain;
+        return memset(room, 0, bytes);
+    }
+    if (nt->chunks == NULL || bytes > PAGE_CHUNK - nt->chunk_used) {
+        nt_page_chunk_t *chunk = ss_alloc(nt->host, sizeof *chunk);
+        if (chunk == NULL) {
+            return NULL;
+        }
+        chunk->next = nt->chunks;
+        nt->chunks = chunk;
+        nt->chunk_used = 0;
+    }
+    room = nt->chunks->bytes + nt->chunk_used;
+    nt->chunk_used += bytes;
+    return memset(room, 0, bytes);
+}
+
+bool nt_pool_reserve_page(ss_nt_t *nt, uint16_t slots, uint8_t class_index, nt_pool_page_t **page) {
+    if (nt->free_pool_page == 0 && nt->pool_page_count == nt->pool_page_capacity) {
         void *array = nt->pool_pages, *spare = nt->pool_page_spare;
         if (!ss_grow(nt->host, &spare, &nt->pool_spare_capacity, nt->pool_page_count + 1, sizeof(uint32_t))) {
             return false;
@@ -50,22 +68,29 @@ bool nt_pool_reserve_page(ss_nt_t *nt, uint32_t slots, nt_pool_page_t **page) {
         }
         nt->pool_pages = array;
     }
-    size_t bytes = sizeof **page + slots * sizeof(uint32_t);
-    nt_pool_page_t *idle = nt->idle_page;
-    if (idle == NULL || idle->slots != slots) {
-        *page = ss_alloc_zeroed(nt->host, 1, bytes);
-        return *page != NULL;
+    nt_pool_page_t *made = page_structure(nt, slots, class_index);
+    if (made == NULL) {
+        return false;
     }
-    nt->idle_page = NULL;
-    memset(idle, 0, bytes);
-    *page = idle;
+    made->slots = slots;
+    made->class_index = class_index;
+    made->free[0] = slots >= 64 ? UINT64_MAX : (UINT64_C(1) << slots) - 1;
+    made->free[1] = slots >= 128 ? UINT64_MAX : slots > 64 ? (UINT64_C(1) << (slots - 64)) - 1 : 0;
+    *page = made;
     return true;
 }
 
-/* The latest one is kept: the next page mostly is of the same class. */
 void nt_pool_release_page(ss_nt_t *nt, nt_pool_page_t *page) {
-    ss_release(nt->host, nt->idle_page);
-    nt->idle_page = page;
+    page->chain = nt->idle_pages[page->class_index];
+    nt->idle_pages[page->class_index] = page;
+}
+
+void nt_pool_chunks_drop(ss_nt_t *nt) {
+    while (nt->chunks != NULL) {
+        nt_page_chunk_t *next = nt->chunks->next;
+        ss_release(nt->host, nt->chunks);
+        nt->chunks = next;
+    }
 }
 
 uint32_t nt_pool_page_add(ss_nt_t *nt, nt_pool_page_t *page) {
@@ -215,14 +240,12 @@ static ss_block_id_t commit_slot(storsim_machine_t *machine, storsim_block_kind_
     nt_pool_page_t *page = nt_pool_page(nt, index);
     const ss_block_id_t id = nt_record_take(nt);
     ss_block_t *block = block_at(nt, id);
-    const uint32_t generation = block->generation, offset = (uint32_t)(plan->va % PAGE + POOL_HEADER);
+    const uint32_t generation = block->generation;
     const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
     *block = (ss_block_t){.va = plan->va + POOL_HEADER,
                           .size = plan->bytes,
                           .time = storsim_now(machine),
                           .pfn = page->pfn,
-                          .device_address = page->pfn * PAGE + offset,
-                          .store_offset = offset,
                           .generation = generation,
                           .owner = owner,
                           .tag = plan->tag,
@@ -269,82 +292,75 @@ typedef struct page_draft {
     nt_pool_page_t *page;
     uint64_t pfn, first;
     uint32_t ahead;
-    bool frame;
+    ss_pagemap_group_t *at_va, *at_frame;
 } page_draft_t;
 
-static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, slot_plan_t *plan, uint16_t slots,
-                                   page_draft_t *draft) {
+static storsim_status_t draft_page(storsim_machine_t *machine, uint8_t node, uint16_t slots, uint8_t class_index, page_draft_t *draft) {
     ss_nt_t *nt = nt_of(machine);
     /* unreachable: no machine has as much memory as the arena has room */
     if (!nt_arena_find(nt, 1, 0, &draft->first, &draft->ahead)) {
         return STORSIM_NO_SPACE;
     }
-    if (!nt_records_reserve(nt, 2) || ss_pagemap_reserve(&nt->by_va, draft->first, 1) != STORSIM_OK ||
-        !nt_pool_reserve_page(nt, slots, &draft->page)) {
+    if (!nt_records_reserve(nt, 2) || ss_pagemap_hold(&nt->by_va, draft->first, 1, &draft->at_va) != STORSIM_OK ||
+        !nt_pool_reserve_page(nt, slots, class_index, &draft->page)) {
         return STORSIM_NO_MEMORY;
     }
     ss_page_request_t place = {
         .pages = 1, .first_min = 1, .first_max = UINT64_MAX / PAGE, .align_pages = 1, .nodes = &node, .node_count = 1};
     storsim_status_t status = ss_pages_take(ss_machine_pages(machine), &place, &draft->pfn);
-    if (status != STORSIM_OK) {
-        return status;
-    }
-    draft->frame = true;
-    plan->slot = 0;
-    plan->va = arena_address(draft->first);
-    status = ss_pagemap_reserve(&nt->by_frame, draft->pfn, 1);
     if (status == STORSIM_OK) {
-        ss_ram_claim(ss_machine_ram(machine), draft->pfn, 1);
+        status = ss_pagemap_hold(&nt->by_frame, draft->pfn, 1, &draft->at_frame);
+        if (status != STORSIM_OK) {
+            ss_pages_give(ss_machine_pages(machine), draft->pfn, 1);
+        }
+    }
+    if (status != STORSIM_OK) {
+        nt_pool_release_page(nt, draft->page);
     }
     return status;
 }
 
-static void undo_page(storsim_machine_t *machine, const page_draft_t *draft, uint16_t slots) {
-    if (draft->frame) {
-        ss_pages_give(ss_machine_pages(machine), draft->pfn, 1);
-    }
-    if (draft->page != NULL) {
-        draft->page->slots = slots;
-        nt_pool_release_page(nt_of(machine), draft->page);
-    }
+/* The record of a pool page. */
+static void commit_page(ss_nt_t *nt, const page_draft_t *draft, uint32_t index) {
+    nt_pool_page_t *page = draft->page;
+    const ss_block_id_t span = nt_record_take(nt);
+    ss_block_t *block = block_at(nt, span);
+    const uint32_t generation = block->generation;
+    *block = (ss_block_t){.va = page->va,
+                          .size = PAGE,
+                          .pfn = page->pfn,
+                          .pages = 1,
+                          .generation = generation,
+                          .kind = KIND_POOL_PAGE,
+                          .state = SS_STATE_LIVE,
+                          .node = page->node,
+                          .cache = 1,
+                          .pool_page = index};
+    page->block = span;
+    nt_arena_link(nt, block, span, draft->ahead, draft->first + 1);
+    ss_pagemap_fill(&nt->by_va, draft->at_va, draft->first, 1, AT_POOL_PAGE | index);
+    ss_pagemap_fill(&nt->by_frame, draft->at_frame, page->pfn, 1, span);
 }
 
 static storsim_status_t take_new(storsim_machine_t *machine, storsim_block_kind_t kind, slot_plan_t *plan,
                                  uint32_t owner, uint8_t node, uint16_t slots, uint8_t class_index, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     page_draft_t draft = {.page = NULL};
-    storsim_status_t status = draft_page(machine, node, plan, slots, &draft);
+    storsim_status_t status = draft_page(machine, node, slots, class_index, &draft);
     if (status != STORSIM_OK) {
-        undo_page(machine, &draft, slots);
         return status;
     }
-    uint32_t index = nt_pool_page_add(nt, draft.page);
-    ss_block_id_t span = nt_record_take(nt);
-    ss_block_t *block = block_at(nt, span);
-    const uint32_t generation = block->generation;
-    *block = (ss_block_t){.va = plan->va,
-                          .size = PAGE,
-                          .pfn = draft.pfn,
-                          .pages = 1,
-                          .generation = generation,
-                          .kind = KIND_POOL_PAGE,
-                          .state = SS_STATE_LIVE,
-                          .node = node,
-                          .cache = 1,
-                          .pool_page = index};
+    ss_ram_claim(ss_machine_ram(machine), draft.pfn, 1);
     nt_pool_page_t *page = draft.page;
-    page->block = span;
-    page->va = plan->va;
+    page->va = arena_address(draft.first);
     page->pfn = draft.pfn;
     page->granules = plan->granules;
-    page->slots = slots;
-    page->class_index = class_index;
     page->node = node;
-    page->free[0] = slots >= 64 ? UINT64_MAX : (UINT64_C(1) << slots) - 1;
-    page->free[1] = slots >= 128 ? UINT64_MAX : slots > 64 ? (UINT64_C(1) << (slots - 64)) - 1 : 0;
-    nt_arena_insert(nt, span, draft.ahead);
-    (void)ss_pagemap_set(&nt->by_frame, draft.pfn, 1, span);
+    uint32_t index = nt_pool_page_add(nt, page);
+    commit_page(nt, &draft, index);
     nt_pool_list(nt, index);
+    plan->slot = 0;
+    plan->va = page->va;
     *id = commit_slot(machine, kind, plan, owner, index);
     return STORSIM_OK;
 }
@@ -370,44 +386,18 @@ static storsim_status_t take_slot(storsim_machine_t *machine, storsim_block_kind
 
 /* --- budgets ------------------------------------------------------------------------------------------------------ */
 
-static nt_owner_t *owner_of(const ss_nt_t *nt, uint32_t owner) {
-    return owner != 0 && owner <= nt->owner_count ? &nt->owners[owner - 1] : NULL;
-}
-
-void nt_account(ss_nt_t *nt, const ss_block_t *block, bool add) {
-    nt_owner_t *owner = owner_of(nt, block->owner);
-    const uint64_t size = add ? block->size : 0 - block->size; /* taken out: modulo 2^64 */
-    if ((block->flags & BLOCK_COUNTED) != 0) {
-        nt->pool_budget_used += size;
-        if (owner != NULL) {
-            owner->pool_bytes += size;
-        }
-    }
-    if ((block->flags & BLOCK_POOL) != 0) {
-        nt->pool_bytes += size;
-        nt->pool_blocks += add ? 1 : UINT64_MAX;
-    }
-    if ((block->flags & BLOCK_CONTIG) != 0) {
-        const uint64_t pages = add ? block->pages : 0 - block->pages;
-        nt->contig_pages += pages;
-        if (owner != NULL) {
-            owner->contig_bytes += pages * PAGE;
-        }
-    }
-}
-
 static bool within(uint64_t used, uint64_t more, uint64_t limit) {
     return used <= limit && more <= limit - used;
 }
 
 bool nt_pool_allows(const ss_nt_t *nt, uint64_t bytes, uint32_t owner) {
-    const nt_owner_t *account = owner_of(nt, owner);
+    const nt_owner_t *account = nt_owner(nt, owner);
     return within(nt->pool_budget_used, bytes, nt->config.nonpaged_budget) &&
            (account == NULL || within(account->pool_bytes, bytes, account->pool_cap));
 }
 
 bool nt_contig_allows(const ss_nt_t *nt, uint64_t pages, uint32_t owner) {
-    const nt_owner_t *account = owner_of(nt, owner);
+    const nt_owner_t *account = nt_owner(nt, owner);
     return within(nt->contig_pages, pages, nt->config.contig_budget) &&
            (account == NULL || within(account->contig_bytes, pages * PAGE, account->contig_cap));
 }
@@ -486,7 +476,7 @@ void nt_pool_slot_free(storsim_machine_t *machine, ss_block_id_t id) {
         return;
     }
     if (page->made) { /* it has host memory: this cannot fail */
-        (void)ss_store_set(ss_machine_ram(machine), page->store, block->store_offset - POOL_HEADER, SS_POISON,
+        (void)ss_store_set(ss_machine_ram(machine), page->store, nt_store_offset(block) - POOL_HEADER, SS_POISON,
                            nt_slot_bytes(nt, block));
     }
 }

@@ -180,7 +180,7 @@ static storsim_status_t stop_free(ss_call_t *call, storsim_block_kind_t kind, ve
         detail.expected = block->va;
         detail.got = va;
         detail.allocated_at = block->site;
-        detail.freed_at = block->freed_site;
+        detail.freed_at = ss_block_freed_at(call->machine, block);
     }
     switch (verdict) {
     case FREE_TWICE:
@@ -223,7 +223,7 @@ static inline void expect_free(const ss_nt_t *nt, const ss_block_t *block) {
     if (block != NULL && block->state == SS_STATE_LIVE) {
         SS_SOON(nt->blocks + block->next - (block->next != 0));
         SS_SOON(nt->blocks + block->previous - (block->previous != 0));
-        SS_SOON(nt->blocks + nt->first_held - (nt->first_held != 0));
+        SS_SOON(nt->blocks + nt_oldest(nt) - (nt->held_count != 0));
     }
 }
 
@@ -236,7 +236,7 @@ ss_block_id_t ss_pool_plain_free(storsim_machine_t *machine, uint64_t va, uint32
     const ss_block_t *block = block_at(nt, id);
     expect_free(nt, block);
     bool plain = block->va == va && block->kind == STORSIM_BLOCK_POOL && block->state == SS_STATE_LIVE && block->owner == owner &&
-                 block->mdl_count == 0 && block->pool_page != 0 && !nt_pool_page(nt, block->pool_page)->made &&
+                 nt_rare(nt, block)->mdl_count == 0 && block->pool_page != 0 && !nt_pool_page(nt, block->pool_page)->made &&
                  nt_irql(nt) <= DISPATCH_LEVEL;
     return plain ? id : 0;
 }
@@ -270,7 +270,7 @@ storsim_status_t ss_pool_return(ss_call_t *call, storsim_block_kind_t kind, uint
         ss_detail_t owners = {.expected = block->owner, .got = call->owner, .address = va, .allocated_at = block->site};
         ss_violate(call, SS_WRONG_ADAPTER, &owners);
     }
-    if (block->mdl_count != 0) {
+    if (nt_rare(nt_of(machine), block)->mdl_count != 0) {
         const ss_detail_t detail = {.address = va, .allocated_at = block->site};
         ss_violate(call, SS_FREE_WITH_LIVE_MDL, &detail);
     }

@@ -12,13 +12,9 @@ static uint64_t weight(const ss_nt_t *nt, const ss_block_t *block) {
 
 static void expire(storsim_machine_t *machine, ss_block_id_t id) {
     ss_nt_t *nt = nt_of(machine);
-    ss_block_t *block = block_at(nt, id);
-    nt->first_held = block->next;
-    if (block->next != 0) {
-        block_at(nt, block->next)->previous = 0;
-    } else {
-        nt->last_held = 0;
-    }
+    const ss_block_t *block = block_at(nt, id);
+    nt->held_first++;
+    nt->held_count--;
     nt->held_bytes -= weight(nt, block);
     if (block->pool_page != 0) {
         nt_pool_slot_expire(machine, id);
@@ -34,16 +30,20 @@ static void expire(storsim_machine_t *machine, ss_block_id_t id) {
     nt_record_drop(nt, id);
 }
 
+/* A block whose bytes the host still holds blocks the queue: its slot must not be handed out under that view. */
+static bool stays(const ss_nt_t *nt, ss_block_id_t oldest) {
+    return oldest == 0 || nt_rare(nt, block_at(nt, oldest))->exports != 0 ||
+           nt->held_bytes - weight(nt, block_at(nt, oldest)) < nt->config.quarantine;
+}
+
 void nt_hold(storsim_machine_t *machine, ss_block_id_t id) {
     ss_nt_t *nt = nt_of(machine);
     if (id != 0) {
-        nt_held_append(nt, id);
+        nt_held_append(nt, id, storsim_now(machine), ss_machine_where(machine)->site);
         nt->held_bytes += weight(nt, block_at(nt, id));
     }
-    /* A block whose bytes the host still holds blocks the queue: its slot must not be handed out under that view. The first condition
-     * follows from the last, and is told without looking at a record. */
-    while (nt->held_bytes >= nt->config.quarantine && nt->first_held != 0 && block_at(nt, nt->first_held)->exports == 0 &&
-           nt->held_bytes - weight(nt, block_at(nt, nt->first_held)) >= nt->config.quarantine) {
-        expire(machine, nt->first_held);
+    /* The first condition follows from the last, and is told without looking at a record. */
+    while (nt->held_bytes >= nt->config.quarantine && !stays(nt, nt_oldest(nt))) {
+        expire(machine, nt_oldest(nt));
     }
 }

@@ -3,15 +3,56 @@
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
+/* The ring gets larger: whoever is in it has a place that says where he stands now, which is where he was or in the part that was added. */
+static bool widen_held(ss_nt_t *nt, uint32_t needed) {
+    void *array = nt->held;
+    const uint32_t before = nt->held_capacity - 1;
+    if (!ss_grow(nt->host, &array, &nt->held_capacity, needed, sizeof(nt_held_t))) {
+        return false;
+    }
+    nt->held = array;
+    for (uint32_t i = 0; i < nt->held_count && before + 1 != nt->held_capacity; i++) {
+        const uint32_t place = nt->held_first + i;
+        *nt_held_at(nt, place) = nt->held[place & before];
+    }
+    return true;
+}
+
 bool nt_records_widen(ss_nt_t *nt, uint32_t count) {
     void *array = nt->blocks;
-    /* unreachable: as many records take more memory than a host has */
-    if (nt->block_count > UINT32_MAX / 2 || !ss_grow(nt->host, &array, &nt->block_capacity,
-                                                     nt->block_count + count - nt->free_blocks, sizeof(ss_block_t))) {
+    const uint32_t needed = nt->block_count + count - nt->free_blocks;
+    if (nt->block_count > UINT32_MAX / 2) { /* unreachable: as many records take more memory than a host has */
+        return false;
+    }
+    /* The ring first: it may have more places than there are records, but never fewer. */
+    if (!widen_held(nt, needed) || !ss_grow(nt->host, &array, &nt->block_capacity, needed, sizeof(ss_block_t))) {
         return false;
     }
     nt->blocks = array;
     return true;
+}
+
+bool nt_rare_make(ss_nt_t *nt, ss_block_t *block) {
+    uint32_t index = nt->free_rare;
+    if (index != 0) {
+        nt->free_rare = nt->rares[index - 1].link;
+    } else {
+        void *array = nt->rares;
+        if (!ss_grow(nt->host, &array, &nt->rare_capacity, nt->rare_count + 1, sizeof(nt_rare_t))) {
+            return false;
+        }
+        nt->rares = array;
+        index = ++nt->rare_count;
+    }
+    nt->rares[index - 1] = (nt_rare_t){.device_address = nt_device_address(nt, block)};
+    block->rare = index;
+    return true;
+}
+
+static void rare_drop(ss_nt_t *nt, ss_block_t *block) {
+    nt->rares[block->rare - 1] = (nt_rare_t){.link = nt->free_rare};
+    nt->free_rare = block->rare;
+    block->rare = 0;
 }
 
 ss_block_id_t nt_record_take(ss_nt_t *nt) {
@@ -32,7 +73,9 @@ void nt_record_drop(ss_nt_t *nt, ss_block_id_t id) {
     block->generation = block->generation + 1 != 0 ? block->generation + 1 : 1;
     block->state = SS_STATE_FREE; /* what else it holds is overwritten when it is taken again */
     block->kind = 0;
-    block->exports = 0;
+    if (block->rare != 0) {
+        rare_drop(nt, block);
+    }
     block->next = nt->free_block;
     nt->free_block = id;
     nt->free_blocks++;
@@ -66,16 +109,10 @@ void nt_live_remove(ss_nt_t *nt, ss_block_id_t id) {
     nt->live_count--;
 }
 
-void nt_held_append(ss_nt_t *nt, ss_block_id_t id) {
-    ss_block_t *block = block_at(nt, id);
-    block->next = 0;
-    block->previous = nt->last_held;
-    if (nt->last_held != 0) {
-        block_at(nt, nt->last_held)->next = id;
-    } else {
-        nt->first_held = id;
-    }
-    nt->last_held = id;
+void nt_held_append(ss_nt_t *nt, ss_block_id_t id, uint64_t time, uint32_t site) {
+    const uint32_t place = nt->held_first + nt->held_count++;
+    *nt_held_at(nt, place) = (nt_held_t){.time = time, .block = id, .site = site};
+    block_at(nt, id)->next = place;
 }
 
 /* --- the arena ---------------------------------------------------------------------------------------------------- */
@@ -167,7 +204,8 @@ void nt_arena_insert(ss_nt_t *nt, ss_block_id_t id, uint32_t ahead) {
     ss_block_t *block = block_at(nt, id);
     const uint64_t first = first_page(block), pages = nt_span_pages(block);
     nt_arena_link(nt, block, id, ahead, first + pages + nt_span_guard(block));
-    (void)ss_pagemap_set(&nt->by_va, first, pages, id); /* reserved by the caller */
+    const uint32_t value = block->kind == KIND_POOL_PAGE ? AT_POOL_PAGE | block->pool_page : id;
+    (void)ss_pagemap_set(&nt->by_va, first, pages, value); /* reserved by the caller */
 }
 
 void nt_arena_remove(ss_nt_t *nt, ss_block_id_t id) {

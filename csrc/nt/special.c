@@ -57,8 +57,6 @@ storsim_status_t nt_special_take(storsim_machine_t *machine, uint64_t bytes, uin
     }
     block->flags |= BLOCK_SPECIAL;
     block->va += offset;
-    block->store_offset = offset;
-    block->device_address += offset;
     nt->special_live++;
     return STORSIM_OK;
 }
@@ -103,7 +101,7 @@ storsim_status_t nt_special_check(ss_call_t *call, const ss_block_t *block) {
     if (status != STORSIM_OK) { /* unreachable: the block's page was written when it was made */
         return call->status = status;
     }
-    size_t start = block->store_offset, end = start + (size_t)block->size;
+    size_t start = nt_store_offset(block), end = start + (size_t)block->size;
     bool single = false;
     size_t before = damaged(page, 0, start, &single), after = PAGE;
     uint64_t action = single ? 0x32 : 0x23;
@@ -133,7 +131,7 @@ bool nt_special_bad_free(ss_call_t *call, uint64_t va, const ss_block_t *block, 
     if (!special || block->state != SS_STATE_LIVE) {
         if (special) {
             detail.allocated_at = block->site;
-            detail.freed_at = block->freed_site;
+            detail.freed_at = nt_freed(nt_of(call->machine), block).site;
         }
         (void)ss_bugcheck(call, special ? SS_DOUBLE_FREE : SS_NOT_POOL, 0xC1, va, 0, 0, 0x20, &detail);
         return true;

@@ -57,9 +57,10 @@ static void add_history(storsim_machine_t *machine, storsim_finding_t *draft) {
         draft->allocated_irql = block->irql;
         draft->allocated_context = block->context;
     }
-    if (block != NULL && draft->freed_at != 0 && block->freed_site == draft->freed_at) {
+    const nt_held_t freed = block != NULL ? nt_freed(nt_of(machine), block) : (nt_held_t){.block = 0};
+    if (block != NULL && draft->freed_at != 0 && freed.site == draft->freed_at) {
         draft->freed_known = true;
-        draft->freed_time = block->freed_time;
+        draft->freed_time = freed.time;
         draft->freed_irql = block->freed_irql;
     }
 }

@@ -152,17 +152,17 @@ static void walk_extents(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
     }
 }
 
-/* What a driver or device can see of a block. */
-static void walk_visible(ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
+/* What a driver or device can see of a block; what few have stands in `rare`. */
+static void walk_visible(ss_nt_t *nt, ss_block_t *block, nt_rare_t *rare, ss_codec_t *codec) {
     walk_u8_below(codec, &block->kind, KIND_POOL_PAGE + 1);
     ss_codec_u64(codec, &block->va);
     ss_codec_u64(codec, &block->size);
     ss_codec_u64(codec, &block->pfn);
     ss_codec_u64(codec, &block->pages);
-    ss_codec_u64(codec, &block->device_address);
+    ss_codec_u64(codec, &rare->device_address);
     ss_codec_u32(codec, &block->owner);
     ss_codec_u32(codec, &block->tag);
-    ss_codec_u32(codec, &block->mdl_count);
+    ss_codec_u32(codec, &rare->mdl_count);
     walk_u8_below(codec, &block->node, STORSIM_MAX_NODES);
     uint8_t cache = (uint8_t)block->cache;
     ss_codec_u8(codec, &cache);
@@ -183,9 +183,35 @@ static ss_store_t saved_store(const storsim_machine_t *machine, const ss_nt_t *n
     return ss_ram_number(ss_machine_ram(machine), nt_store(nt, block));
 }
 
-static void walk_record(const storsim_machine_t *machine, ss_nt_t *nt, ss_block_t *block, ss_codec_t *codec) {
+static nt_rare_t rare_of(const ss_nt_t *nt, const ss_block_t *block) {
+    nt_rare_t rare = *nt_rare(nt, block);
+    rare.device_address = nt_device_address(nt, block);
+    return rare;
+}
+
+/* What was read of what few blocks have. */
+static void put_rare(ss_nt_t *nt, ss_block_t *block, const nt_rare_t *rare, ss_codec_t *codec) {
+    const bool any = rare->device_address != nt_device_address(nt, block) || rare->mdl_count != 0 || rare->link != 0 ||
+                     rare->link_generation != 0 || rare->trespass != 0;
+    if (any && ss_codec_ok(codec)) {
+        if (nt_rare_make(nt, block)) {
+            nt->rares[block->rare - 1] = *rare;
+        } else {
+            ss_codec_fail(codec, STORSIM_NO_MEMORY);
+        }
+    }
+}
+
+static void walk_record(const storsim_machine_t *machine, ss_nt_t *nt, ss_block_id_t id, ss_codec_t *codec) {
+    ss_block_t *block = block_at(nt, id);
     uint32_t generation = block->generation;
-    uint8_t state = block->state;
+    uint8_t state = block->state, flags = block->flags & (uint8_t)~BLOCK_ZEROED, unused = 0;
+    nt_rare_t rare = {.link = 0};
+    nt_held_t freed = {.block = 0};
+    if (!ss_codec_loading(codec) && state != SS_STATE_FREE) {
+        rare = rare_of(nt, block);
+        freed = nt_freed(nt, block);
+    }
     if (ss_codec_loading(codec)) {
         *block = (ss_block_t){.kind = 0};
     }
@@ -196,23 +222,30 @@ static void walk_record(const storsim_machine_t *machine, ss_nt_t *nt, ss_block_
     if (state == SS_STATE_FREE) {
         return;
     }
-    walk_visible(nt, block, codec);
+    walk_visible(nt, block, &rare, codec);
     ss_codec_u64(codec, &block->time);
     ss_codec_u32(codec, &block->site);
-    ss_codec_u32(codec, &block->freed_site);
+    ss_codec_u32(codec, &freed.site);
     ss_store_t store = ss_codec_loading(codec) ? 0 : saved_store(machine, nt, block);
     ss_codec_u32(codec, &store);
     block->store = ss_codec_loading(codec) ? store : block->store;
     ss_codec_u32(codec, &block->pool_page);
-    ss_codec_u32(codec, &block->link);
-    ss_codec_u32(codec, &block->link_generation);
+    ss_codec_u32(codec, &rare.link);
+    ss_codec_u32(codec, &rare.link_generation);
     ss_codec_u8(codec, &block->irql);
-    ss_codec_u8(codec, &block->flags);
+    ss_codec_u8(codec, &flags);
+    block->flags = ss_codec_loading(codec) ? flags : block->flags;
     ss_codec_u8(codec, &block->context);
-    ss_codec_u8(codec, &block->device);
-    ss_codec_u64(codec, &block->trespass);
-    ss_codec_u64(codec, &block->freed_time);
+    ss_codec_u8(codec, &unused);
+    ss_codec_u64(codec, &rare.trespass);
+    ss_codec_u64(codec, &freed.time);
     ss_codec_u8(codec, &block->freed_irql);
+    if (ss_codec_loading(codec)) {
+        put_rare(nt, block, &rare, codec);
+        if (block->state == SS_STATE_QUARANTINED && block->kind != KIND_POOL_PAGE) { /* in order of the records, until its list is read */
+            nt_held_append(nt, id, freed.time, freed.site);
+        }
+    }
 }
 
 static void walk_records(const storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
@@ -226,7 +259,7 @@ static void walk_records(const storsim_machine_t *machine, ss_nt_t *nt, ss_codec
         nt->block_count = (uint32_t)count;
     }
     for (uint32_t id = 1; id <= count; id++) {
-        walk_record(machine, nt, block_at(nt, id), codec);
+        walk_record(machine, nt, id, codec);
     }
 }
 
@@ -286,6 +319,14 @@ static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec
     ss_codec_u32(codec, &end);
 }
 
+/* The quarantine is written like a list, though it is none. */
+static void walk_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
+    for (uint32_t i = 0; !ss_codec_loading(codec) && i < nt->held_count; i++) {
+        ss_codec_u32(codec, &nt_held_at(nt, nt->held_first + i)->block);
+    }
+    walk_list(machine, nt, codec, 0, NULL, nt_load_held);
+}
+
 static void walk_partial(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
     size_t lists = (size_t)nt->node_count * POOL_CLASSES;
     for (size_t list = 0; list < lists && ss_codec_ok(codec); list++) {
@@ -295,7 +336,8 @@ static void walk_partial(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *co
 
 static void digest_live(ss_nt_t *nt, ss_codec_t *codec) {
     for (ss_block_id_t id = nt->first_live; id != 0; id = block_at(nt, id)->next) {
-        walk_visible(nt, block_at(nt, id), codec);
+        nt_rare_t rare = rare_of(nt, block_at(nt, id));
+        walk_visible(nt, block_at(nt, id), &rare, codec);
     }
 }
 
@@ -326,7 +368,7 @@ void nt_walk(storsim_machine_t *machine, void *state, ss_codec_t *codec) {
         nt_load_begin(nt, codec);
     }
     walk_list(machine, nt, codec, nt->first_span, follow_arena, nt_load_span);
-    walk_list(machine, nt, codec, nt->first_held, follow_next, nt_load_held);
+    walk_held(machine, nt, codec);
     walk_list(machine, nt, codec, nt->first_live, follow_next, nt_load_live);
     walk_list(machine, nt, codec, nt->free_block, follow_next, nt_load_free);
     walk_partial(machine, nt, codec);

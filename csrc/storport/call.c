@@ -216,10 +216,15 @@ SS_ASIDE storsim_status_t recorded_call(storsim_machine_t *machine, const storsi
     return ss_tap_run(machine, &operation, args, result);
 }
 
+/* A row of the table, and of this family: its rows are the first. */
+static bool ours(const storsim_routine_t *routine) {
+    return routine != NULL && routine->id >= 1 && routine->id < STORSIM_ID_STORPORT_END &&
+           routine == storsim_ddi_table(NULL) + (routine->id - 1);
+}
+
 storsim_status_t storsim_storport_call(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result) {
     *result = 0;
-    if (routine == NULL || routine->family != STORSIM_F_STORPORT || routine != storsim_ddi_routine(routine->id) ||
-        ss_port(machine) == NULL || args == NULL) {
+    if (!ours(routine) || ss_port(machine) == NULL || args == NULL) {
         return STORSIM_INVALID;
     }
     if (ss_tapped(machine)) {

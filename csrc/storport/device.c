@@ -26,7 +26,7 @@ static bool shadowed(const ss_adapter_t *adapter, const ss_block_t *block) {
 
 storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adapter, ss_block_id_t id, const ss_bus_limits_t *limits) {
     static const ss_bus_limits_t anywhere = {.highest = UINT64_MAX};
-    ss_block_t *block = ss_block(machine, id);
+    const ss_block_t *block = ss_block(machine, id);
     uint64_t logical = 0;
     if (!adapter->config.dma_remapping && !shadowed(adapter, block)) {
         return STORSIM_OK; /* the device uses the address the block was made with */
@@ -37,22 +37,22 @@ storsim_status_t ss_device_attach(storsim_machine_t *machine, ss_adapter_t *adap
     if (status != STORSIM_OK) {
         return status;
     }
-    if (shadowed(adapter, block)) {
+    uint64_t offset = ss_block_physical(machine, block, 0) - block->pfn * STORSIM_PAGE_SIZE;
+    status = ss_block_set_device_address(machine, id, logical + offset);
+    if (status == STORSIM_OK && shadowed(adapter, block)) {
         status = block->cache == WRITE_COMBINED ? ss_bus_shadow_combining(machine, block->pfn, block->pages)
                                                 : ss_bus_shadow(machine, block->pfn, block->pages, true);
-        if (status != STORSIM_OK) {
-            ss_bus_unmap(machine, adapter->device, logical, pages);
-            return status;
-        }
     }
-    uint64_t offset = ss_block_physical(machine, block, 0) - block->pfn * STORSIM_PAGE_SIZE;
-    block->device_address = logical + offset;
-    return STORSIM_OK;
+    if (status != STORSIM_OK) {
+        ss_bus_unmap(machine, adapter->device, logical, pages);
+    }
+    return status;
 }
 
 uint64_t ss_device_address(storsim_machine_t *machine, const ss_adapter_t *adapter, const ss_block_t *block, uint64_t offset) {
-    if (adapter->config.dma_remapping && block->device_address != 0) {
-        return block->device_address + offset;
+    const uint64_t first = adapter->config.dma_remapping ? ss_block_device_address(machine, block) : 0;
+    if (first != 0) {
+        return first + offset;
     }
     return ss_block_physical(machine, block, offset);
 }
@@ -65,7 +65,7 @@ void ss_watch_block(storsim_machine_t *machine, ss_block_id_t id, ss_watch_t *wa
     if (block != NULL && block->state == SS_STATE_LIVE) {
         *watch = (ss_watch_t){.id = id, .generation = block->generation, .owner = block->owner, .site = block->site, .va = block->va,
                               .size = block->size, .pfn = block->pfn, .pages = block->pages,
-                              .device_address = block->device_address, .kind = block->kind};
+                              .device_address = ss_block_device_address(machine, block), .kind = block->kind};
     }
 }
 

@@ -16,6 +16,8 @@
 #include "machine/bits.h"
 #include "storport/room.h"
 
+#include <assert.h>
+
 enum { CACHED = 1 };
 
 /* The adapter of a plain call; NULL: the long way. */
@@ -29,50 +31,54 @@ static const ss_adapter_t *plain_adapter(const storsim_machine_t *machine, const
 /* How a call ended, as call.c writes it: outputs of one that failed are zeroes, one that stopped wrote nothing. */
 typedef struct ending {
     storsim_status_t status;
-    uint32_t result, outs; /* outs: values of the parameters that go out, in order */
-    uint64_t values[2];
+    uint32_t result;
+    uint64_t values[2]; /* of the parameters that go out, which are the last ones */
 } ending_t;
 
 /* Without a loop, which would take longer than all else here. */
 SS_INLINE void nothing_written(storsim_arg_t *args, uint32_t count) {
-    args[0].written = args[1].written = false; /* of every routine that has a short way */
     switch (count) {
     case 9:
         args[8].written = false;
         /* fall through */
     case 8:
-        args[7].written = args[6].written = args[5].written = args[4].written = false;
+        args[7].written = args[6].written = args[5].written = false;
+        /* fall through */
+    case 5:
+        args[4].written = false;
         /* fall through */
     case 4:
         args[3].written = args[2].written = false;
         /* fall through */
-    case 2:
-        return;
     default:
-        break;
-    }
-    for (uint32_t i = 2; i < count; i++) {
-        args[i].written = false;
+        args[1].written = args[0].written = false;
     }
 }
 
-SS_INLINE void finish(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, const ending_t *end) {
-    const uint32_t count = routine->param_count, outs = end->status == STORSIM_OK ? end->outs : 0;
+/* For a routine with `count` parameters, of which the last `outs` go out: numbers that the compiler knows. */
+SS_INLINE void finish(storsim_machine_t *machine, const storsim_routine_t *routine, storsim_arg_t *args, uint32_t count, uint32_t outs,
+                      const ending_t *end) {
+    const bool writes = outs != 0 && end->status == STORSIM_OK;
+    assert(routine->param_count == count);
     nothing_written(args, count);
-    for (uint32_t i = 0; i < outs; i++) {
-        args[count - outs + i].value = end->values[i];
-        args[count - outs + i].written = true;
+    if (writes) {
+        args[count - outs].value = end->values[0];
+        args[count - outs].written = true;
     }
-    const uint64_t values[4] = {end->result, args[1].value, count > 2 ? args[2].value : 0, outs != 0 ? end->values[0] : 0};
-    ss_trace_at_once(machine, routine->id, values, outs > 1 ? end->values : NULL);
+    if (writes && outs > 1) {
+        args[count - 1].value = end->values[1];
+        args[count - 1].written = true;
+    }
+    const uint64_t values[4] = {end->result, args[1].value, count > 2 ? args[2].value : 0, writes ? end->values[0] : 0};
+    ss_trace_at_once(machine, routine->id, values, writes && outs > 1 ? end->values : NULL);
     const ss_observer_t *observer = ss_machine_observer(machine);
     if (observer->call != NULL) {
         observer->call(observer->state, &(ss_seen_call_t){routine->id, storsim_irql(machine), ss_context(machine), end->status, end->result});
     }
 }
 
-static ending_t failed(storsim_status_t status, uint32_t outs) {
-    return (ending_t){.status = status == STORSIM_NO_SPACE ? STORSIM_OK : status, .result = SS_STOR(INSUFFICIENT_RESOURCES), .outs = outs};
+static ending_t failed(storsim_status_t status) {
+    return (ending_t){.status = status == STORSIM_NO_SPACE ? STORSIM_OK : status, .result = SS_STOR(INSUFFICIENT_RESOURCES)};
 }
 
 static bool take_pool(storsim_machine_t *machine, const ss_adapter_t *adapter, const storsim_arg_t *a, ending_t *end) {
@@ -85,20 +91,19 @@ static bool take_pool(storsim_machine_t *machine, const ss_adapter_t *adapter, c
     ss_fault_pass(machine);
     storsim_status_t status = ss_pool_take(machine, STORSIM_BLOCK_POOL, a[1].value, tag, adapter->number, &id);
     if (status == STORSIM_OK) {
-        *end = (ending_t){.outs = 1, .values = {ss_block(machine, id)->va}};
+        *end = (ending_t){.values = {ss_block(machine, id)->va}};
     } else {
-        *end = failed(status, 1);
+        *end = failed(status);
     }
     return true;
 }
 
 static bool take_contiguous(storsim_machine_t *machine, const ss_adapter_t *adapter, const storsim_arg_t *a, storsim_block_kind_t kind,
                             ending_t *end) {
-    const uint32_t outs = kind == STORSIM_BLOCK_DMA ? 2 : 1;
     const ss_contig_args_t args = {.bytes = a[1].value, .lowest = a[2].value, .highest = a[3].value, .boundary = a[4].value,
                                    .cache = (int32_t)(uint32_t)a[5].value, .node = (uint32_t)a[6].value};
     bool one_view = args.cache == 0 || (args.cache == CACHED && adapter->config.coherent); /* see device.c */
-    if (!a[7].present || (outs == 2 && !a[8].present) || !one_view || !ss_contig_plain(machine, adapter->number, &args)) {
+    if (!a[7].present || (kind == STORSIM_BLOCK_DMA && !a[8].present) || !one_view || !ss_contig_plain(machine, adapter->number, &args)) {
         return false;
     }
     const ss_block_request_t request = ss_contig_block(machine, kind, adapter->number, &args);
@@ -107,9 +112,9 @@ static bool take_contiguous(storsim_machine_t *machine, const ss_adapter_t *adap
     storsim_status_t status = ss_block_make(machine, &request, &id);
     if (status == STORSIM_OK) {
         const ss_block_t *block = ss_block(machine, id);
-        *end = (ending_t){.outs = outs, .values = {block->va, outs == 2 ? block->device_address : 0}};
+        *end = (ending_t){.values = {block->va, block->pfn * STORSIM_PAGE_SIZE}};
     } else {
-        *end = failed(status, outs);
+        *end = failed(status);
     }
     return true;
 }
@@ -122,42 +127,59 @@ static bool give(storsim_machine_t *machine, ss_block_id_t id) {
     return true;
 }
 
-static bool perform(storsim_machine_t *machine, const ss_port_t *port, const ss_adapter_t *adapter, uint16_t routine, const storsim_arg_t *a,
-                    ending_t *end) {
-    const uint32_t owner = adapter->number;
-    storsim_block_kind_t kind = STORSIM_BLOCK_DMA;
-    uint64_t pa = 0;
-    *end = (ending_t){.status = STORSIM_OK};
-    switch (routine) {
+static bool give_contiguous(storsim_machine_t *machine, const ss_adapter_t *adapter, const storsim_arg_t *a, storsim_block_kind_t kind,
+                            uint64_t pa) {
+    return give(machine,
+                ss_contig_plain_free(machine, kind, adapter->number, a[1].value, a[2].value, (int32_t)(uint32_t)a[3].value, pa));
+}
+
+static bool perform(storsim_machine_t *machine, const ss_port_t *port, const ss_adapter_t *adapter, const storsim_routine_t *routine,
+                    storsim_arg_t *a, ending_t *end) {
+    bool done = false;
+    switch (routine->id) {
     case STORSIM_ID_StorPortAllocatePool:
-        return take_pool(machine, adapter, a, end);
-    case STORSIM_ID_StorPortAllocateContiguousMemorySpecifyCacheNode:
-        return take_contiguous(machine, adapter, a, STORSIM_BLOCK_CONTIGUOUS, end);
-    case STORSIM_ID_StorPortAllocateDmaMemory:
-        return take_contiguous(machine, adapter, a, STORSIM_BLOCK_DMA, end);
+        if ((done = take_pool(machine, adapter, a, end))) {
+            finish(machine, routine, a, 4, 1, end);
+        }
+        break;
     case STORSIM_ID_StorPortFreePool:
-        return !ss_watching(port) && give(machine, ss_pool_plain_free(machine, a[1].value, owner));
+        if ((done = !ss_watching(port) && give(machine, ss_pool_plain_free(machine, a[1].value, adapter->number)))) {
+            finish(machine, routine, a, 2, 0, end);
+        }
+        break;
+    case STORSIM_ID_StorPortAllocateContiguousMemorySpecifyCacheNode:
+        if ((done = take_contiguous(machine, adapter, a, STORSIM_BLOCK_CONTIGUOUS, end))) {
+            finish(machine, routine, a, 8, 1, end);
+        }
+        break;
     case STORSIM_ID_StorPortFreeContiguousMemorySpecifyCache:
-        kind = STORSIM_BLOCK_CONTIGUOUS;
+        if ((done = !ss_watching(port) && give_contiguous(machine, adapter, a, STORSIM_BLOCK_CONTIGUOUS, 0))) {
+            finish(machine, routine, a, 4, 0, end);
+        }
+        break;
+    case STORSIM_ID_StorPortAllocateDmaMemory:
+        if ((done = take_contiguous(machine, adapter, a, STORSIM_BLOCK_DMA, end))) {
+            finish(machine, routine, a, 9, 2, end);
+        }
         break;
     case STORSIM_ID_StorPortFreeDmaMemory:
-        pa = a[4].value;
+        if ((done = !ss_watching(port) && give_contiguous(machine, adapter, a, STORSIM_BLOCK_DMA, a[4].value))) {
+            finish(machine, routine, a, 5, 0, end);
+        }
         break;
     default: /* unreachable: no other has so low a number */
-        return false;
+        break;
     }
-    return !ss_watching(port) &&
-           give(machine, ss_contig_plain_free(machine, kind, owner, a[1].value, a[2].value, (int32_t)(uint32_t)a[3].value, pa));
+    return done;
 }
 
 bool ss_plain(storsim_machine_t *machine, const ss_port_t *port, const storsim_routine_t *routine, storsim_arg_t *args, uint64_t *result,
               storsim_status_t *status) {
     const ss_adapter_t *adapter = ss_call_plain(machine, routine) ? plain_adapter(machine, port, args[0].value) : NULL;
-    ending_t end;
-    if (adapter == NULL || !perform(machine, port, adapter, routine->id, args, &end)) {
+    ending_t end = {.status = STORSIM_OK};
+    if (adapter == NULL || !perform(machine, port, adapter, routine, args, &end)) {
         return false;
     }
-    finish(machine, routine, args, &end);
     *status = end.status;
     *result = end.status == STORSIM_OK ? end.result : 0;
     return true;

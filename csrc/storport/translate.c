@@ -84,7 +84,7 @@ static place_t translate(ss_sp_t *sp, uint64_t given, uint64_t va) {
     ss_block_id_t id = ss_block_around(sp->machine, va);
     const ss_block_t *block = id != 0 ? ss_block(sp->machine, id) : NULL;
     if (block == NULL || block->state != SS_STATE_LIVE || va - block->va >= block->size) {
-        unknown(sp, va, block != NULL ? block->freed_site : 0);
+        unknown(sp, va, block != NULL ? ss_block_freed_at(sp->machine, block) : 0);
         return (place_t){0, 0};
     }
     uint64_t offset = va - block->va;

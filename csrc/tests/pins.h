@@ -15,7 +15,7 @@
 #define PIN_nt_test_pool UINT64_C(0x660773E0C17E4D58)
 #define PIN_nt_test_spare UINT64_C(0xF99D637E43C89E09)
 #define PIN_nt_test_states UINT64_C(0x10218382DD1E1200)
-#define PIN_nt_test_verifier UINT64_C(0x8022AF82D23FE973)
+#define PIN_nt_test_verifier UINT64_C(0xC5F6B94F8D5CE966)
 #define PIN_nt_test_window UINT64_C(0xCD81C4C258E053BC)
 #define PIN_hda_test_catching_up UINT64_C(0xCE4DE890C114762B)
 #define PIN_hda_test_codec UINT64_C(0x28809EEBA51E2F4A)

@@ -67,21 +67,22 @@ static void page_that_is_held(void) {
     pool_put(&w, va, STORSIM_OK);
     CHECK_EQ(again(), STORSIM_OK);
     ss_nt_t *nt = nt_of(w.machine);
-    ss_block_t *slot = block_at(nt, id);
+    const ss_block_t *slot = block_at(nt, id);
     ss_block_id_t span = nt_pool_page(nt, slot->pool_page)->block;
-    CHECK(nt->last_held == id && slot->state == SS_STATE_QUARANTINED && block_at(nt, span)->state == SS_STATE_QUARANTINED);
+    CHECK(nt_held_at(nt, slot->next)->block == id && slot->next + 1 == nt->held_first + nt->held_count && slot->state == SS_STATE_QUARANTINED && block_at(nt, span)->state == SS_STATE_QUARANTINED);
     size_t where[2]; /* the same place as that of a block that lives */
     const ss_block_id_t wrong[] = {span, nt->first_live};
     for (int i = 0; i < 2; i++) {
         uint8_t *bytes;
         size_t length;
-        slot->next = wrong[i];
+        nt_held_at(nt, slot->next + 1)->block = wrong[i];
+        nt->held_count++;
         CHECK_EQ(storsim_snapshot(w.machine, &bytes, &length), STORSIM_OK);
+        nt->held_count--;
         CHECK_EQ(storsim_restore(w.machine, bytes, length, &where[i]), STORSIM_FORMAT);
         storsim_snapshot_free(w.machine, bytes);
     }
     CHECK_EQ(where[0], where[1]);
-    slot->next = 0;
     world_check(&w);
     CHECK_EQ(again(), STORSIM_OK);
 }

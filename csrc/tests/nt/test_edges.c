@@ -47,7 +47,7 @@ static void spoil(ss_nt_t *nt, int way) {
     nt_pool_page_t *page = nt_pool_page(nt, slot->pool_page);
     switch (way) {
     case 0: block_at(nt, nt->last_live)->next = nt->first_live; break;
-    case 1: block_at(nt, nt->last_held)->next = nt->first_held; break;
+    case 1: nt_held_at(nt, nt->held_first + nt->held_count - 1)->block = nt_oldest(nt); break;
     case 2: block_at(nt, nt->last_span)->arena_next = nt->first_span; break;
     case 3: block_at(nt, nt->first_live)->previous = 7; break;
     case 4: nt->live_count++; break;
@@ -107,7 +107,9 @@ static void test_check_notices(void) {
             }
             storsim_snapshot_free(s.w.machine, bad);
         } else {
-            block_at(nt, way == 0 ? nt->last_live : way == 1 ? nt->last_held : nt->last_span)->next = 0;
+            if (way == 0) {
+                block_at(nt, nt->last_live)->next = 0;
+            }
             if (way == 2) {
                 block_at(nt, nt->last_span)->arena_next = 0;
             }
@@ -128,7 +130,7 @@ static void damage(ss_nt_t *nt, int way) {
     case 1: registers->size += 100; break;
     case 2: registers->pages = 1; break;
     case 3: registers->flags |= BLOCK_COUNTED; break;
-    case 4: registers->link = SS_ROOM_COUNT; break;
+    case 4: nt->rares[registers->rare - 1].link = SS_ROOM_COUNT; break;
     case 5: registers->extents = block_at(nt, some_span(nt, 0, true))->extents; break;
     case 6: registers->va = STORSIM_ARENA_BASE; break;
     case 7: plain->flags |= BLOCK_SPECIAL; break;                            /* special pool is pool */
@@ -162,7 +164,7 @@ static void damage(ss_nt_t *nt, int way) {
     case 35: nt->free_block = nt->first_live; break;
     case 36: page->granules = 1; break;
     case 37: page->granules = 3; break;
-    case 38: nt->first_held = page->block; break;
+    case 38: nt_held_at(nt, nt->held_first)->block = page->block; break;
     case 39: nt->first_live = page->block; break;
     default: block_at(nt, page->block)->pool_page = 60000; break;
     }
@@ -182,6 +184,7 @@ static void test_load_refuses(void) {
         nt_extent_t extent = nt->lists[block_at(nt, some_span(nt, 0, true))->extents - 1].items[0];
         nt_extent_t *place = &nt->lists[block_at(nt, some_span(nt, 0, true))->extents - 1].items[0];
         uint32_t partial = nt->partial[0];
+        const nt_held_t held = *nt_held_at(nt, nt->held_first);
         CHECK(blocks != NULL && nt->pool_page_count <= 8);
         memcpy(blocks, nt->blocks, nt->block_count * sizeof *blocks);
         for (uint32_t i = 0; i < nt->pool_page_count; i++) {
@@ -200,6 +203,7 @@ static void test_load_refuses(void) {
         *nt = kept;
         nt->partial[0] = partial;
         *place = extent;
+        *nt_held_at(nt, nt->held_first) = held;
         memcpy(nt->blocks, blocks, nt->block_count * sizeof *blocks);
         for (uint32_t i = 0; i < nt->pool_page_count; i++) {
             if (nt->pool_pages[i] != NULL) {

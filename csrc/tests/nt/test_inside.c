@@ -118,6 +118,12 @@ static void test_registers_expire(void) {
     world_end(&w);
 }
 
+/* To be written to. */
+static nt_rare_t *rare_of(const world_t *w, ss_block_id_t id) {
+    CHECK(nt_rare_need(nt(w), block_at(nt(w), id)));
+    return &nt(w)->rares[block_at(nt(w), id)->rare - 1];
+}
+
 /* An MDL whose block is gone, and whose record means another by now, takes nothing from that one. */
 static void test_described(void) {
     world_t w;
@@ -128,20 +134,20 @@ static void test_described(void) {
     (void)make(&w, STORSIM_BLOCK_DMA, 9000, false, &block);
     for (int way = 0; way < 2; way++) {
         CHECK_EQ(ss_mdl_make_built(w.machine, block, 0, 5000, 1, &mdl), STORSIM_OK);
-        block_at(nt(&w), mdl)->link = block;
-        block_at(nt(&w), mdl)->link_generation = block_at(nt(&w), block)->generation;
-        block_at(nt(&w), block)->mdl_count = way == 0 ? 0 : 1; /* nobody counted it */
+        rare_of(&w, mdl)->link = block;
+        rare_of(&w, mdl)->link_generation = block_at(nt(&w), block)->generation;
+        rare_of(&w, block)->mdl_count = way == 0 ? 0 : 1; /* nobody counted it */
         if (way == 1) {
             ss_block_free(w.machine, block);
             (void)make(&w, STORSIM_BLOCK_DMA, 100, false, &other);
             CHECK_EQ(other, block);
-            CHECK(block_at(nt(&w), other)->generation != block_at(nt(&w), mdl)->link_generation);
-            block_at(nt(&w), other)->mdl_count = 1;
+            CHECK(block_at(nt(&w), other)->generation != rare_of(&w, mdl)->link_generation);
+            rare_of(&w, other)->mdl_count = 1;
         }
         ss_block_free(w.machine, mdl);
-        CHECK_EQ(block_at(nt(&w), block)->mdl_count, way);
+        CHECK_EQ(rare_of(&w, block)->mdl_count, way);
     }
-    block_at(nt(&w), other)->mdl_count = 0;
+    rare_of(&w, other)->mdl_count = 0;
     world_end(&w);
 }
 
@@ -397,23 +403,23 @@ static void test_trespass(void) {
     uint64_t end = (block->pfn + block->pages) * PAGE, start = block->pfn * PAGE;
     nt_overrun_trespass(w.machine, 1, NULL, 0, 1); /* nothing lies below the first page */
     nt_overrun_trespass(w.machine, 2, NULL, end, 1);
-    CHECK_EQ(block->trespass, 0); /* another's device */
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, 0); /* another's device */
     (void)make(&w, STORSIM_BLOCK_SRB_DATA, 2 * PAGE, true, &scattered);
     block = block_at(nt(&w), id);
     nt_overrun_trespass(w.machine, 1, block_at(nt(&w), scattered), end, 1);
-    CHECK_EQ(block->trespass, 0); /* it came from elsewhere */
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, 0); /* it came from elsewhere */
     nt_overrun_trespass(w.machine, 1, block, end + 5, 1);
-    CHECK_EQ(block->trespass, block->va + 2 * PAGE + 5);
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, block->va + 2 * PAGE + 5);
     nt_overrun_trespass(w.machine, 1, NULL, start - 3, 1);
-    CHECK_EQ(block->trespass, block->va + 2 * PAGE + 5); /* the first is what counts */
-    block->trespass = 0;
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, block->va + 2 * PAGE + 5); /* the first is what counts */
+    nt(&w)->rares[block->rare - 1].trespass = 0;
     nt_overrun_trespass(w.machine, 1, NULL, start - 3, 1);
-    CHECK_EQ(block->trespass, block->va - 3);
-    block->trespass = 0;
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, block->va - 3);
+    nt(&w)->rares[block->rare - 1].trespass = 0;
     uint32_t extents = block->extents;
     block->extents = 1; /* in pieces, its pages do not lie side by side */
     nt_overrun_trespass(w.machine, 1, NULL, end, 1);
-    CHECK_EQ(block->trespass, 0);
+    CHECK_EQ(nt_rare(nt(&w), block)->trespass, 0);
     block->extents = extents;
     world_end(&w);
 }

@@ -1,5 +1,6 @@
 /* tests/nt/test_special.c: special pool at its edges (what fills it, damage of several bytes, the pages beside a block, frees that are
  * not special), accesses to registers and to freed memory that is not pool, stores over a list's page or out of a block, and deferred calls that wait. */
+#include "nt/nt_i.h"
 #include "world.h"
 
 #define PAGE_BYTES UINT64_C(4096)
@@ -184,7 +185,7 @@ static void test_trespass(void) {
     CHECK_EQ(ss_bus_write(w.machine, device, at, bytes, width + 112, &result), STORSIM_OK);
     CHECK_EQ(storsim_finding_count(w.machine), findings + 2);
     CHECK_LAST(&w, "DEVICE_DMA_TO_FREED");
-    CHECK(ss_block(w.machine, low)->trespass == 0 && ss_block(w.machine, high)->trespass == 0);
+    CHECK(nt_rare(nt_of(w.machine), ss_block(w.machine, low))->trespass == 0 && nt_rare(nt_of(w.machine), ss_block(w.machine, high))->trespass == 0);
     storsim_machine_destroy(w.machine);
 }
 

@@ -119,11 +119,12 @@ static void test_unmapped(void) {
     ss_watch(b.m, block, &watch);
     CHECK(watch.id != 0);
     uint64_t kept = watch.device_address;
-    ss_block_t *record = ss_block(b.m, watch.id);
-    watch.device_address = record->device_address = 0;
+    const ss_block_t *record = ss_block(b.m, watch.id);
+    watch.device_address = 0;
+    CHECK_EQ(ss_block_set_device_address(b.m, watch.id, 0), STORSIM_OK);
     ss_release_device(b.m, NULL, &watch); /* there is nothing to take out of the map */
     CHECK_EQ(ss_device_address(b.m, ss_adapter(b.m, b.adapter), record, 10), storsim_physical(b.m, block + 10));
-    record->device_address = kept;
+    CHECK_EQ(ss_block_set_device_address(b.m, watch.id, kept), STORSIM_OK);
     EXPECT(CALL(&b, FreePool, block), S(SUCCESS));
     done(&b);
 }

@@ -1,0 +1,121 @@
+/* What stands beside the records: the ring of the quarantine, which grows while it is in use and keeps every free's place; what few blocks have,
+ * which is handed out again; and the structures of pool pages, which are cut from larger pieces. */
+#include "nt/nt_i.h"
+#include "world.h"
+
+enum { ROUNDS = 600, IDS = 1500 };
+
+/* Every block in quarantine stands where its record says, with the site and time of its free. */
+static void ring_holds(const world_t *w, const uint32_t freed_at[IDS]) {
+    const ss_nt_t *nt = nt_of(w->machine);
+    uint64_t time = 0;
+    for (uint32_t i = 0; i < nt->held_count; i++) {
+        const nt_held_t *held = nt_held_at(nt, nt->held_first + i);
+        const ss_block_t *block = block_at(nt, held->block);
+        CHECK_EQ(block->next, nt->held_first + i);
+        CHECK(held->block < IDS && held->site == freed_at[held->block] && held->time >= time);
+        CHECK_EQ(ss_block_freed_at(w->machine, block), held->site);
+        time = held->time;
+    }
+}
+
+static void test_ring(void) {
+    world_t w;
+    uint32_t freed_at[IDS] = {0}, moved = 0;
+    world_init(&w);
+    w.config.quarantine = 24 * PAGE;
+    world_boot(&w);
+    const ss_nt_t *nt = nt_of(w.machine);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        const uint32_t capacity = nt->held_capacity, count = nt->held_count;
+        storsim_set_site(w.machine, round);
+        ss_block_id_t id = pool_get(&w, PAGE, TAG, STORSIM_OK);
+        CHECK(id < IDS);
+        if (round % 5 != 0) { /* the rest stays, so that there are ever more records */
+            storsim_set_site(w.machine, round + ROUNDS);
+            pool_put(&w, va_of(&w, id), STORSIM_OK);
+            freed_at[id] = round + ROUNDS;
+            CHECK_EQ(storsim_advance(w.machine, 3), STORSIM_OK);
+        }
+        moved += nt->held_capacity != capacity && count != 0;
+        ring_holds(&w, freed_at);
+    }
+    CHECK(moved >= 3 && nt->held_first > 400 && nt->held_capacity >= nt->block_count);
+    /* A snapshot says it in the order of the records, and it comes back in the order of the frees. */
+    uint8_t *bytes, *again;
+    size_t length, other;
+    CHECK_EQ(storsim_snapshot(w.machine, &bytes, &length), STORSIM_OK);
+    CHECK_EQ(storsim_restore(w.machine, bytes, length, NULL), STORSIM_OK);
+    ring_holds(&w, freed_at);
+    CHECK_EQ(storsim_snapshot(w.machine, &again, &other), STORSIM_OK);
+    CHECK(other == length && memcmp(bytes, again, length) == 0);
+    storsim_snapshot_free(w.machine, bytes);
+    storsim_snapshot_free(w.machine, again);
+    world_end(&w);
+}
+
+/* An address of its own for its device: only blocks that have one, and it ends with them. */
+static void test_rare(void) {
+    world_t w;
+    world_init(&w);
+    w.config.quarantine = 0;
+    world_boot(&w);
+    ss_nt_t *nt = nt_of(w.machine);
+    const ss_contig_args_t args = {.bytes = 5000, .highest = UINT64_MAX, .cache = 1, .node = STORSIM_NODE_ANY};
+    uint32_t taken = 0;
+    for (uint64_t round = 0; round < 100; round++) {
+        ss_block_id_t id = contig_get(&w, STORSIM_BLOCK_DMA, &args, STORSIM_OK), other = contig_get(&w, STORSIM_BLOCK_DMA, &args, STORSIM_OK);
+        const ss_block_t *block = ss_block(w.machine, id);
+        CHECK(block->rare == 0 && ss_block_device_address(w.machine, block) == block->pfn * PAGE);
+        CHECK_EQ(ss_block_set_device_address(w.machine, id, block->pfn * PAGE), STORSIM_OK);
+        CHECK_EQ(block->rare, 0);
+        CHECK_EQ(ss_block_set_device_address(w.machine, id, 0x1234000 + round), STORSIM_OK);
+        CHECK(block->rare != 0 && ss_block_device_address(w.machine, block) == 0x1234000 + round);
+        CHECK(ss_block(w.machine, other)->rare == 0);
+        CHECK_EQ(ss_block_set_device_address(w.machine, id, 0x8000), STORSIM_OK);
+        CHECK_EQ(ss_block_device_address(w.machine, block), 0x8000);
+        taken = taken < nt->rare_count ? nt->rare_count : taken;
+        storsim_allocation_t seen;
+        CHECK(storsim_allocation_at(w.machine, block->va, &seen) && seen.device_address == 0x8000 && seen.pa == block->pfn * PAGE);
+        contig_put(&w, STORSIM_BLOCK_DMA, va_of(&w, id), 5000, 1, 0, STORSIM_OK);
+        contig_put(&w, STORSIM_BLOCK_DMA, va_of(&w, other), 5000, 1, 0, STORSIM_OK);
+    }
+    CHECK_EQ(taken, 1);
+    world_end(&w);
+}
+
+/* Pages of every class come and go; what one was does not show in the next. */
+static void test_page_structures(void) {
+    world_t w;
+    ss_block_id_t ids[64];
+    world_init(&w);
+    w.config.quarantine = 0;
+    world_boot(&w);
+    ss_nt_t *nt = nt_of(w.machine);
+    const nt_page_chunk_t *first = NULL;
+    for (uint32_t round = 0; round < 8; round++) {
+        for (size_t i = 0; i < 64; i++) {
+            ids[i] = pool_get(&w, 1 + 63 * i, TAG, STORSIM_OK);
+            const nt_pool_page_t *page = nt_pool_page(nt, ss_block(w.machine, ids[i])->pool_page);
+            CHECK(page->held == 0 && page->live >= 1 && !page->gone && page->store == 0 && !page->made);
+            for (uint32_t slot = 0; slot < page->slots; slot++) {
+                CHECK((page->ids[slot] != 0) == ((page->free[slot / 64] >> slot % 64 & 1u) == 0));
+            }
+        }
+        CHECK_EQ(storsim_check(w.machine, NULL, 0), 0);
+        first = first == NULL ? nt->chunks : first;
+        CHECK(nt->chunks == first); /* the structures of the first round serve the others */
+        for (size_t i = 0; i < 64; i++) {
+            pool_put(&w, va_of(&w, ids[(i * 29 + round) % 64]), STORSIM_OK);
+        }
+        CHECK_EQ(storsim_check(w.machine, NULL, 0), 0);
+    }
+    world_end(&w);
+}
+
+int main(void) {
+    test_ring();
+    test_rare();
+    test_page_structures();
+    return CHECK_DONE();
+}
