@@ -103,21 +103,6 @@ const storsim_param_t *storsim_operation_param(const storsim_operation_t *operat
 
 /* --- performing ------------------------------------------------------------------------------------------------------- */
 
-/* The room an operation needs, or SS_ROOM_COUNT for none. */
-static ss_room_t needs(const storsim_operation_t *operation) {
-    uint16_t id = operation->id;
-    if (id < STORSIM_HDAUDIO_FIRST_ID || (id > SS_OP_STORPORT && id < SS_OP_NVME)) {
-        return SS_ROOM_STORPORT;
-    }
-    if (id < SS_OP_MACHINE) {
-        return SS_ROOM_HDAUDIO;
-    }
-    if ((id > SS_OP_NT && id < SS_OP_STORPORT) || id == SS_OP_STORPORT || id >= SS_OP_HDAUDIO) {
-        return SS_ROOM_NT;
-    }
-    return SS_ROOM_COUNT;
-}
-
 static uint64_t largest(storsim_type_t type) {
     switch (type) {
     case STORSIM_T_UCHAR:
@@ -154,12 +139,10 @@ static bool arguments_fit(const storsim_operation_t *operation, const storsim_ar
 
 storsim_status_t storsim_operation_perform(storsim_machine_t *machine, const storsim_operation_t *operation, storsim_arg_t *args,
                                            uint64_t *result) {
-    ss_room_t room = needs(operation);
     uint64_t ignored = 0;
     result = result != NULL ? result : &ignored;
     *result = 0;
-    if (operation->perform == NULL || (room != SS_ROOM_COUNT && ss_room_state(machine, room) == NULL) ||
-        !arguments_fit(operation, args)) {
+    if (operation->perform == NULL || !arguments_fit(operation, args)) {
         return STORSIM_INVALID;
     }
     return operation->perform(machine, operation, args, result);

@@ -69,7 +69,7 @@ static step_t resolve(storsim_machine_t *machine, uint64_t va, bool running) {
 
 uint64_t storsim_physical(const storsim_machine_t *machine, uint64_t address) {
     const ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = nt_span_at(nt, address);
+    ss_block_id_t id = nt != NULL ? nt_span_at(nt, address) : 0;
     if (id == 0 || block_at(nt, id)->state != SS_STATE_LIVE || (block_at(nt, id)->flags & BLOCK_REGISTERS) != 0) {
         return 0;
     }
@@ -294,9 +294,9 @@ static storsim_status_t peek(storsim_machine_t *machine, uint64_t address, uint8
 static storsim_status_t entry(storsim_machine_t *machine, uint64_t address, uint8_t *into, const uint8_t *from,
                               size_t bytes) {
     ss_call_t call;
-    storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
-    if (status != STORSIM_OK) { /* it is stopped */
-        return into != NULL ? peek(machine, address, into, bytes) : status;
+    storsim_status_t status = nt_of(machine) == NULL ? STORSIM_INVALID : ss_call_begin(&call, machine, NULL, NULL);
+    if (status != STORSIM_OK) { /* it was never booted, or is stopped */
+        return into != NULL && status == STORSIM_STOPPED ? peek(machine, address, into, bytes) : status;
     }
     (void)access(&call, address, into, from, bytes);
     status = ss_call_end(&call);

@@ -145,7 +145,7 @@ bool ss_call_irql_ok(const ss_call_t *call) {
 
 static storsim_status_t override(storsim_machine_t *machine, uint16_t routine, nt_limit_t **limit) {
     ss_nt_t *nt = nt_of(machine);
-    if (storsim_ddi_routine(routine) == NULL) {
+    if (nt == NULL || storsim_ddi_routine(routine) == NULL) {
         return STORSIM_INVALID;
     }
     if (nt->limits == NULL) {

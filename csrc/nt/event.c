@@ -8,7 +8,7 @@ enum { EVENT_BYTES = 24, SIGNAL_STATE = 4 };
 
 static ss_block_t *event_at(const storsim_machine_t *machine, uint64_t address) {
     const ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = nt_span_at(nt, address);
+    ss_block_id_t id = nt != NULL ? nt_span_at(nt, address) : 0;
     if (id == 0 || block_at(nt, id)->kind != KIND_POOL_PAGE) {
         return NULL; /* an event is always small enough for a slot */
     }
@@ -29,7 +29,7 @@ storsim_status_t storsim_event_create(storsim_machine_t *machine, uint64_t *addr
         return answer;
     }
     ss_block_id_t id;
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status == STORSIM_OK) {
         status = ss_pool_take(machine, STORSIM_BLOCK_EVENT, EVENT_BYTES, 0x6E657645, 0, &id); /* 'Even' */
     }
@@ -55,7 +55,7 @@ storsim_status_t storsim_event_destroy(storsim_machine_t *machine, uint64_t addr
         storsim_arg_t args[] = {ss_arg_in(address)};
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_EVENT_DESTROY], args, NULL);
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status != STORSIM_OK) {
         return status;
     }
@@ -67,7 +67,7 @@ storsim_status_t storsim_event_destroy(storsim_machine_t *machine, uint64_t addr
 }
 
 static storsim_status_t put_state(storsim_machine_t *machine, uint64_t address, uint8_t signaled) {
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     const ss_block_t *block = event_at(machine, address);
     if (status != STORSIM_OK) {
         return status;

@@ -17,7 +17,7 @@ static uint64_t handle_of(const ss_nt_t *nt, ss_block_id_t id) {
 
 static ss_block_id_t live_of(const ss_nt_t *nt, uint64_t handle) {
     ss_block_id_t id = (ss_block_id_t)handle;
-    bool live = id != 0 && id <= nt->block_count && block_at(nt, id)->generation == handle >> 32 &&
+    bool live = nt != NULL && id != 0 && id <= nt->block_count && block_at(nt, id)->generation == handle >> 32 &&
                 block_at(nt, id)->state == SS_STATE_LIVE && block_at(nt, id)->kind != KIND_POOL_PAGE;
     return live ? id : 0;
 }
@@ -44,7 +44,7 @@ static void describe(const ss_nt_t *nt, ss_block_id_t id, storsim_allocation_t *
 
 bool storsim_allocation_next(const storsim_machine_t *machine, uint64_t *cursor, storsim_allocation_t *allocation) {
     const ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = *cursor == 0 ? nt->first_live : live_of(nt, *cursor);
+    ss_block_id_t id = *cursor == 0 && nt != NULL ? nt->first_live : live_of(nt, *cursor);
     if (*cursor != 0 && id != 0) {
         id = block_at(nt, id)->next;
     }
@@ -58,7 +58,7 @@ bool storsim_allocation_next(const storsim_machine_t *machine, uint64_t *cursor,
 
 bool storsim_allocation_at(const storsim_machine_t *machine, uint64_t address, storsim_allocation_t *allocation) {
     const ss_nt_t *nt = nt_of(machine);
-    ss_block_id_t id = nt_span_at(nt, address);
+    ss_block_id_t id = nt != NULL ? nt_span_at(nt, address) : 0;
     if (id != 0 && block_at(nt, id)->kind == KIND_POOL_PAGE) {
         const nt_pool_page_t *page = nt_pool_page(nt, block_at(nt, id)->pool_page);
         uint32_t slot = nt_pool_slot(page, address % PAGE);
@@ -136,8 +136,8 @@ storsim_status_t storsim_block_export(storsim_machine_t *machine, uint64_t block
         return answer;
     }
     ss_nt_t *nt = nt_of(machine);
-    storsim_status_t status = writable ? ss_machine_alive(machine) : STORSIM_OK;
-    if (status != STORSIM_OK) {
+    storsim_status_t status = nt_alive(machine);
+    if (status != STORSIM_OK && (writable || status != STORSIM_STOPPED)) { /* what is stopped can be looked at */
         return status;
     }
     ss_block_id_t id = live_of(nt, block);
@@ -212,6 +212,9 @@ storsim_status_t storsim_block_unexport(storsim_machine_t *machine, uint64_t tok
     }
     ss_nt_t *nt = nt_of(machine);
     uint32_t at = 0;
+    if (nt == NULL) {
+        return STORSIM_INVALID;
+    }
     while (at < nt->export_count && nt->exports[at].token != token) {
         at++;
     }

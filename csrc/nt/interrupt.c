@@ -95,7 +95,7 @@ storsim_status_t storsim_connect_interrupt(storsim_machine_t *machine, uint32_t 
     }
     const nt_connection_t made = {
         .line = line, .irql = irql, .room = SS_ROOM_HOST, .routine = routine, .context = context};
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status == STORSIM_OK) {
         status = routine != 0 ? connect(machine, &made) : STORSIM_INVALID;
     }
@@ -241,7 +241,7 @@ storsim_status_t storsim_queue_dpc(storsim_machine_t *machine, uint64_t routine,
         storsim_arg_t args[] = {ss_arg_in(routine), ss_arg_in(context)};
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_QUEUE_DPC], args, NULL);
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status == STORSIM_OK) {
         status = routine != 0 ? ss_dpc_queue(machine, SS_ROOM_HOST, 0, routine, context) : STORSIM_INVALID;
     }
@@ -328,7 +328,7 @@ storsim_status_t storsim_run_dpcs(storsim_machine_t *machine, uint32_t *ran) {
         }
         return answer;
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     uint32_t count = 0;
     while (status == STORSIM_OK && storsim_irql(machine) < DISPATCH_LEVEL) {
         const ss_nt_t *nt = nt_of(machine);

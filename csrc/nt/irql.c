@@ -4,11 +4,12 @@
 
 uint8_t storsim_irql(const storsim_machine_t *machine) {
     const ss_nt_t *nt = nt_of(machine);
-    return nt->cpus[nt->cpu].irql;
+    return nt != NULL ? nt_irql(nt) : 0;
 }
 
 uint32_t storsim_cpu(const storsim_machine_t *machine) {
-    return nt_of(machine)->cpu;
+    const ss_nt_t *nt = nt_of(machine);
+    return nt != NULL ? nt->cpu : 0;
 }
 
 uint8_t ss_context(const storsim_machine_t *machine) {
@@ -28,7 +29,7 @@ storsim_status_t storsim_set_cpu(storsim_machine_t *machine, uint32_t cpu) {
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_SET_CPU], args, NULL);
     }
     ss_nt_t *nt = nt_of(machine);
-    if (cpu >= nt->config.cpus) {
+    if (nt == NULL || cpu >= nt->config.cpus) {
         return STORSIM_INVALID;
     }
     nt->cpu = cpu;
@@ -45,7 +46,7 @@ storsim_status_t storsim_set_irql(storsim_machine_t *machine, uint8_t irql, uint
         }
         return answer;
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status != STORSIM_OK) {
         return status;
     }

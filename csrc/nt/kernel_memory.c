@@ -12,7 +12,7 @@ storsim_status_t storsim_kernel_memory_create(storsim_machine_t *machine, storsi
         *va = args[2].value;
         return answer;
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status == STORSIM_OK &&
         ((kind != STORSIM_BLOCK_KERNEL_STACK && kind != STORSIM_BLOCK_PAGEABLE) || bytes == 0)) {
         status = STORSIM_INVALID;
@@ -35,7 +35,7 @@ storsim_status_t storsim_kernel_memory_destroy(storsim_machine_t *machine, uint6
         storsim_arg_t args[] = {ss_arg_in(va)};
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_KERNEL_MEMORY_DESTROY], args, NULL);
     }
-    storsim_status_t status = ss_machine_alive(machine);
+    storsim_status_t status = nt_alive(machine);
     if (status != STORSIM_OK) {
         return status;
     }

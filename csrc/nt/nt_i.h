@@ -207,6 +207,11 @@ static inline ss_nt_t *nt_of(const storsim_machine_t *machine) {
     return ss_room_state(machine, SS_ROOM_NT);
 }
 
+/* Whether it can be called: INVALID before storsim_nt_boot, STOPPED after a bugcheck. */
+static inline storsim_status_t nt_alive(const storsim_machine_t *machine) {
+    return nt_of(machine) == NULL ? STORSIM_INVALID : ss_machine_alive(machine);
+}
+
 static inline uint8_t nt_irql(const ss_nt_t *nt) {
     return nt->cpus[nt->cpu].irql;
 }

@@ -236,9 +236,8 @@ storsim_status_t storsim_verify_guards(storsim_machine_t *machine) {
         return ss_tap_run(machine, &ss_nt_operations[SS_NT_VERIFY_GUARDS], NULL, NULL);
     }
     ss_call_t call;
-    storsim_status_t status = ss_call_begin(&call, machine, NULL, NULL);
+    storsim_status_t status = nt_of(machine) == NULL ? STORSIM_INVALID : ss_call_begin(&call, machine, NULL, NULL);
     if (status != STORSIM_OK) {
-        /* unreachable: a call that does not begin was made to a stopped machine */
         return status == STORSIM_STOPPED ? STORSIM_OK : status; /* what is dead is not judged any more */
     }
     const ss_nt_t *nt = nt_of(machine);

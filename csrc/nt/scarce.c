@@ -102,6 +102,10 @@ uint32_t nt_scarce(storsim_machine_t *machine, uint16_t routine, uint32_t tag, u
 
 void storsim_verifier_counters(const storsim_machine_t *machine, storsim_verifier_counters_t *counters) {
     const ss_nt_t *nt = nt_of(machine);
+    if (nt == NULL) {
+        *counters = (storsim_verifier_counters_t){0};
+        return;
+    }
     *counters = (storsim_verifier_counters_t){.special_pool_live = nt->special_live,
                                               .special_pool_fallbacks = nt->special_fallbacks,
                                               .low_resources_failed = nt->low_resources_failed,

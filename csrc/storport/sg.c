@@ -318,7 +318,7 @@ storsim_status_t storsim_sg_elements(storsim_machine_t *machine, uint64_t list, 
 storsim_status_t storsim_mdl_get(storsim_machine_t *machine, uint64_t va, storsim_mdl_info_t *info) {
     ss_mdl_t mdl;
     uint64_t pfn;
-    if (!ss_mdl_load(machine, va, &mdl)) {
+    if (storsim_nt_config(machine) == NULL || !ss_mdl_load(machine, va, &mdl)) {
         return STORSIM_STALE;
     }
     *info = (storsim_mdl_info_t){.va = va, .start_va = mdl.start_va, .mapped_system_va = mdl.mapped_system_va,
@@ -331,7 +331,7 @@ storsim_status_t storsim_mdl_get(storsim_machine_t *machine, uint64_t va, storsi
 storsim_status_t storsim_mdl_page(storsim_machine_t *machine, uint64_t va, uint32_t index, uint64_t *physical) {
     uint64_t pfn;
     ss_mdl_t mdl;
-    if (!ss_mdl_load(machine, va, &mdl)) {
+    if (storsim_nt_config(machine) == NULL || !ss_mdl_load(machine, va, &mdl)) {
         return STORSIM_STALE;
     }
     if (!ss_mdl_page(machine, va, index, &pfn)) {

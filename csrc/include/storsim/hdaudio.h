@@ -197,8 +197,8 @@ storsim_status_t storsim_hdaudio_query(storsim_machine_t *machine, uint32_t cont
 
 /* Calls a routine of the HD Audio family. args are in the order of the row, row->param_count of them. *result receives
  * the NTSTATUS (0 for a VOID routine), also when VIOLATION is returned. For every other non-OK status *result is 0 and
- * no argument was written. INVALID when an array argument has fewer elements than its count says, or the row is of
- * another family.
+ * no argument was written. INVALID when an array argument has fewer elements than its count says, the row is of another
+ * family, or the machine never had a bus driver.
  *
  * Conventions of arguments (see storsim_arg_t)
  *   StreamFormat        data: storsim_stream_format_t, NULL for NULL

@@ -4,7 +4,8 @@
  * stores, and the record of every live allocation. NTSTATUS and bugcheck codes exist from this room upwards. Simulated
  * kernel addresses lie in one arena from STORSIM_ARENA_BASE; none is reused before it left the quarantine.
  *
- * Precondition of everything below storsim_nt_boot and storsim_nt_config: the machine was booted. It is not asked again. */
+ * On a machine that was never booted every function below storsim_nt_config changes nothing and answers INVALID, or where it
+ * answers no status, 0, false or zeros. */
 #ifndef STORSIM_NT_H
 #define STORSIM_NT_H
 

@@ -2,6 +2,9 @@
  *
  * Every routine of the DDI table's STORPORT family is reached through storsim_storport_call, or by its function code through
  * storsim_storport_extended; the table says what each takes and returns.
+ * Without the room (storsim_storport_attach) there is no adapter, request or list, and on a machine that was never booted no MDL: a
+ * function that is given one answers STALE, any other INVALID, or where it answers no status, 0, false, NULL or NONE; only
+ * storsim_store_fence needs no room.
  * Behaviour: spec/storport-memory §2.8, §3, §4.5. */
 #ifndef STORSIM_STORPORT_H
 #define STORSIM_STORPORT_H

@@ -19,19 +19,25 @@ typedef struct kit {
     uint64_t extension;
 } kit_t;
 
-static inline kit_t kit_make(const storsim_journal_options_t *options, storsim_level_t level) {
+/* A recorded machine without a kernel. */
+static inline kit_t kit_unbooted(const storsim_journal_options_t *options) {
     static const storsim_range_t ranges[] = {{0x1000, 0x9F000, 0}, {0x100000, UINT64_C(0x40000000), 0}};
     const storsim_machine_config_t config = {.ranges = ranges, .range_count = 2, .seed = 7};
     kit_t kit = {0};
+    CHECK_EQ(storsim_machine_create(&config, &kit.machine), STORSIM_OK);
+    CHECK_EQ(storsim_journal_create(options, &kit.journal), STORSIM_OK);
+    CHECK_EQ(storsim_journal_attach(kit.journal, kit.machine), STORSIM_OK);
+    return kit;
+}
+
+static inline kit_t kit_make(const storsim_journal_options_t *options, storsim_level_t level) {
+    kit_t kit = kit_unbooted(options);
     storsim_nt_config_t nt;
     storsim_adapter_config_t adapter;
     storsim_nt_config_init(&nt);
     storsim_adapter_config_init(&adapter);
     nt.level = level;
     adapter.name = "hba";
-    CHECK_EQ(storsim_machine_create(&config, &kit.machine), STORSIM_OK);
-    CHECK_EQ(storsim_journal_create(options, &kit.journal), STORSIM_OK);
-    CHECK_EQ(storsim_journal_attach(kit.journal, kit.machine), STORSIM_OK);
     CHECK_EQ(storsim_nt_boot(kit.machine, &nt), STORSIM_OK);
     CHECK_EQ(storsim_storport_attach(kit.machine), STORSIM_OK);
     CHECK_EQ(storsim_adapter_add(kit.machine, &adapter, &kit.adapter), STORSIM_OK);
