@@ -14,27 +14,7 @@ import pytest
 
 import storsim
 import storsim.storport as sp
-
-PAGE = 4096
-
-
-class Bench:
-    """An adapter with a built MDL, ready for scatter/gather lists."""
-
-    def __init__(self, **knobs: Any) -> None:
-        self.pc = storsim.Machine("64MiB", level="release", **knobs)
-        self.hba = self.pc.add_adapter("hba")
-        self.va = sp.StorPortAllocatePool(self.hba, PAGE, "Data").BufferPointer
-        self.mdl = sp.StorPortAllocateMdl(self.hba, self.va, PAGE).Mdl
-        sp.StorPortBuildMdlForNonPagedPool(self.hba, self.mdl)
-        self.buffer = sp.StorPortAllocatePool(self.hba, 256, "List").BufferPointer
-
-    def build(self, routine: Any, context: Any = None) -> Any:
-        """Builds a list at DISPATCH and returns the status."""
-        with self.pc.at_irql(2):
-            return sp.StorPortBuildScatterGatherList(
-                self.hba, self.mdl, self.va, PAGE, routine, context, True, self.buffer, 256
-            )
+from kit.callbacks import PAGE, Bench
 
 
 def test_the_callback_gets_its_own_context() -> None:

@@ -19,60 +19,8 @@ import pytest
 
 import storsim
 import storsim.storport as sp
+from kit.callbacks import PAGE, Bench
 from storsim import _core
-
-PAGE = 4096
-
-
-class Bench:
-    """A machine that can be made to stand inside a callback for as long as a function takes."""
-
-    def __init__(self, **knobs: Any) -> None:
-        self.pc = storsim.Machine("64MiB", level="release", **knobs)
-        self.hba = self.pc.add_adapter("hba")
-        self.va = sp.StorPortAllocatePool(self.hba, PAGE, "Data").BufferPointer
-        self.mdl = sp.StorPortAllocateMdl(self.hba, self.va, PAGE).Mdl
-        sp.StorPortBuildMdlForNonPagedPool(self.hba, self.mdl)
-        self.buffer = sp.StorPortAllocatePool(self.hba, 256, "List").BufferPointer
-
-    def inside(self, action: Callable[[], Any]) -> None:
-        """Runs a function inside a callback of the machine; raises what it raises."""
-        with self.pc.at_irql(2):
-            sp.StorPortBuildScatterGatherList(
-                self.hba, self.mdl, self.va, PAGE, lambda *_: action() and None, None, True, self.buffer, 256
-            )
-
-    def meanwhile(self, action: Callable[[], Any], *, waits: bool) -> Any:
-        """What a function comes to in another thread that starts while this one is inside a callback."""
-        order: list[str] = []
-        answers: list[Any] = []
-        began = threading.Event()
-
-        def other() -> None:
-            began.set()
-            try:
-                answers.append(action())
-            except Exception as error:
-                answers.append(error)
-            order.append("other")
-
-        thread = threading.Thread(target=other)
-
-        def callback() -> None:
-            thread.start()
-            assert began.wait(30)
-            if waits:
-                time.sleep(0.03)
-            else:
-                thread.join(30)
-                assert not thread.is_alive(), "it waited for the callback"
-            order.append("callback")
-
-        self.inside(callback)
-        thread.join(30)
-        assert order == (["callback", "other"] if waits else ["other", "callback"])
-        return answers[0]
-
 
 # -- what waits --------------------------------------------------------------------------------------------------------
 
