@@ -14,7 +14,7 @@ enum { ENGINES = 3, STALE = 77 };
 
 static ss_busdriver_t bus;
 static uint64_t words[STORSIM_MAX_PARAMS];
-static ss_where_t where;
+static ss_machine_head_t machine_head; /* all of the machine that this room reads by itself: where it is */
 
 ss_engine_t *ss_bus_engine(ss_busdriver_t *of, uint64_t context, uint64_t handle, uint32_t *descriptor) {
     (void)context;
@@ -51,7 +51,6 @@ ss_chip_t ss_chip_open(storsim_machine_t *machine, uint32_t controller) {
 uint64_t ss_engine_bdl_hash(storsim_machine_t *machine, const ss_engine_t *engine) { (void)machine; (void)engine; return 1; }
 bool ss_engine_bdl_changed(storsim_machine_t *machine, ss_engine_t *engine) { (void)machine; (void)engine; return false; }
 ss_block_t *ss_block(storsim_machine_t *machine, ss_block_id_t id) { (void)machine; (void)id; return NULL; }
-ss_where_t *ss_machine_where(storsim_machine_t *machine) { (void)machine; return &where; }
 
 /* What the specification says of the whole call. */
 static uint32_t wanted(const uint64_t *handles, uint64_t count, storsim_engine_event_t event) {
@@ -80,6 +79,7 @@ void proof_set_state(void) {
     storsim_arg_t args[3] = {{0}};
     ss_frame_t frame = {.bus = &bus};
     frame.call.args = args;
+    frame.call.machine = (storsim_machine_t *)(void *)&machine_head;
     args[1].data = handles;
     uint64_t stream = any_u64(), count = any_u64();
     ASSUME(stream <= 2 && count >= 1 && count <= ENGINES);
