@@ -1,4 +1,5 @@
-/* tests/check.h: the smallest test harness that names what failed. Each test program is a list of functions run from main. */
+/* tests/check.h: the smallest test harness that names what failed. Each test program is a list of functions run from
+ * main. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -28,9 +29,9 @@ static int check_count;
         }                                                                                     \
     } while (0)
 
-/* What the machines of a program came to, folded into one number, which tests/pins.h has for each program. It says that nothing changed, not
- * that it is right: that is what the CHECKs are for. Programs whose host fails on purpose have none: which request fails is the build's
- * business. A change that is meant: `make pins` writes the numbers anew. */
+/* What the machines of a program came to, folded into one number, which tests/pins.h has for each program. It says that
+ * nothing changed, not that it is right: that is what the CHECKs are for. Programs whose host fails on purpose have
+ * none: which request fails is the build's business. A change that is meant: `make pins` writes the numbers anew. */
 static uint64_t check_came_to;
 
 static inline void check_fold(uint64_t value) {

@@ -1,5 +1,5 @@
-/* tests/machine_pin.h: a machine at its end as a part of its program's number (tests/check.h): its state, every number of every finding,
- * and the trace, which holds what calls gave out. */
+/* tests/machine_pin.h: a machine at its end as a part of its program's number (tests/check.h): its state, every number
+ * of every finding, and the trace, which holds what calls gave out. */
 #ifndef MACHINE_PIN_H
 #define MACHINE_PIN_H
 

@@ -1,5 +1,6 @@
-/* Snapshots that end too early, at every byte of what describes the machine or every seventh, sealed again so that the loader gets past the checksum; and good
- * ones on a host that refuses a request while they are read. Both are refused, the former with a position, and the machine is as it was. */
+/* Snapshots that end too early, at every byte of what describes the machine or every seventh, sealed again so that the
+ * loader gets past the checksum; and good ones on a host that refuses a request while they are read. Both are refused,
+ * the former with a position, and the machine is as it was. */
 #include <string.h>
 
 #include "tests/check.h"

@@ -1,5 +1,6 @@
-/* Snapshots of machines that programs were run on, damaged and sealed again, so that the loader gets past the checksum: it refuses with a
- * position and has changed nothing, or it makes a machine that can be looked at, run, saved, and given up. */
+/* Snapshots of machines that programs were run on, damaged and sealed again, so that the loader gets past the checksum:
+ * it refuses with a position and has changed nothing, or it makes a machine that can be looked at, run, saved, and
+ * given up. */
 #include <string.h>
 
 #include "tests/check.h"
@@ -21,7 +22,8 @@ static uint32_t draw(damage_t *damage, uint32_t below) {
     return (uint32_t)(damage->state >> 33) % below;
 }
 
-/* One field becomes another value: its ends, a neighbour, a flipped bit. The contents of pages are left out, where any byte is as good. */
+/* One field becomes another value: its ends, a neighbour, a flipped bit. The contents of pages are left out, where any
+ * byte is as good. */
 static size_t hurt(damage_t *damage, uint8_t *bytes, size_t length) {
     static const uint8_t widths[] = {1, 1, 1, 2, 4, 4, 8, 8};
     size_t contents = section_at(bytes, length, 0x42595445), clock = section_at(bytes, length, 0x434C4F43), tail = length - 8 - clock;

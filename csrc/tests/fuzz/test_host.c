@@ -1,5 +1,6 @@
-/* Programs of every shape on hosts whose n-th allocation fails, for every n: the call answers NO_MEMORY or does without, what was refused
- * changed nothing (the thorough run compares digests), the oracle sees no difference, and nothing is left over. */
+/* Programs of every shape on hosts whose n-th allocation fails, for every n: the call answers NO_MEMORY or does
+ * without, what was refused changed nothing (the thorough run compares digests), the oracle sees no difference, and
+ * nothing is left over. */
 #include "tests/check.h"
 
 #include "fuzz/fuzz.h"

@@ -1,5 +1,5 @@
-/* What many made-up programs come to: one number over everything that went in and out of their machines, every finding and the state at the
- * end (fuzz/digest.h, tests/machine_pin.h). */
+/* What many made-up programs come to: one number over everything that went in and out of their machines, every finding
+ * and the state at the end (fuzz/digest.h, tests/machine_pin.h). */
 #include <string.h>
 
 #include "tests/check.h"

@@ -1,4 +1,5 @@
-/* Programs: every byte string runs, the same way each time; what the oracle forbids is noticed; the corpus agrees with the core. */
+/* Programs: every byte string runs, the same way each time; what the oracle forbids is noticed; the corpus agrees with
+ * the core. */
 #include <string.h>
 
 #include "../check.h"
@@ -39,8 +40,8 @@ static void a_bugcheck_starts_another_machine(void) {
     CHECK_EQ(two.calls, 2);
 }
 
-/* Freed blocks are told from foreign addresses until the quarantine's limit was freed after them: from then on a second free is one of
- * an address nobody had. A free, 64 MiB of host memory buffers and their frees, the same free again. */
+/* Freed blocks are told from foreign addresses until the quarantine's limit was freed after them: from then on a second
+ * free is one of an address nobody had. A free, 64 MiB of host memory buffers and their frees, the same free again. */
 static void what_left_the_quarantine_is_foreign(uint8_t allocate, uint8_t release, uint8_t twice) {
     static const uint8_t buffer[] = {0xD8, 0x68, 0x6B, 0x7B, 0x2E, 0x3F, 0xD9};
     uint8_t bytes[3 + 400 * sizeof buffer + 3] = {0x42, allocate, release};
@@ -55,7 +56,8 @@ static void what_left_the_quarantine_is_foreign(uint8_t allocate, uint8_t releas
     CHECK_EQ(report.operations, 803);
 }
 
-/* The same of a buffer whose MDL is built when it is gone: its addresses may be somebody else's by then, a host memory buffer's say. */
+/* The same of a buffer whose MDL is built when it is gone: its addresses may be somebody else's by then, a host memory
+ * buffer's say. */
 static void an_mdl_of_what_left_the_quarantine_may_be_built(void) {
     static oracle_t oracle;
     oracle_init(&oracle, LEVEL_VERIFIER, 0x0A000005);
@@ -75,8 +77,8 @@ static void an_mdl_of_what_left_the_quarantine_may_be_built(void) {
     CHECK(!oracle_mdl_build(&oracle, mdl->va).either);
 }
 
-/* A buffer of 51 bytes in two halves starts at an odd address, which a descriptor must not: the engine is started and stopped again
- * within one call. */
+/* A buffer of 51 bytes in two halves starts at an odd address, which a descriptor must not: the engine is started and
+ * stopped again within one call. */
 static void an_engine_may_stop_where_it_starts(void) {
     fuzz_report_t report = RUN(0x0C, 0x06, 0x0D, 0x01, 0x06, 0x12, 0xF0, 0x1C, 0x04, 0x7A, 0x69, 0x8C, 0xF2, 0x5C, 0x42, 0x73, 0x5D, 0xFF, 0x4E,
                                0x49, 0x8B, 0x0C, 0x4E, 0x1A, 0x0D, 0xF4, 0x2E, 0x88, 0x07, 0x2F, 0x80, 0x14, 0x44);

@@ -1,6 +1,7 @@
-/* Streams are moved when somebody looks; what they would have written or played by then has to be as if each frame had been lived through. Lists
- * that another stream records, the order of streams within a frame, a host that refuses memory meanwhile, and how seldom a stream is visited.
- * Source: hda-controller §5, §6; model choice: within a frame streams go by their number. */
+/* Streams are moved when somebody looks; what they would have written or played by then has to be as if each frame had
+ * been lived through. Lists that another stream records, the order of streams within a frame, a host that refuses
+ * memory meanwhile, and how seldom a stream is visited. Source: hda-controller §5, §6; model choice: within a frame
+ * streams go by their number. */
 #include "kit.h"
 
 #include "hda/hda_i.h"
@@ -19,7 +20,8 @@ static void list_at(kit_t *kit, uint32_t stream, uint64_t at, const entry_t *ent
     wr(kit, sd(stream, 0x1C), 4, (uint32_t)(at >> 32));
 }
 
-/* A capture whose entry lasts long writes the list of a render stream, which is not visited for it: the entry played next is the new one. */
+/* A capture whose entry lasts long writes the list of a render stream, which is not visited for it: the entry played
+ * next is the new one. */
 static void captured_list(void) {
     const uint64_t area = DATA + 0x8000, list = area + 128;
     const entry_t recording[] = {{area, 0x4000, 0}, {area + 0x4000, 0x4000, 0}};
@@ -50,9 +52,9 @@ static void captured_list(void) {
     kit_end(&kit);
 }
 
-/* Stream 1 starts `lead` frames after stream 0 and in its frame 229 writes the address of stream 0's second entry, which stream 0 loads in its
- * frame 241: in that very frame it is too late, because stream 0 has its turn before stream 1. With or without a stream that plays what
- * stream 1 records. */
+/* Stream 1 starts `lead` frames after stream 0 and in its frame 229 writes the address of stream 0's second entry,
+ * which stream 0 loads in its frame 241: in that very frame it is too late, because stream 0 has its turn before stream
+ * 1. With or without a stream that plays what stream 1 records. */
 static void turns(uint32_t lead, bool seen, bool played) {
     const uint64_t area = DATA + 0x8000, list = area + 896, early = DATA + 0x1000, late = DATA + 0x2000;
     const entry_t reader[] = {{DATA, 960, 0}, {early, 960, 0}}, writer[] = {{area, 0x4000, 0}, {area + 0x4000, 0x4000, 0}};
@@ -89,7 +91,8 @@ static void turns(uint32_t lead, bool seen, bool played) {
     kit_end(&kit);
 }
 
-/* A register is not stored when what comes before the store has no memory: the host hears of it, and the second try does everything. */
+/* A register is not stored when what comes before the store has no memory: the host hears of it, and the second try
+ * does everything. */
 static void refused_store(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);
@@ -161,7 +164,8 @@ static void no_seventeenth(void) {
     kit_end(&kit);
 }
 
-/* The function group may have any number: converters that say nothing of their own inherit from it, and sleep with it, not from node 1. */
+/* The function group may have any number: converters that say nothing of their own inherit from it, and sleep with it,
+ * not from node 1. */
 static void group_elsewhere(void) {
     static const storsim_codec_parameter_t root[] = {{0x04, 0x00020001}}, group[] = {{0x05, 1}, {0x04, 0x00030001}, {0x0A, 0x000E07FF}, {0x0B, 1}},
                                            silent[] = {{0x09, 0x00000001}}, other[] = {{0x09, 0x00400000}, {0x0A, 0}, {0x0B, 0}};
@@ -207,7 +211,8 @@ static void longest_connection_list(void) {
     }
 }
 
-/* A store that has been made is not taken back because an event that is due beside it has no memory: the event comes again. */
+/* A store that has been made is not taken back because an event that is due beside it has no memory: the event comes
+ * again. */
 static void store_beside_a_refused_event(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);

@@ -1,10 +1,10 @@
-/* tests/hda/test_ends.c: the controller at the end of time, of addresses and of sizes; events that are nobody's; codecs whose descriptions are odd;
- * flushes that are asked for twice. */
+/* tests/hda/test_ends.c: the controller at the end of time, of addresses and of sizes; events that are nobody's; codecs
+ * whose descriptions are odd; flushes that are asked for twice. */
 #include "kit.h"
 
 #include "machine/machine_i.h"
 
-/* --- the end of time -------------------------------------------------------------------------------------------------- */
+/* --- the end of time ---------------------------------------------------------------------------------------------- */
 
 /* What would be due after the last tick never is; time runs to its last tick all the same. */
 static void test_end_of_time(void) {
@@ -40,7 +40,7 @@ static void test_strange_events(void) {
     kit_end(&kit);
 }
 
-/* --- flushes ---------------------------------------------------------------------------------------------------------- */
+/* --- flushes ------------------------------------------------------------------------------------------------------ */
 
 static void test_flushes(void) {
     storsim_hda_config_t config = kit_config();
@@ -56,7 +56,7 @@ static void test_flushes(void) {
     kit_end(&kit);
 }
 
-/* --- sizes ------------------------------------------------------------------------------------------------------------ */
+/* --- sizes -------------------------------------------------------------------------------------------------------- */
 
 /* More bytes than a host has are refused before anything is read. */
 static void test_feeding_too_much(void) {
@@ -72,7 +72,7 @@ static void test_feeding_too_much(void) {
     kit_end(&kit);
 }
 
-/* --- codecs ----------------------------------------------------------------------------------------------------------- */
+/* --- codecs ------------------------------------------------------------------------------------------------------- */
 
 static void test_odd_codecs(void) {
     static const storsim_codec_parameter_t root[] = {{0x04, 0x00010001}}, group[] = {{0x05, 1}, {0x04, 0x00020002}},
@@ -109,7 +109,7 @@ static void test_odd_codecs(void) {
     kit_end(&kit);
 }
 
-/* --- the last SDI line ------------------------------------------------------------------------------------------------ */
+/* --- the last SDI line -------------------------------------------------------------------------------------------- */
 
 /* STATESTS has a bit for each of 15 lines, 14:0; a part with more cannot be described. Source: hda-controller §2. */
 static void test_sdi_lines(void) {

@@ -1,5 +1,6 @@
-/* tests/hda/test_failing_host.c: streams that are heard by one codec, by two, by the host, and streams that are fed by it, on a host that refuses
- * memory now and then: time stops there with NO_MEMORY and goes on, registers are stored or not, nothing breaks. */
+/* tests/hda/test_failing_host.c: streams that are heard by one codec, by two, by the host, and streams that are fed by
+ * it, on a host that refuses memory now and then: time stops there with NO_MEMORY and goes on, registers are stored or
+ * not, nothing breaks. */
 #include "kit.h"
 
 static storsim_status_t listens(void *context, storsim_callback_t *callback) {

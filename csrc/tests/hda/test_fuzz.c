@@ -1,5 +1,5 @@
-/* tests/hda/test_fuzz.c: random stores into random registers of random parts. Nothing crashes or hangs, the invariants hold, and a snapshot
- * taken anywhere restores to the same digest and the same future. */
+/* tests/hda/test_fuzz.c: random stores into random registers of random parts. Nothing crashes or hangs, the invariants
+ * hold, and a snapshot taken anywhere restores to the same digest and the same future. */
 #include "kit.h"
 
 static uint32_t seed = 4711;

@@ -1,5 +1,6 @@
-/* tests/hda/test_inside.c: what can only be seen by looking inside, or by setting up inside what would take years of time or a very odd machine:
- * ends of time and of addresses, hosts that refuse one certain piece of memory, streams as no register can make them. */
+/* tests/hda/test_inside.c: what can only be seen by looking inside, or by setting up inside what would take years of
+ * time or a very odd machine: ends of time and of addresses, hosts that refuse one certain piece of memory, streams as
+ * no register can make them. */
 #include "kit.h"
 
 #include "hda/hda_i.h"
@@ -9,7 +10,7 @@ static ss_hda_t *inside(kit_t *kit) { return ss_hda_at(kit->machine, kit->hda); 
 
 static const entry_t TWO[] = {{DATA, 8192, 0}, {DATA + 0x2000, 8192, 0}};
 
-/* --- time ------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void test_ends_of_time(void) {
     storsim_hda_config_t config = kit_config();
@@ -40,7 +41,7 @@ static void test_both_tell(void) {
     kit_end(&kit);
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------------------------------- */
 
 #define TOP UINT64_C(0xFFFFFFFFFFFFF000)
 
@@ -138,7 +139,7 @@ static void test_below_4_gib(void) {
     storsim_machine_destroy(kit.machine);
 }
 
-/* --- the memory side ------------------------------------------------------------------------------------------------------ */
+/* --- the memory side ---------------------------------------------------------------------------------------------- */
 
 static void set_level(ss_hda_t *hda, uint32_t stream) {
     ss_hda_poke(hda, ss_sd(stream, SS_SDSTS), 1, SS_BCIS);
@@ -373,7 +374,8 @@ static void test_more_refused(void) {
     }
 }
 
-/* Every access refused: time stands still with what is to be done, and so a store that needs it done is refused, and so is a look. */
+/* Every access refused: time stands still with what is to be done, and so a store that needs it done is refused, and so
+ * is a look. */
 static void test_stores_refused(void) {
     storsim_hda_config_t config = kit_config();
     config.timing = STORSIM_HDA_IDEAL;
@@ -411,10 +413,10 @@ static void test_told_when_gone(void) {
     kit_end(&kit);
 }
 
-/* --- streams ---------------------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
-/* A capture whose memory side stands still is reset: what was fed and sent meanwhile is gone. One that shares the tag of another is silent;
- * what the codec would have sent in its place stays. */
+/* A capture whose memory side stands still is reset: what was fed and sent meanwhile is gone. One that shares the tag
+ * of another is silent; what the codec would have sent in its place stays. */
 static void test_captures(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);

@@ -1,5 +1,6 @@
-/* tests/hda/test_inside_verbs.c: registers, verbs, events and snapshots at their edges, looked at from inside: FIFO sizes a part has not, answers
- * that are nobody's, an event queue that the host fills, records that contradict one another. */
+/* tests/hda/test_inside_verbs.c: registers, verbs, events and snapshots at their edges, looked at from inside: FIFO
+ * sizes a part has not, answers that are nobody's, an event queue that the host fills, records that contradict one
+ * another. */
 #include "kit.h"
 
 #include "hda/hda_i.h"
@@ -9,7 +10,7 @@ static ss_hda_t *inside(kit_t *kit) { return ss_hda_at(kit->machine, kit->hda); 
 
 static const entry_t TWO[] = {{DATA, 8192, 0}, {DATA + 0x2000, 8192, 0}};
 
-/* --- registers, verbs ------------------------------------------------------------------------------------------------------- */
+/* --- registers, verbs --------------------------------------------------------------------------------------------- */
 
 /* ICH: a FIFO is never longer than the part has. */
 static void test_fifo_sizes(void) {
@@ -26,7 +27,8 @@ static void test_fifo_sizes(void) {
     kit_end(&kit);
 }
 
-/* An immediate command is given up before its answer comes: the answer is nobody's. Another one tunes a converter at once. */
+/* An immediate command is given up before its answer comes: the answer is nobody's. Another one tunes a converter at
+ * once. */
 static void test_immediate(void) {
     storsim_hda_config_t config = kit_config();
     const storsim_codec_config_t slow = {.response_frames = 10};
@@ -120,7 +122,7 @@ static void test_no_group(void) {
     kit_end(&kit);
 }
 
-/* --- the queue ---------------------------------------------------------------------------------------------------------------- */
+/* --- the queue ---------------------------------------------------------------------------------------------------- */
 
 typedef struct greedy {
     failing_host_t host;
@@ -142,7 +144,8 @@ static storsim_status_t takes_all(void *context, storsim_callback_t *callback) {
     return STORSIM_OK;
 }
 
-/* The host answers a verb from inside the controller's own event: the controller still has its place among the events afterwards. */
+/* The host answers a verb from inside the controller's own event: the controller still has its place among the events
+ * afterwards. */
 static void test_full_queue(void) {
     greedy_t greedy = {.host = {0}};
     const storsim_host_t host = FAILING_HOOK(&greedy.host);
@@ -175,7 +178,7 @@ static void test_full_queue(void) {
     CHECK_EQ(greedy.host.live, 0);
 }
 
-/* --- records that contradict ------------------------------------------------------------------------------------------------- */
+/* --- records that contradict -------------------------------------------------------------------------------------- */
 
 static void test_check(void) {
     storsim_hda_config_t config = kit_config();

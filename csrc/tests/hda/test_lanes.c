@@ -1,5 +1,5 @@
-/* The ends of what the controller's functions take: the fifteen tags, what is traced of a register's load and store. Source: hda-controller
- * §8, storsim/machine.h. */
+/* The ends of what the controller's functions take: the fifteen tags, what is traced of a register's load and store.
+ * Source: hda-controller §8, storsim/machine.h. */
 #include "kit.h"
 
 #include "hda/hda_i.h"

@@ -1,6 +1,7 @@
-/* tests/hda/test_model.c: the event-driven engine against a naive model that plays frame by frame, byte by byte, with a cadence written out
- * as a pattern. Random formats, lists, buffers that captures and renders share, pauses, SSYNC, stalls, stores under a running engine, and
- * two machines that are given the same time in different pieces and must have the same digest. */
+/* tests/hda/test_model.c: the event-driven engine against a naive model that plays frame by frame, byte by byte, with a
+ * cadence written out as a pattern. Random formats, lists, buffers that captures and renders share, pauses, SSYNC,
+ * stalls, stores under a running engine, and two machines that are given the same time in different pieces and must
+ * have the same digest. */
 #include "kit.h"
 
 enum { STREAMS = 6, REGION = 1 << 16, MAX_ENTRIES = 12 };
@@ -11,7 +12,7 @@ static uint32_t draw(uint32_t bound) {
     return (uint32_t)((uint64_t)(seed >> 8) * bound >> 24);
 }
 
-/* --- the naive model ---------------------------------------------------------------------------------------------------- */
+/* --- the naive model ---------------------------------------------------------------------------------------------- */
 
 typedef struct naive {
     bool input, on, blocked, starved;
@@ -35,7 +36,8 @@ typedef struct world {
     uint64_t frame;
 } world_t;
 
-/* Whether slot `slot` of the 44.1 kHz super-cycle carries data: 12-11-11-12-11-11-12-11-11-12-11-11-11, a gap after each. */
+/* Whether slot `slot` of the 44.1 kHz super-cycle carries data: 12-11-11-12-11-11-12-11-11-12-11-11-11, a gap after
+ * each. */
 static bool active(uint64_t slot) {
     static const char cycle[] = "YYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYYNYYYYYYYYYYYN"
                                 "YYYYYYYYYYYNYYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYNYYYYYYYYYYYN";
@@ -143,7 +145,7 @@ static void model_frame(world_t *world) {
     }
 }
 
-/* --- both sides --------------------------------------------------------------------------------------------------------------- */
+/* --- both sides --------------------------------------------------------------------------------------------------- */
 
 typedef struct pair {
     kit_t kit[2];

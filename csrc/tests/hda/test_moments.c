@@ -1,4 +1,5 @@
-/* The moment at which something happens to a stream: an injected FIFO error waits until bytes move. Source: hda-controller §6.6. */
+/* The moment at which something happens to a stream: an injected FIFO error waits until bytes move. Source:
+ * hda-controller §6.6. */
 #include "kit.h"
 
 static const entry_t TWO[] = {{DATA, 960, 1}, {DATA + 0x1000, 960, 1}};

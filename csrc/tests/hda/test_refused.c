@@ -1,6 +1,6 @@
-/* tests/hda/test_refused.c: accesses of the controller that a guard refuses, and calls on a stopped machine. An access refused for want of
- * memory ends the call, and the next call makes up for it: in the end nobody can tell. One that breaks a rule is told once, and the hardware
- * goes on as if nothing were there. */
+/* tests/hda/test_refused.c: accesses of the controller that a guard refuses, and calls on a stopped machine. An access
+ * refused for want of memory ends the call, and the next call makes up for it: in the end nobody can tell. One that
+ * breaks a rule is told once, and the hardware goes on as if nothing were there. */
 #include "kit.h"
 
 #include "hda/hda_i.h"
@@ -64,7 +64,8 @@ typedef struct outcome {
         CHECK_EQ(first_, STORSIM_OK);                                        \
     } while (0)
 
-/* Two streams, one each way, verbs through the rings to two codecs, positions in memory; the n-th access meets a verdict. */
+/* Two streams, one each way, verbs through the rings to two codecs, positions in memory; the n-th access meets a
+ * verdict. */
 static outcome_t live(bool prefetch, bool through, uint64_t at, storsim_status_t wanted) {
     static const uint32_t verbs[] = {0x000F0000, 0x01020011, 0x01070610, 0x02020011, 0x02070610, 0x100F0004, 0x0017FF00, 0x01020011,
                                      0x01070610, 0x02070610};

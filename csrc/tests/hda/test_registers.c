@@ -1,4 +1,5 @@
-/* tests/hda/test_registers.c: registers, lanes, resets, discovery. Cases C01 – C13, C40, C47, C51 of hda-controller §16 by id. */
+/* tests/hda/test_registers.c: registers, lanes, resets, discovery. Cases C01 – C13, C40, C47, C51 of hda-controller §16
+ * by id. */
 #include "kit.h"
 
 static void c01_power_on(void) {

@@ -1,4 +1,5 @@
-/* tests/hda/test_rings.c: CORB, RIRB, immediate commands, unsolicited responses. Cases C41 – C46, C48 of hda-controller §16 by id. */
+/* tests/hda/test_rings.c: CORB, RIRB, immediate commands, unsolicited responses. Cases C41 – C46, C48 of hda-controller
+ * §16 by id. */
 #include "kit.h"
 
 #define VENDOR(codec) ((uint32_t)(codec) << 28 | 0xF0000u)

@@ -1,4 +1,5 @@
-/* tests/hda/test_state.c: snapshots, digests, host memory that runs out at every single request, guards, IOMMU, sinks and sources. */
+/* tests/hda/test_state.c: snapshots, digests, host memory that runs out at every single request, guards, IOMMU, sinks
+ * and sources. */
 #include "kit.h"
 
 static const entry_t TWO[] = {{DATA, 960, 1}, {DATA + 0x1000, 960, 1}};
@@ -121,7 +122,7 @@ static void damaged(void) {
     kit_end(&kit);
 }
 
-/* --- host memory ---------------------------------------------------------------------------------------------------------------- */
+/* --- host memory -------------------------------------------------------------------------------------------------- */
 
 static unsigned long failures;
 
@@ -238,7 +239,7 @@ static void failing_host(void) {
     CHECK(failures > total / 2);
 }
 
-/* --- sinks and sources -------------------------------------------------------------------------------------------------------------- */
+/* --- sinks and sources -------------------------------------------------------------------------------------------- */
 
 typedef struct ears {
     uint8_t heard[20000];
@@ -336,7 +337,7 @@ static void host_codec(void) {
     kit_end(&kit);
 }
 
-/* --- the bus ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the bus ------------------------------------------------------------------------------------------------------ */
 
 static storsim_status_t verdict;
 static uint32_t asked;
@@ -400,7 +401,7 @@ static void remapped(void) {
     kit_end(&kit);
 }
 
-/* --- the line ----------------------------------------------------------------------------------------------------------------------- */
+/* --- the line ----------------------------------------------------------------------------------------------------- */
 
 typedef struct service { uint32_t hda, calls; bool deaf; } service_t;
 

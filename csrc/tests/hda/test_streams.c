@@ -1,4 +1,5 @@
-/* tests/hda/test_streams.c: the stream engine. Cases C14 – C39, C49, C50 of hda-controller §16 by id, and the three timing presets. */
+/* tests/hda/test_streams.c: the stream engine. Cases C14 – C39, C49, C50 of hda-controller §16 by id, and the three
+ * timing presets. */
 #include "kit.h"
 
 static const entry_t TWO[] = {{DATA, 960, 1}, {DATA + 0x1000, 960, 1}};

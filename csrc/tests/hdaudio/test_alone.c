@@ -1,5 +1,5 @@
-/* tests/hdaudio/test_alone.c: two of the bus driver's functions asked by themselves: the hash of a list that the host has no memory to show, and
- * the drain of a ring whose controller is gone. */
+/* tests/hdaudio/test_alone.c: two of the bus driver's functions asked by themselves: the hash of a list that the host
+ * has no memory to show, and the drain of a ring whose controller is gone. */
 #include "tests/hdaudio/world.h"
 
 #include "hdaudio/bus.h"

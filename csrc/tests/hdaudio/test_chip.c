@@ -1,5 +1,5 @@
-/* How the bus driver touches the chip: a load of any width from one that is gone reads ones of that width; the register page it maps for
- * clients is read in accesses that alignment allows, whatever the client asks for. */
+/* How the bus driver touches the chip: a load of any width from one that is gone reads ones of that width; the register
+ * page it maps for clients is read in accesses that alignment allows, whatever the client asks for. */
 #include "world.h"
 
 #include "hdaudio/bus.h"

@@ -1,5 +1,6 @@
-/* tests/hdaudio/test_damaged.c: a bus driver whose records name what is not there, as a damaged snapshot can leave them: calls answer, the check
- * names it, nothing is followed that leads nowhere. And conversations with a chip that is dead, or for which the host has no memory. */
+/* tests/hdaudio/test_damaged.c: a bus driver whose records name what is not there, as a damaged snapshot can leave
+ * them: calls answer, the check names it, nothing is followed that leads nowhere. And conversations with a chip that is
+ * dead, or for which the host has no memory. */
 #include "fuzz/sealed.h"
 #include "tests/hdaudio/world.h"
 
@@ -18,7 +19,7 @@ static ss_engine_t *record_of(const world_t *w, uint64_t handle) {
     return &bus_of(w)->engines[n];
 }
 
-/* --- blocks that are not there ---------------------------------------------------------------------------------------- */
+/* --- blocks that are not there ------------------------------------------------------------------------------------ */
 
 static void test_missing_blocks(void) {
     world_t *w = world_make(NULL);
@@ -70,7 +71,8 @@ static void test_missing_transfer(void) {
     world_end(w);
 }
 
-/* Transfers that say they are further than they are long make no machine; neither does a snapshot that ends in the middle of one. */
+/* Transfers that say they are further than they are long make no machine; neither does a snapshot that ends in the
+ * middle of one. */
 static void test_transfers_loaded(void) {
     world_t *w = world_make(NULL);
     storsim_machine_t *m = w->machine;
@@ -103,7 +105,7 @@ static void test_transfers_loaded(void) {
     world_end(w);
 }
 
-/* --- the chip --------------------------------------------------------------------------------------------------------- */
+/* --- the chip ----------------------------------------------------------------------------------------------------- */
 
 static storsim_status_t fails(storsim_machine_t *machine, void *state, const ss_event_t *event) {
     (void)machine, (void)state, (void)event;
@@ -141,7 +143,7 @@ static void test_conversations(void) {
     world_end(w);
 }
 
-/* --- no memory -------------------------------------------------------------------------------------------------------- */
+/* --- no memory ---------------------------------------------------------------------------------------------------- */
 
 static void test_no_memory(void) {
     static failing_host_t host;

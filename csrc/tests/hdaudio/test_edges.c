@@ -1,9 +1,10 @@
-/* The edges of the bus driver and of its chip: machines without them, names and numbers outside their lists, states that cannot come about. */
+/* The edges of the bus driver and of its chip: machines without them, names and numbers outside their lists, states
+ * that cannot come about. */
 #include "tests/hdaudio/world.h"
 
 #include "hdaudio/bus.h"
 
-/* --- names, numbers, pure functions ----------------------------------------------------------------------------------- */
+/* --- names, numbers, pure functions ------------------------------------------------------------------------------- */
 
 static void test_names(void) {
 #define NAMED(suffix, text, value) CHECK(strcmp(storsim_hdaudio_status_name(UINT32_C(value)), text) == 0);
@@ -50,7 +51,7 @@ static void test_policies(void) {
     }
 }
 
-/* --- machines without a bus driver, controllers that are none --------------------------------------------------------- */
+/* --- machines without a bus driver, controllers that are none ----------------------------------------------------- */
 
 static void test_nobody(void) {
     world_config_t config = world_defaults();
@@ -174,7 +175,8 @@ static void test_calls_that_are_none(void) {
     world_end(w);
 }
 
-/* Every verb to every node and to nodes that are not there has an answer; registers read back what was written to them. */
+/* Every verb to every node and to nodes that are not there has an answer; registers read back what was written to
+ * them. */
 static void test_verbs(void) {
     world_t *w = world_make(NULL);
     storsim_machine_t *m = w->machine;
@@ -251,7 +253,7 @@ static void test_too_late(void) {
     world_end(w);
 }
 
-/* --- states that cannot come about ------------------------------------------------------------------------------------ */
+/* --- states that cannot come about -------------------------------------------------------------------------------- */
 
 typedef struct whole {
     world_t *w;

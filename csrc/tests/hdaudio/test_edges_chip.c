@@ -1,4 +1,5 @@
-/* States of the chip's streams that cannot come about: the check names them, and no snapshot of one makes a broken machine. */
+/* States of the chip's streams that cannot come about: the check names them, and no snapshot of one makes a broken
+ * machine. */
 #include "tests/hdaudio/world.h"
 
 #include "hda/hda_i.h"

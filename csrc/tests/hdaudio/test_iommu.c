@@ -1,5 +1,5 @@
-/* tests/hdaudio/test_iommu.c: a controller behind an IOMMU whose address space is full: routines answer INSUFFICIENT_RESOURCES, nothing stays
- * taken, and with one page more they succeed. */
+/* tests/hdaudio/test_iommu.c: a controller behind an IOMMU whose address space is full: routines answer
+ * INSUFFICIENT_RESOURCES, nothing stays taken, and with one page more they succeed. */
 #include "tests/hdaudio/world.h"
 
 #include "machine/machine_i.h"

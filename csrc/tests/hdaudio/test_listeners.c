@@ -1,4 +1,5 @@
-/* Callbacks and events are counted with the engine they were registered for; clients of what is gone are not counted at all. */
+/* Callbacks and events are counted with the engine they were registered for; clients of what is gone are not counted at
+ * all. */
 #include "world.h"
 
 /* A client that still holds the interface of a controller that is gone leaks nothing. */

@@ -1,5 +1,5 @@
-/* tests/hdaudio/test_long_list.c: a buffer descriptor list as long as a list may be, which a client wrote itself: it is played whole, and looked at
- * whole for changes. Source: spec hdaudio-dma §5.5, §7. */
+/* tests/hdaudio/test_long_list.c: a buffer descriptor list as long as a list may be, which a client wrote itself: it is
+ * played whole, and looked at whole for changes. Source: spec hdaudio-dma §5.5, §7. */
 #include "world.h"
 
 enum { ENTRIES = 256, EACH = 128, WHOLE = ENTRIES * EACH };

@@ -1,5 +1,6 @@
-/* tests/hdaudio/test_rare.c: answers of the bus driver that need a rare part, a rare policy or a rare moment: more streams than stream ids,
- * codecs full of function groups, tables of another Windows, two calls that fail in one, a chip that goes while it is started. */
+/* tests/hdaudio/test_rare.c: answers of the bus driver that need a rare part, a rare policy or a rare moment: more
+ * streams than stream ids, codecs full of function groups, tables of another Windows, two calls that fail in one, a
+ * chip that goes while it is started. */
 #include "tests/hdaudio/world.h"
 
 #include "hdaudio/bus.h"
@@ -8,7 +9,7 @@ static ss_busdriver_t *bus_of(const world_t *w) {
     return ss_bus_of_controller(w->machine, w->controller);
 }
 
-/* --- arguments and the room ------------------------------------------------------------------------------------------- */
+/* --- arguments and the room --------------------------------------------------------------------------------------- */
 
 static void test_without_a_room(void) {
     static const storsim_range_t range = {UINT64_C(1) << 20, UINT64_C(64) << 20, 0};
@@ -40,7 +41,7 @@ static void test_pure(void) {
     CHECK(entries[0].length == 1 && entries[0].ioc == 1);
 }
 
-/* --- streams and their numbers ---------------------------------------------------------------------------------------- */
+/* --- streams and their numbers ------------------------------------------------------------------------------------ */
 
 static void test_more_streams_than_numbers(void) {
     world_config_t config = world_defaults();
@@ -153,7 +154,7 @@ static void test_direct(void) {
     world_end(w);
 }
 
-/* --- what a client learns --------------------------------------------------------------------------------------------- */
+/* --- what a client learns ----------------------------------------------------------------------------------------- */
 
 static void test_device_information(void) {
     static const uint8_t tables[] = {STORSIM_TABLES_ALL, STORSIM_TABLES_VISTA, STORSIM_TABLES_W10_1903, STORSIM_TABLES_XP};
@@ -185,7 +186,7 @@ static void test_references(void) {
     world_end(w);
 }
 
-/* --- finding codecs --------------------------------------------------------------------------------------------------- */
+/* --- finding codecs ----------------------------------------------------------------------------------------------- */
 
 static world_t *make_described(const storsim_codec_config_t *codec, uint32_t *ntstatus) {
     world_config_t config = world_defaults();
@@ -253,7 +254,7 @@ static void test_query_while_starting(void) {
     world_end(w);
 }
 
-/* --- parts that do not come up ---------------------------------------------------------------------------------------- */
+/* --- parts that do not come up ------------------------------------------------------------------------------------ */
 
 static void test_small_rings(void) {
     for (int way = 0; way < 2; way++) {
@@ -293,7 +294,7 @@ static void test_gone_while_starting(void) {
     CHECK(failed > 10 && started > 10);
 }
 
-/* --- moments ---------------------------------------------------------------------------------------------------------- */
+/* --- moments ------------------------------------------------------------------------------------------------------ */
 
 /* An interrupt of a stream that is nobody's: somebody programmed it behind the driver's back. */
 static void test_strange_stream(void) {
@@ -343,7 +344,8 @@ static void test_overrun(void) {
     world_end(w);
 }
 
-/* The client writes into its own list while the stream runs: at strict the interrupt answers for it, whatever else happens in it. */
+/* The client writes into its own list while the stream runs: at strict the interrupt answers for it, whatever else
+ * happens in it. */
 static void test_list_changed_in_interrupt(void) {
     world_config_t config = world_defaults();
     config.nt.level = STORSIM_STRICT;
@@ -358,7 +360,8 @@ static void test_list_changed_in_interrupt(void) {
     world_end(w);
 }
 
-/* The device goes while responses wait for their DPC: no more verbs are sent, and a register that reads ones ends the loop. */
+/* The device goes while responses wait for their DPC: no more verbs are sent, and a register that reads ones ends the
+ * loop. */
 static void test_removed_before_its_dpc(void) {
     for (int way = 0; way < 2; way++) {
         world_t *w = world_make(NULL);
@@ -408,7 +411,7 @@ static void test_late_dpc_after_failed_start(void) {
     world_end(w);
 }
 
-/* --- calls in which two things fail ----------------------------------------------------------------------------------- */
+/* --- calls in which two things fail ------------------------------------------------------------------------------- */
 
 static void fails_always(world_t *w, storsim_callback_t *callback) {
     w->fail_callback = callback->kind == STORSIM_CB_HDA_BDL_ISR ? 1 : 0;
@@ -474,7 +477,7 @@ static void test_predicate_fails(void) {
     world_end(w);
 }
 
-/* --- calls into engines that another call is in the middle of --------------------------------------------------------- */
+/* --- calls into engines that another call is in the middle of ----------------------------------------------------- */
 
 static struct {
     uint64_t context, handle;
@@ -547,7 +550,7 @@ static void test_ends_before_its_turn(void) {
     world_end(w);
 }
 
-/* --- hardware that does not stop -------------------------------------------------------------------------------------- */
+/* --- hardware that does not stop ---------------------------------------------------------------------------------- */
 
 static void test_stuck(void) {
     world_config_t config = world_defaults();
@@ -577,7 +580,8 @@ static storsim_status_t stops(storsim_machine_t *machine, void *state, const ss_
     return ss_stop(machine, SS_ROOM_NT, 0, &draft);
 }
 
-/* The machine stops while a call waits for hardware that will not answer: the call says so, and nobody calls it a time-out. */
+/* The machine stops while a call waits for hardware that will not answer: the call says so, and nobody calls it a
+ * time-out. */
 static void test_stopped_while_it_waits(void) {
     static const ss_room_ops_t ops = {.name = "stops", .event = stops};
     for (int way = 0; way < 2; way++) {

@@ -1,5 +1,5 @@
-/* tests/hdaudio/test_stopped.c: a bus driver on a stopped machine, on one without a kernel, and a recorded one that is removed without asking
- * what it left behind. */
+/* tests/hdaudio/test_stopped.c: a bus driver on a stopped machine, on one without a kernel, and a recorded one that is
+ * removed without asking what it left behind. */
 #include "tests/hdaudio/world.h"
 
 #include "machine/core.h"

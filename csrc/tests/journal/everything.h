@@ -1,5 +1,6 @@
-/* tests/journal/everything.h: put before every other test program (make check-journal): each machine it makes is recorded, and when it
- * ends its journal goes to bytes, back, and is replayed: every result and the digest have to be the same. */
+/* tests/journal/everything.h: put before every other test program (make check-journal): each machine it makes is
+ * recorded, and when it ends its journal goes to bytes, back, and is replayed: every result and the digest have to be
+ * the same. */
 #ifndef EVERYTHING_H
 #define EVERYTHING_H
 

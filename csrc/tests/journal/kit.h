@@ -104,7 +104,8 @@ static inline void kit_replays_twice(storsim_journal_t *journal) {
     storsim_journal_destroy(back);
 }
 
-/* Makes every record's check right again, as far as lengths lead; the format is described in storsim/journal.h and journal/bytes.c. */
+/* Makes every record's check right again, as far as lengths lead; the format is described in storsim/journal.h and
+ * journal/bytes.c. */
 uint32_t ss_journal_check(uint32_t before, const uint8_t *body, size_t length);
 static inline void kit_rechecked(uint8_t *bytes, size_t length) {
     uint32_t check = 0;

@@ -1,5 +1,5 @@
-/* tests/journal/recorded.h: the machines of tests/hdaudio/world.h, or of the header RECORDED names, each recorded from its first moment in
- * `kept`, which the test gives back. */
+/* tests/journal/recorded.h: the machines of tests/hdaudio/world.h, or of the header RECORDED names, each recorded from
+ * its first moment in `kept`, which the test gives back. */
 #ifndef JOURNAL_RECORDED_H
 #define JOURNAL_RECORDED_H
 

@@ -1,5 +1,6 @@
-/* tests/journal/test_altered.c: the journal of a bus driver's client, a byte of it another each time: verbs with their answers, lists, a codec
- * that asks for what it sends and one that tells what it hears. It is refused, or it is a journal that is replayed, linked and made shorter. */
+/* tests/journal/test_altered.c: the journal of a bus driver's client, a byte of it another each time: verbs with their
+ * answers, lists, a codec that asks for what it sends and one that tells what it hears. It is refused, or it is a
+ * journal that is replayed, linked and made shorter. */
 #include "tests/journal/kit.h"
 #include "tests/journal/recorded.h"
 

@@ -1,4 +1,5 @@
-/* tests/journal/test_bytes.c: bytes there and back; torn tails, flipped bits, other versions, and arguments nobody would record. */
+/* tests/journal/test_bytes.c: bytes there and back; torn tails, flipped bits, other versions, and arguments nobody
+ * would record. */
 #include "kit.h"
 
 #include "journal/journal_i.h"
@@ -92,7 +93,8 @@ static void test_torn(void) {
     kit_end(&kit);
 }
 
-/* One wrong bit is damage with its place, except in the length of a record, where it can look like a tail that is missing. */
+/* One wrong bit is damage with its place, except in the length of a record, where it can look like a tail that is
+ * missing. */
 static void test_flipped_bits(void) {
     kit_t kit = lively(NULL);
     uint8_t *bytes;

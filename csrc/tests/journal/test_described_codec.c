@@ -1,5 +1,6 @@
-/* tests/journal/test_described_codec.c: a codec's description goes through a journal's words and comes out as it was: every parameter,
- * connection, initial verb and answer is asked for, of the codec that was recorded and of the one that is replayed. Source: DESIGN, "journal". */
+/* tests/journal/test_described_codec.c: a codec's description goes through a journal's words and comes out as it was:
+ * every parameter, connection, initial verb and answer is asked for, of the codec that was recorded and of the one that
+ * is replayed. Source: DESIGN, "journal". */
 #include "kit.h"
 
 static uint32_t ask(const kit_t *kit, uint32_t controller, uint32_t nid, uint32_t verb) {

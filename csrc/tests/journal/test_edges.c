@@ -1,5 +1,5 @@
-/* tests/journal/test_edges.c: journals at their edges: hosts and sinks that refuse, limits, wrong moments, views, every operation with
- * nothing in its arguments, and results that were not what was recorded. */
+/* tests/journal/test_edges.c: journals at their edges: hosts and sinks that refuse, limits, wrong moments, views, every
+ * operation with nothing in its arguments, and results that were not what was recorded. */
 #include "kit.h"
 
 #include "machine/core.h"
@@ -24,7 +24,7 @@ static storsim_machine_t *machine_of(const storsim_host_t *host) {
     return machine;
 }
 
-/* --- beginning and ending --------------------------------------------------------------------------------------------- */
+/* --- beginning and ending ----------------------------------------------------------------------------------------- */
 
 static void test_attach(void) {
     storsim_machine_t *machine = machine_of(NULL), *old = machine_of(NULL);
@@ -129,7 +129,7 @@ static void test_sure(void) {
     kit_end(&kit);
 }
 
-/* --- wrong moments ---------------------------------------------------------------------------------------------------- */
+/* --- wrong moments ------------------------------------------------------------------------------------------------ */
 
 typedef struct moments {
     kit_t *kit;
@@ -180,7 +180,7 @@ static void test_too_large_for_a_record(void) {
     kit_end(&kit);
 }
 
-/* --- a life with everything in it, on a host that refuses ------------------------------------------------------------- */
+/* --- a life with everything in it, on a host that refuses --------------------------------------------------------- */
 
 typedef struct life {
     kit_t kit;
@@ -395,7 +395,7 @@ static void test_views_end(void) {
     storsim_machine_destroy(kit.machine);
 }
 
-/* --- behaviours ------------------------------------------------------------------------------------------------------- */
+/* --- behaviours --------------------------------------------------------------------------------------------------- */
 
 static void test_behaviours(void) {
     const storsim_routine_t *row = storsim_ddi_routine(STORSIM_ID_StorPortAllocatePool);
@@ -469,9 +469,10 @@ static void test_behaviours(void) {
     free(other);
 }
 
-/* --- operations ------------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
-/* Every operation with nothing in its arguments, on a machine with every room and on one with none: an answer, no more. */
+/* Every operation with nothing in its arguments, on a machine with every room and on one with none: an answer, no
+ * more. */
 static void test_nothing(void) {
     for (int whole = 0; whole < 2; whole++) {
         for (int count = 0; count < 2; count++) {
@@ -549,9 +550,10 @@ static void test_nvme(void) {
     kit_end(&kit);
 }
 
-/* --- what was recorded and what is ------------------------------------------------------------------------------------ */
+/* --- what was recorded and what is -------------------------------------------------------------------------------- */
 
-/* Any one byte of any record another: the bytes are refused, or the replay notices, or it is not what a replay looks at. */
+/* Any one byte of any record another: the bytes are refused, or the replay notices, or it is not what a replay looks
+ * at. */
 static void test_every_byte_counts(void) {
     life_t life;
     CHECK(begin(&life, NULL));
@@ -611,7 +613,7 @@ static void test_depth(void) {
     kit_end(&life.kit);
 }
 
-/* --- shrinking and links ---------------------------------------------------------------------------------------------- */
+/* --- shrinking and links ------------------------------------------------------------------------------------------ */
 
 static bool stop_asking(void *context, uint64_t tried, size_t calls) {
     (void)calls;

@@ -1,8 +1,9 @@
-/* tests/journal/test_edges_run.c: keys of findings, codecs described in a recording, references by mapping and by page, callbacks that come
- * more often than recorded, and hosts that refuse while a journal is read, replayed, sealed, linked or shrunk. */
+/* tests/journal/test_edges_run.c: keys of findings, codecs described in a recording, references by mapping and by page,
+ * callbacks that come more often than recorded, and hosts that refuse while a journal is read, replayed, sealed, linked
+ * or shrunk. */
 #include "kit.h"
 
-/* --- keys ------------------------------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------------------------- */
 
 /* A first parameter that is an address differs from run to run: it is no part of the key. */
 static void test_keys(void) {
@@ -34,7 +35,7 @@ static void test_keys(void) {
     CHECK(!storsim_finding_key_equal(&key, &other) && !storsim_finding_key_equal(&other, &key));
 }
 
-/* --- a life ------------------------------------------------------------------------------------------------------------ */
+/* --- a life ------------------------------------------------------------------------------------------------------- */
 
 static const storsim_codec_parameter_t root[] = {{0x00, 0x11112222}, {0x04, 0x00010001}}, group[] = {{0x05, 1}, {0x04, 0x00020002}};
 static const uint8_t from[] = {2};
@@ -57,8 +58,8 @@ typedef struct life {
     uint64_t asked;
 } life_t;
 
-/* A codec with answers of its own, a request reached through its MDL and its pages, a predicate that is asked until it is taken away, and at
- * the end a block given back twice. A call that the journal's host refuses is made again. */
+/* A codec with answers of its own, a request reached through its MDL and its pages, a predicate that is asked until it
+ * is taken away, and at the end a block given back twice. A call that the journal's host refuses is made again. */
 static void live(life_t *life, const storsim_journal_options_t *options, uint32_t calls) {
     life->kit = kit_make(options, STORSIM_VERIFIER);
     life->asked = 0;
@@ -107,7 +108,8 @@ static void live(life_t *life, const storsim_journal_options_t *options, uint32_
     CHECK(storsim_stopped(m) != NULL);
 }
 
-/* What was described, asked and written comes again, through bytes as well; the shortest form keeps the block and its two ends. */
+/* What was described, asked and written comes again, through bytes as well; the shortest form keeps the block and its
+ * two ends. */
 static void test_comes_again(void) {
     life_t life;
     live(&life, NULL, 3);
@@ -176,7 +178,8 @@ static void test_altered(void) {
     kit_end(&life.kit);
 }
 
-/* Records where they do not belong: a journal without one of its records, or with one of them twice, is refused or is a journal. */
+/* Records where they do not belong: a journal without one of its records, or with one of them twice, is refused or is a
+ * journal. */
 static size_t whole_record(const uint8_t *bytes, size_t at) {
     return 8u + ((size_t)bytes[at] | (size_t)bytes[at + 1] << 8 | (size_t)bytes[at + 2] << 16 | (size_t)bytes[at + 3] << 24);
 }
@@ -231,7 +234,7 @@ static void test_misplaced(void) {
     kit_end(&kit);
 }
 
-/* --- hosts that refuse -------------------------------------------------------------------------------------------------- */
+/* --- hosts that refuse -------------------------------------------------------------------------------------------- */
 
 typedef enum work { READING, REPLAYING, SEALING, NOTING, LINKING, SHRINKING, WORKS } work_t;
 

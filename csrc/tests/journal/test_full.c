@@ -1,5 +1,5 @@
-/* tests/journal/test_full.c: a journal that is full: before a call with a callback, in the callback, and behind it. The machine goes on as if
- * nobody recorded, and what was kept until then is replayed. */
+/* tests/journal/test_full.c: a journal that is full: before a call with a callback, in the callback, and behind it. The
+ * machine goes on as if nobody recorded, and what was kept until then is replayed. */
 #include "kit.h"
 
 static kit_t kit;

@@ -1,5 +1,6 @@
-/* tests/journal/test_hmb_view.c: bytes a host stores into Host Memory Buffers, which have no kernel address: a journal names each by where it lies,
- * and replays the stores into the same one. Source: DESIGN, "journal"; spec storport-memory §4.5. */
+/* tests/journal/test_hmb_view.c: bytes a host stores into Host Memory Buffers, which have no kernel address: a journal
+ * names each by where it lies, and replays the stores into the same one. Source: DESIGN, "journal"; spec
+ * storport-memory §4.5. */
 #include "kit.h"
 
 enum { BUFFERS = 3, PAGES = 2, SIZE = PAGES * 4096 };

@@ -1,5 +1,6 @@
-/* tests/journal/test_hosts.c: hosts that refuse at the edge of a block of records, at every request of a replay, a link and a shrink; a machine
- * that was replayed has no host; who looks on, and what nobody counts; findings that are only worth knowing. */
+/* tests/journal/test_hosts.c: hosts that refuse at the edge of a block of records, at every request of a replay, a link
+ * and a shrink; a machine that was replayed has no host; who looks on, and what nobody counts; findings that are only
+ * worth knowing. */
 #include "kit.h"
 
 #include "machine/core.h"
@@ -18,10 +19,10 @@ static storsim_status_t answers(void *context, storsim_callback_t *callback) {
     return STORSIM_OK;
 }
 
-/* --- the edge of a block ---------------------------------------------------------------------------------------------- */
+/* --- the edge of a block ------------------------------------------------------------------------------------------ */
 
-/* The journal's host gives no more: wherever in a call, a callback in it, a store through a view or a seal the last block ends, that says
- * NO_MEMORY or CALLBACK, and what is in the journal can be read and replayed. */
+/* The journal's host gives no more: wherever in a call, a callback in it, a store through a view or a seal the last
+ * block ends, that says NO_MEMORY or CALLBACK, and what is in the journal can be read and replayed. */
 static void test_no_room(void) {
     static uint8_t filling[300];
     unsigned refused[3] = {0}, in_callback = 0;
@@ -76,7 +77,7 @@ static void test_no_room(void) {
     CHECK(refused[0] == 100 && refused[1] == 100 && refused[2] == 100 && in_callback != 0);
 }
 
-/* --- every request ---------------------------------------------------------------------------------------------------- */
+/* --- every request ------------------------------------------------------------------------------------------------ */
 
 static kit_t short_life(const storsim_journal_options_t *options) {
     kit_t kit = kit_make(options, STORSIM_VERIFIER);
@@ -130,7 +131,7 @@ static void test_every_request(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- a machine without a host ----------------------------------------------------------------------------------------- */
+/* --- a machine without a host ------------------------------------------------------------------------------------- */
 
 static void test_nobody_answers(void) {
     kit_t kit = short_life(NULL);
@@ -148,7 +149,7 @@ static void test_nobody_answers(void) {
     kit_end(&kit);
 }
 
-/* --- who looks on ----------------------------------------------------------------------------------------------------- */
+/* --- who looks on ------------------------------------------------------------------------------------------------- */
 
 static void sees(void *state, const ss_seen_call_t *seen) {
     (void)state, (void)seen;
@@ -177,9 +178,10 @@ static void test_looking_on(void) {
     kit_end(&kit);
 }
 
-/* --- findings that break nothing -------------------------------------------------------------------------------------- */
+/* --- findings that break nothing ---------------------------------------------------------------------------------- */
 
-/* A run in which only something worth knowing was found is made shorter by that; bytes that say a record has no length are none. */
+/* A run in which only something worth knowing was found is made shorter by that; bytes that say a record has no length
+ * are none. */
 static void test_only_a_note(void) {
     kit_t kit = kit_make(NULL, STORSIM_RELEASE);
     storsim_hda_config_t hda;

@@ -1,5 +1,5 @@
-/* tests/journal/test_linked.c: the journal of a bus driver's client, linked and made shorter: lists, registers and events that routines hand out
- * are known again where they are handed back or used. */
+/* tests/journal/test_linked.c: the journal of a bus driver's client, linked and made shorter: lists, registers and
+ * events that routines hand out are known again where they are handed back or used. */
 #include "tests/journal/recorded.h"
 
 static uint32_t now(void) {

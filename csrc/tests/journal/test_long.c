@@ -1,5 +1,5 @@
-/* tests/journal/test_long.c: a program that is longer than one piece of the memory it is read into, and a machine of many ranges: each piece may
- * be the one that the host refuses, whatever was to be put there. */
+/* tests/journal/test_long.c: a program that is longer than one piece of the memory it is read into, and a machine of
+ * many ranges: each piece may be the one that the host refuses, whatever was to be put there. */
 #include "kit.h"
 
 enum { RANGES = 2000, CALLS = 4000 };

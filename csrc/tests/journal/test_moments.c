@@ -1,5 +1,5 @@
-/* tests/journal/test_moments.c: what happens inside a callback, and hosts of journals that refuse there; views of memory without an address of
- * the kernel's; what is looked for before there is anything to find. */
+/* tests/journal/test_moments.c: what happens inside a callback, and hosts of journals that refuse there; views of
+ * memory without an address of the kernel's; what is looked for before there is anything to find. */
 #include "kit.h"
 
 #include "journal/journal_i.h"
@@ -31,8 +31,8 @@ static storsim_status_t acts(void *context, storsim_callback_t *callback) {
     return STORSIM_OK;
 }
 
-/* A call too large for any record, made from inside a callback, ends the recording there; the calls around it end as they would. What the host
- * wrote into a view meanwhile and cannot be kept ends it as well. */
+/* A call too large for any record, made from inside a callback, ends the recording there; the calls around it end as
+ * they would. What the host wrote into a view meanwhile and cannot be kept ends it as well. */
 static void test_inside(void) {
     for (int way = 0; way < 2; way++) {
         failing_host_t state = {0};
@@ -63,8 +63,8 @@ static void test_inside(void) {
     }
 }
 
-/* A host's stores through a view that cannot be kept before a call: the call says so and does nothing, and then does. A view whose copy the host
- * refuses is not made. */
+/* A host's stores through a view that cannot be kept before a call: the call says so and does nothing, and then does. A
+ * view whose copy the host refuses is not made. */
 static void test_stores_refused(void) {
     failing_host_t state = {0};
     const storsim_host_t hook = FAILING_HOOK(&state);
@@ -123,7 +123,8 @@ static void test_by_place(void) {
     kit_end(&kit);
 }
 
-/* Addresses used before there is a kernel, before anything was given out, and with more MDLs around than are looked through. */
+/* Addresses used before there is a kernel, before anything was given out, and with more MDLs around than are looked
+ * through. */
 static void test_nothing_to_find(void) {
     static const storsim_range_t ranges[] = {{0x1000, 0x9F000, 0}, {0x100000, UINT64_C(0x40000000), 0}};
     const storsim_machine_config_t config = {.ranges = ranges, .range_count = 2, .seed = 7};

@@ -1,5 +1,5 @@
-/* tests/journal/test_operations.c: every operation with arguments of every sort, recorded, through bytes, replayed; and a host that has
- * no memory for a record. */
+/* tests/journal/test_operations.c: every operation with arguments of every sort, recorded, through bytes, replayed; and
+ * a host that has no memory for a record. */
 #include "kit.h"
 
 enum { STEPS = 80, KNOWN = 64 };
@@ -210,7 +210,8 @@ static void test_tables(void) {
     CHECK(!storsim_operation_get(2099, &operation));
 }
 
-/* Whatever request for memory the journal's host refuses: the call answers NO_MEMORY and has changed nothing, or is recorded. */
+/* Whatever request for memory the journal's host refuses: the call answers NO_MEMORY and has changed nothing, or is
+ * recorded. */
 static void test_no_memory_for_a_record(void) {
     for (unsigned long at = 1; at < 60; at++) {
         failing_host_t state = {.fail_at = at};

@@ -1,5 +1,6 @@
-/* tests/journal/test_program.c: what journals of Storport miniports shrink to, and programs that were changed by hand where no journal can lead:
- * answers that come twice, stores that do not fit, callbacks inside callbacks without end. */
+/* tests/journal/test_program.c: what journals of Storport miniports shrink to, and programs that were changed by hand
+ * where no journal can lead: answers that come twice, stores that do not fit, callbacks inside callbacks without
+ * end. */
 #include "tests/check.h"
 
 #include "storsim/hda.h"
@@ -12,7 +13,7 @@
 #include "machine/operations.h"
 #include "nt/operations.h"
 
-/* --- shrinking -------------------------------------------------------------------------------------------------------- */
+/* --- shrinking ---------------------------------------------------------------------------------------------------- */
 
 static bench_t begin(storsim_level_t level) {
     setup_t setup = defaults();
@@ -296,7 +297,7 @@ static void test_view(void) {
     end(&b);
 }
 
-/* --- programs changed by hand ------------------------------------------------------------------------------------------- */
+/* --- programs changed by hand ------------------------------------------------------------------------------------- */
 
 typedef struct work {
     ss_host_t host;
@@ -548,7 +549,7 @@ static void test_hosts_by_hand(void) {
     }
 }
 
-/* --- records made by hand ----------------------------------------------------------------------------------------------- */
+/* --- records made by hand ----------------------------------------------------------------------------------------- */
 
 static uint8_t *number(uint8_t *at, uint64_t value) {
     uint8_t *head = at++;

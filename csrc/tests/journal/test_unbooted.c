@@ -1,5 +1,6 @@
-/* tests/journal/test_unbooted.c: every public function that needs a booted machine, called on one that was never booted: it says so, and
- * nothing has changed. The same for the rooms above a kernel that is there, where they were never attached. Recorded and replayed too. */
+/* tests/journal/test_unbooted.c: every public function that needs a booted machine, called on one that was never
+ * booted: it says so, and nothing has changed. The same for the rooms above a kernel that is there, where they were
+ * never attached. Recorded and replayed too. */
 #include "kit.h"
 
 #include "storsim/behaviour.h"

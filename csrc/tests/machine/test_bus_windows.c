@@ -1,4 +1,5 @@
-/* Device addresses at their ends: mappings that do not fit, the last page there is, pages that lie apart in memory, a guard that says no. */
+/* Device addresses at their ends: mappings that do not fit, the last page there is, pages that lie apart in memory, a
+ * guard that says no. */
 #include "../check.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ static void test_limits(void) {
     storsim_machine_destroy(m);
 }
 
-/* The last page of the address space is read like any other, but no window is opened behind which there would be nothing. */
+/* The last page of the address space is read like any other, but no window is opened behind which there would be
+ * nothing. */
 static void test_last_page(void) {
     storsim_machine_t *m = make();
     ss_device_t device;
@@ -66,7 +68,8 @@ static void test_last_page(void) {
     storsim_machine_destroy(m);
 }
 
-/* Neighbours for the device that lie apart in memory: the guard is asked for each, and the window ends with the first. */
+/* Neighbours for the device that lie apart in memory: the guard is asked for each, and the window ends with the
+ * first. */
 static void test_pages_apart(void) {
     storsim_machine_t *m = make();
     ss_device_t device;

@@ -1,5 +1,5 @@
-/* The bytes behind pages, written down and read back damaged: every field with another value, every length too short, and a host that refuses.
- * And texts, sites and counts at their edges. */
+/* The bytes behind pages, written down and read back damaged: every field with another value, every length too short,
+ * and a host that refuses. And texts, sites and counts at their edges. */
 #include "../check.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The edges of the machine room: numbers outside their range, arithmetic at its end, memory with two views, states that cannot come about. */
+/* The edges of the machine room: numbers outside their range, arithmetic at its end, memory with two views, states that
+ * cannot come about. */
 #include <string.h>
 
 #include "../check.h"
@@ -15,7 +16,7 @@ static storsim_machine_t *make(void) {
     return machine;
 }
 
-/* --- host memory and arithmetic --------------------------------------------------------------------------------------- */
+/* --- host memory and arithmetic ----------------------------------------------------------------------------------- */
 
 static void test_host(void) {
     ss_host_t host;
@@ -81,7 +82,7 @@ static void test_random(void) {
     CHECK(high > 50 && high < 150);
 }
 
-/* --- configurations --------------------------------------------------------------------------------------------------- */
+/* --- configurations ----------------------------------------------------------------------------------------------- */
 
 static void test_configurations(void) {
     storsim_range_t ranges[] = {{0x100000, 0x100000, 0}, {0x100000, 0x200000, 0}};
@@ -173,7 +174,7 @@ static void test_memory(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- rooms, rules, events, lines -------------------------------------------------------------------------------------- */
+/* --- rooms, rules, events, lines ---------------------------------------------------------------------------------- */
 
 static void test_rooms(void) {
     storsim_machine_t *m = make();
@@ -265,7 +266,7 @@ static void test_findings(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- the bus ---------------------------------------------------------------------------------------------------------- */
+/* --- the bus ------------------------------------------------------------------------------------------------------ */
 
 static void test_bus(void) {
     storsim_machine_t *m = make();
@@ -309,7 +310,8 @@ static void test_bus(void) {
     storsim_machine_destroy(m);
 }
 
-/* Two views of memory: what the processor has stored and not written back, lines of which only a part is invalidated, and both kinds. */
+/* Two views of memory: what the processor has stored and not written back, lines of which only a part is invalidated,
+ * and both kinds. */
 static void test_shadows(void) {
     storsim_machine_t *m = make();
     const uint64_t cached = 0x200000, combined = 0x300000;
@@ -370,7 +372,7 @@ static void test_shadows(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------------------ */
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static void test_stores(void) {
     ss_host_t host;
@@ -453,7 +455,7 @@ static void test_pagemap(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- going back ------------------------------------------------------------------------------------------------------- */
+/* --- going back --------------------------------------------------------------------------------------------------- */
 
 typedef struct inside {
     storsim_machine_t *machine;
@@ -543,8 +545,8 @@ static void test_events_loaded(void) {
     }
 }
 
-/* Alignments above those that searches remember: groups passed over in vain leave no memo behind. Each word has its first page busy, so
- * that no aligned place is free while every word holds starts. */
+/* Alignments above those that searches remember: groups passed over in vain leave no memo behind. Each word has its
+ * first page busy, so that no aligned place is free while every word holds starts. */
 static void test_alignment_without_a_class(void) {
     const storsim_memory_run_t run = {UINT64_C(1) << 20, UINT64_C(1) << 17, 0};
     ss_host_t host;

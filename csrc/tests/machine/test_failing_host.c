@@ -1,4 +1,5 @@
-/* Bytes, views and maps on a host that refuses a request: what was asked fails with NO_MEMORY and nothing has changed. */
+/* Bytes, views and maps on a host that refuses a request: what was asked fails with NO_MEMORY and nothing has
+ * changed. */
 #include "../check.h"
 
 #include <string.h>
@@ -7,9 +8,10 @@
 
 #define PAGE UINT64_C(4096)
 
-/* --- blocks of the host ----------------------------------------------------------------------------------------------- */
+/* --- blocks of the host ------------------------------------------------------------------------------------------- */
 
-/* A block that an image holds is left behind when it shrinks; sizes no host can serve are refused before the host is asked. */
+/* A block that an image holds is left behind when it shrinks; sizes no host can serve are refused before the host is
+ * asked. */
 static void test_listed_blocks(void) {
     failing_host_t state = {0};
     const storsim_host_t hook = FAILING_HOOK(&state);
@@ -39,7 +41,7 @@ static void test_listed_blocks(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------------------ */
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static void test_bytes(void) {
     failing_host_t state = {0};
@@ -84,7 +86,7 @@ static void test_bytes(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- two views of memory ---------------------------------------------------------------------------------------------- */
+/* --- two views of memory ------------------------------------------------------------------------------------------ */
 
 static void test_views(void) {
     static const storsim_range_t ranges[] = {{0x100000, 0x400000, 0}};
@@ -136,7 +138,7 @@ static void test_views(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- maps of pages ---------------------------------------------------------------------------------------------------- */
+/* --- maps of pages ------------------------------------------------------------------------------------------------ */
 
 static void test_maps(void) {
     failing_host_t state = {0};

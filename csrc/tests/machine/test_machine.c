@@ -1,4 +1,5 @@
-/* The machine as a whole: map rules, reservations, fragmentation, time, lines, bus, faults, sites, findings, snapshot. */
+/* The machine as a whole: map rules, reservations, fragmentation, time, lines, bus, faults, sites, findings,
+ * snapshot. */
 #include "../check.h"
 #include "machine/core.h"
 

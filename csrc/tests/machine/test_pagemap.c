@@ -56,7 +56,8 @@ static void against_array(uint64_t seed) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
-/* Ranges so long that they are kept as spans, short ones beside and inside them, and what frees do: clear, and replace. */
+/* Ranges so long that they are kept as spans, short ones beside and inside them, and what frees do: clear, and
+ * replace. */
 static void spans_against_array(uint64_t seed) {
     enum { MANY = 1 << 19 };
     static uint32_t plain[MANY];
@@ -98,7 +99,8 @@ static void spans_against_array(uint64_t seed) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
-/* A group that was reserved as a whole and not written yet: part of it can be cleared, and nothing is there before or after. */
+/* A group that was reserved as a whole and not written yet: part of it can be cleared, and nothing is there before or
+ * after. */
 static void cleared_in_part(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);

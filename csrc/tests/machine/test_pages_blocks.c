@@ -1,5 +1,5 @@
-/* Blocks of many chunks beside small ones, on a map of hundreds of chunks: what one block covers altogether shares one chunk, and
- * must answer like any other. The model is the list of free runs. */
+/* Blocks of many chunks beside small ones, on a map of hundreds of chunks: what one block covers altogether shares one
+ * chunk, and must answer like any other. The model is the list of free runs. */
 #include "../check.h"
 #include "machine/pages.h"
 #include "machine/rng.h"

@@ -1,5 +1,5 @@
-/* The self-check of the page allocator notices every promise that does not hold: an allocator in use is sound, one number in it is made
- * wrong, the check tells, and with the number put right it is silent again. */
+/* The self-check of the page allocator notices every promise that does not hold: an allocator in use is sound, one
+ * number in it is made wrong, the check tells, and with the number put right it is silent again. */
 #include "../check.h"
 #include "machine/pages.h"
 #include "machine/pages_i.h"
@@ -40,7 +40,8 @@ static uint64_t take(uint64_t count, uint64_t align, uint64_t boundary) {
     return first;
 }
 
-/* Single pages, blocks of every alignment and boundary, a part of them given back, at the top and in the lowest block. */
+/* Single pages, blocks of every alignment and boundary, a part of them given back, at the top and in the lowest
+ * block. */
 static void use(void) {
     storsim_memory_run_t run = {FIRST, PAGES, 0};
     uint64_t kept[60];

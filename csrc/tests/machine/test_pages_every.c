@@ -1,7 +1,8 @@
 /* Every sequence of requests and frees, up to a length, on a map of 64 pages: each answer is the model's, page by page.
  *
- * A step is one of 54 requests (lengths 1, 2, 3, 32, 33, 64; alignment 1, 2, 64; boundary none, 4, 64 pages) or a free of any block that is
- * alive. After each step, and after it was undone by its opposite (a free, or the same pages taken again):
+ * A step is one of 54 requests (lengths 1, 2, 3, 32, 33, 64; alignment 1, 2, 64; boundary none, 4, 64 pages) or a free
+ * of any block that is alive. After each step, and after it was undone by its opposite (a free, or the same pages taken
+ * again):
  *   sound        the block is free, inside the map, aligned, crosses no boundary
  *   complete     refused only if no place exists; TOP_DOWN: the highest, BOTTOM_UP: the lowest
  *   conserving   exactly these pages change hands: page by page at the ends of the sequences, in number everywhere

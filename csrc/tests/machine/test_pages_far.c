@@ -1,5 +1,6 @@
-/* tests/machine/test_pages_far.c: the page allocator on a map of many blocks and mids, most of it taken as a whole, with islands of free pages
- * that lie far apart; compared with a look at each island. And what its self-check says of records that were changed by hand. */
+/* tests/machine/test_pages_far.c: the page allocator on a map of many blocks and mids, most of it taken as a whole,
+ * with islands of free pages that lie far apart; compared with a look at each island. And what its self-check says of
+ * records that were changed by hand. */
 #include "../check.h"
 
 #include <string.h>
@@ -27,7 +28,8 @@ static bool legal(const ss_page_request_t *request, uint64_t at) {
            (request->boundary_pages == 0 || at / request->boundary_pages == last / request->boundary_pages);
 }
 
-/* The highest legal start in free pages [first, end), 0: none. Two windows of any class lie within the pages that are looked at. */
+/* The highest legal start in free pages [first, end), 0: none. Two windows of any class lie within the pages that are
+ * looked at. */
 static uint64_t highest(const ss_page_request_t *request, uint64_t first, uint64_t end) {
     if (end - first < request->pages) {
         return 0;
@@ -287,7 +289,7 @@ static void test_between_levels(void) {
     drop(pages, &host);
 }
 
-/* --- the self-check ----------------------------------------------------------------------------------------------------- */
+/* --- the self-check ----------------------------------------------------------------------------------------------- */
 
 static void test_check(void) {
     ss_host_t host;

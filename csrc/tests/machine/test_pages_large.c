@@ -1,6 +1,6 @@
-/* TOP_DOWN placement on a map of several chunks, made so that searches fail often: the gaps are alike and illegal for most
- * aligned or bounded requests, so that the allocator starts to remember what it found out. Each answer is compared with a
- * walk over all pages; each change may make a remembered failure wrong. */
+/* TOP_DOWN placement on a map of several chunks, made so that searches fail often: the gaps are alike and illegal for
+ * most aligned or bounded requests, so that the allocator starts to remember what it found out. Each answer is compared
+ * with a walk over all pages; each change may make a remembered failure wrong. */
 #include "../check.h"
 #include "machine/pages.h"
 #include "machine/rng.h"

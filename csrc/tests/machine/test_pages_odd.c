@@ -1,5 +1,5 @@
-/* The page allocator asked oddly: maps that are none, nodes that are not there, places with nothing before them, and what a snapshot says of
- * pages cut short. Every placement answers alike. */
+/* The page allocator asked oddly: maps that are none, nodes that are not there, places with nothing before them, and
+ * what a snapshot says of pages cut short. Every placement answers alike. */
 #include "../check.h"
 
 #include <string.h>

@@ -97,7 +97,8 @@ static void told_plans(void *context, ss_plan_fn visit, void *state) {
     }
 }
 
-/* A block without a store counts as the store it would get, and gets it when somebody reads, writes or saves; not when somebody asks. */
+/* A block without a store counts as the store it would get, and gets it when somebody reads, writes or saves; not when
+ * somebody asks. */
 static void plans(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
@@ -136,8 +137,8 @@ static void plans(void) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
-/* Loose bytes where the frames are told: found before a block takes the frame, gone afterwards, back after a restore; a damaged snapshot in
- * which a block drives one out leaves the table whole. */
+/* Loose bytes where the frames are told: found before a block takes the frame, gone afterwards, back after a restore; a
+ * damaged snapshot in which a block drives one out leaves the table whole. */
 static void told_loose(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);
@@ -249,7 +250,8 @@ static void round_trip(void) {
     CHECK_EQ(host.live_blocks, 0);
 }
 
-/* A block that takes frames drives out what lay there loose, and nothing else. A store without frames begins nowhere. */
+/* A block that takes frames drives out what lay there loose, and nothing else. A store without frames begins
+ * nowhere. */
 static void claims(void) {
     ss_host_t host;
     ss_host_init(&host, NULL);

@@ -1,4 +1,5 @@
-/* What a machine does with rooms that fail, rooms that offer little, and a listener that refuses or leaves in the middle. */
+/* What a machine does with rooms that fail, rooms that offer little, and a listener that refuses or leaves in the
+ * middle. */
 #include "../check.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ static storsim_machine_t *make(void) {
     return make_on(NULL);
 }
 
-/* --- settling --------------------------------------------------------------------------------------------------------- */
+/* --- settling ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t settled;
 static storsim_status_t settle_full(storsim_machine_t *machine, void *state) {
@@ -39,7 +40,8 @@ static storsim_status_t host_call(void *context, storsim_callback_t *callback) {
     return context == NULL ? STORSIM_OK : ss_machine_tap(context, NULL); /* the listener leaves */
 }
 
-/* Every room settles, the first failure is the answer, and a host is not called into a machine that could not settle. */
+/* Every room settles, the first failure is the answer, and a host is not called into a machine that could not
+ * settle. */
 static void test_settling(void) {
     static const ss_room_ops_t full = {.name = "full", .settle = settle_full}, stopped = {.name = "stopped", .settle = settle_stopped};
     storsim_machine_t *m = make();
@@ -55,7 +57,7 @@ static void test_settling(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- listening -------------------------------------------------------------------------------------------------------- */
+/* --- listening ---------------------------------------------------------------------------------------------------- */
 
 typedef struct listener {
     ss_tap_t tap;
@@ -182,7 +184,7 @@ static void test_snapshot_refused(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- going back ------------------------------------------------------------------------------------------------------- */
+/* --- going back --------------------------------------------------------------------------------------------------- */
 
 static storsim_status_t walk_fails;
 static void walk(storsim_machine_t *machine, void *state, ss_codec_t *codec) {

@@ -1,5 +1,6 @@
-/* tests/nt/test_damaged.c: pool pages and spans whose records contradict each other: the check names it, and a snapshot of them is refused as
- * damaged and leaves the machine as it was. Every field is put back, and then the machine is sound. */
+/* tests/nt/test_damaged.c: pool pages and spans whose records contradict each other: the check names it, and a snapshot
+ * of them is refused as damaged and leaves the machine as it was. Every field is put back, and then the machine is
+ * sound. */
 #include "world.h"
 
 #include "machine/machine_i.h"

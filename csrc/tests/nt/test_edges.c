@@ -1,9 +1,10 @@
-/* The edges of the kernel room: states that cannot come about, numbers outside their range, addresses between things, stopped machines. */
+/* The edges of the kernel room: states that cannot come about, numbers outside their range, addresses between things,
+ * stopped machines. */
 #include "scenario.h"
 
 #include "nt/nt_i.h"
 
-/* --- states that cannot come about ------------------------------------------------------------------------------------ */
+/* --- states that cannot come about -------------------------------------------------------------------------------- */
 
 static scenario_t rich(void) {
     scenario_t s;
@@ -228,7 +229,7 @@ static void test_load_refuses(void) {
     }
 }
 
-/* --- numbers outside their range -------------------------------------------------------------------------------------- */
+/* --- numbers outside their range ---------------------------------------------------------------------------------- */
 
 static void test_ranges(void) {
     world_t w;
@@ -285,7 +286,7 @@ static void test_ranges(void) {
     world_end(&w);
 }
 
-/* --- addresses between things ----------------------------------------------------------------------------------------- */
+/* --- addresses between things ------------------------------------------------------------------------------------- */
 
 static void test_between(void) {
     world_t w;

@@ -1,5 +1,6 @@
-/* tests/nt/test_inside.c: what the kernel room's own functions do where routines do not lead: blocks taken back that nobody made last, frames of
- * freed blocks, hosts that refuse a first look, limits in pieces, lines that end inside their own routine. */
+/* tests/nt/test_inside.c: what the kernel room's own functions do where routines do not lead: blocks taken back that
+ * nobody made last, frames of freed blocks, hosts that refuse a first look, limits in pieces, lines that end inside
+ * their own routine. */
 #include "world.h"
 
 #include "machine/machine_i.h"
@@ -15,7 +16,7 @@ static ss_block_t *make(const world_t *w, storsim_block_kind_t kind, uint64_t si
     return block_at(nt(w), *id);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 static void test_undo(void) {
     world_t w;
@@ -57,7 +58,8 @@ static void test_undo(void) {
     world_end(&w);
 }
 
-/* The cursor comes back to where it was, whatever it had passed over or wherever it had begun anew, and so does the span ahead of it. */
+/* The cursor comes back to where it was, whatever it had passed over or wherever it had begun anew, and so does the
+ * span ahead of it. */
 static void test_cursor(void) {
     world_t w;
     ss_block_id_t ids[4], made;
@@ -169,7 +171,7 @@ static void test_extents(void) {
     world_end(&w);
 }
 
-/* --- hosts ------------------------------------------------------------------------------------------------------------ */
+/* --- hosts -------------------------------------------------------------------------------------------------------- */
 
 /* A first look at a block asks the host for memory: when it has none, nothing is read, written or shown. */
 static void test_first_look(void) {
@@ -210,8 +212,8 @@ static void test_first_look(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* The same beside pages that belong to nobody and were written: the block's frames have to be told then, and that needs memory too. And where
- * the cache holds a page of its own. */
+/* The same beside pages that belong to nobody and were written: the block's frames have to be told then, and that needs
+ * memory too. And where the cache holds a page of its own. */
 static void test_first_look_beside(void) {
     for (int cached = 0; cached < 2; cached++) {
         failing_host_t state = {0};
@@ -243,7 +245,7 @@ static void test_first_look_beside(void) {
     }
 }
 
-/* --- pieces ----------------------------------------------------------------------------------------------------------- */
+/* --- pieces ------------------------------------------------------------------------------------------------------- */
 
 static void test_pieces(void) {
     world_t w;
@@ -270,7 +272,7 @@ static void test_pieces(void) {
     world_end(&w);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void test_plain(void) {
     world_t w;
@@ -348,7 +350,7 @@ static void test_events(void) {
     world_end(&w);
 }
 
-/* --- views ------------------------------------------------------------------------------------------------------------ */
+/* --- views -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t block_token(const world_t *w, uint64_t va) {
     storsim_allocation_t allocation;
@@ -392,9 +394,10 @@ static void test_views(void) {
     storsim_machine_destroy(w.machine);
 }
 
-/* --- devices ---------------------------------------------------------------------------------------------------------- */
+/* --- devices ------------------------------------------------------------------------------------------------------ */
 
-/* A device that went beyond its memory is remembered at the block it came from, once; never at another's, nor at one in pieces. */
+/* A device that went beyond its memory is remembered at the block it came from, once; never at another's, nor at one in
+ * pieces. */
 static void test_trespass(void) {
     world_t w;
     ss_block_id_t id, scattered;
@@ -424,7 +427,7 @@ static void test_trespass(void) {
     world_end(&w);
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------------------ */
+/* --- lines -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t served[8], serves;
 static storsim_status_t answer;
@@ -476,7 +479,7 @@ static void test_lines(void) {
     world_end(&w);
 }
 
-/* --- verifying -------------------------------------------------------------------------------------------------------- */
+/* --- verifying ---------------------------------------------------------------------------------------------------- */
 
 static void test_verifying(void) {
     world_t w;
@@ -535,7 +538,8 @@ static void test_header(void) {
     world_end(&w);
 }
 
-/* A list of the port's that spans two pages, written over both: told once. And stores that wait in the processor, which the host cannot take. */
+/* A list of the port's that spans two pages, written over both: told once. And stores that wait in the processor, which
+ * the host cannot take. */
 static void test_stores(void) {
     failing_host_t state = {0};
     const storsim_host_t hook = FAILING_HOOK(&state);

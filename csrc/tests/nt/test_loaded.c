@@ -1,5 +1,6 @@
-/* Every byte of the kernel room's part of a snapshot changed, in four ways, and neighbouring words exchanged, under a correct checksum. What
- * is refused leaves the machine as it was; what is taken is a state in which looking, freeing and taking go on. Which is which is pinned. */
+/* Every byte of the kernel room's part of a snapshot changed, in four ways, and neighbouring words exchanged, under a
+ * correct checksum. What is refused leaves the machine as it was; what is taken is a state in which looking, freeing
+ * and taking go on. Which is which is pinned. */
 #include "scenario.h"
 
 #include "machine/core.h"

@@ -1,9 +1,11 @@
-/* tests/nt/test_neighbours.c: stores that run from one page into the next on a host without memory, long loads of registers, what a device's store
- * beside a block leaves behind, and addresses and frames of blocks that were taken back. Source: rulings R50 – R57, R16; DESIGN §5. */
+/* tests/nt/test_neighbours.c: stores that run from one page into the next on a host without memory, long loads of
+ * registers, what a device's store beside a block leaves behind, and addresses and frames of blocks that were taken
+ * back. Source: rulings R50 – R57, R16; DESIGN §5. */
 #include "nt/nt_i.h"
 #include "world.h"
 
-/* A store that runs over the end of a pool page into the next one, which no host memory backs yet: all of it or nothing. */
+/* A store that runs over the end of a pool page into the next one, which no host memory backs yet: all of it or
+ * nothing. */
 static void store_over_two_pages(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);
@@ -40,7 +42,7 @@ static void store_over_two_pages(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- registers ------------------------------------------------------------------------------------------------------- */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 static uint8_t register_bytes[4096];
 
@@ -71,11 +73,12 @@ static void long_register_access(void) {
     world_end(&w);
 }
 
-/* --- devices --------------------------------------------------------------------------------------------------------- */
+/* --- devices ------------------------------------------------------------------------------------------------------ */
 
 enum { TAGGED = 8 }; /* bytes beside a block that count as its tag */
 
-/* A device begins in free memory and writes up to a driver's block: V20 names the address below it, near (1) or far (4). */
+/* A device begins in free memory and writes up to a driver's block: V20 names the address below it, near (1) or far
+ * (4). */
 static void store_below_a_block(void) {
     static const struct { uint64_t below, action; } cases[] = {{1, 1}, {TAGGED, 1}, {TAGGED + 1, 4}, {64, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -101,7 +104,7 @@ static void store_below_a_block(void) {
     }
 }
 
-/* --- blocks that were taken back ------------------------------------------------------------------------------------- */
+/* --- blocks that were taken back ---------------------------------------------------------------------------------- */
 
 static ss_block_id_t make(world_t *w, uint64_t size, bool scattered) {
     const ss_block_request_t request = {.kind = STORSIM_BLOCK_UNCACHED, .size = size, .highest = UINT64_MAX, .node = STORSIM_NODE_ANY,
@@ -111,8 +114,8 @@ static ss_block_id_t make(world_t *w, uint64_t size, bool scattered) {
     return id;
 }
 
-/* Nobody has the frames of a scattered block when it was taken back, or when it was freed and is remembered no more: a device of its owner
- * that writes there writes into free memory, not into freed memory. */
+/* Nobody has the frames of a scattered block when it was taken back, or when it was freed and is remembered no more: a
+ * device of its owner that writes there writes into free memory, not into freed memory. */
 static void scattered_frames(void) {
     for (int undone = 0; undone < 2; undone++) {
         world_t w;
@@ -150,7 +153,8 @@ static void scattered_frames(void) {
     }
 }
 
-/* The arena begins again at its start, where blocks lie: a new one goes behind them, and when it is taken back they are met again. */
+/* The arena begins again at its start, where blocks lie: a new one goes behind them, and when it is taken back they are
+ * met again. */
 static void met_again(void) {
     world_t w;
     world_start(&w, STORSIM_RELEASE);
@@ -225,7 +229,8 @@ static void short_way_of_a_routine(void) {
     world_end(&w);
 }
 
-/* Up to DISPATCH_LEVEL the free of a block that nothing is to be said of may go the short way; above it there is something to say. */
+/* Up to DISPATCH_LEVEL the free of a block that nothing is to be said of may go the short way; above it there is
+ * something to say. */
 static void short_way_by_level(void) {
     world_t w;
     world_start(&w, STORSIM_RELEASE);

@@ -1,4 +1,5 @@
-/* tests/nt/test_places.c: addresses, handles and cursors that name nothing: empty slots, ends of pages, other generations, pool pages. */
+/* tests/nt/test_places.c: addresses, handles and cursors that name nothing: empty slots, ends of pages, other
+ * generations, pool pages. */
 #include "world.h"
 
 #include "nt/nt_i.h"

@@ -390,8 +390,8 @@ static void injected(void) {
 
 /* --- pages nobody touched --- */
 
-/* Every byte of pool memory, as the debugger sees it, and what the machine says of itself, is the same whether a page was looked at
- * before or not. */
+/* Every byte of pool memory, as the debugger sees it, and what the machine says of itself, is the same whether a page
+ * was looked at before or not. */
 static void same(world_t *looked, world_t *left) {
     uint8_t *bytes[2];
     size_t length[2];

@@ -1,5 +1,6 @@
-/* tests/nt/test_rare.c: what findings say in words at the edges of their numbers, addresses that lie in pool pages where no block is, a device
- * that is seen for the first time on a host without memory, nodes that are far from themselves, and stores that cross into private memory. */
+/* tests/nt/test_rare.c: what findings say in words at the edges of their numbers, addresses that lie in pool pages
+ * where no block is, a device that is seen for the first time on a host without memory, nodes that are far from
+ * themselves, and stores that cross into private memory. */
 #include <string.h>
 
 #include "tests/check.h"
@@ -24,7 +25,7 @@ static storsim_machine_t *make(const storsim_host_t *host, const uint8_t *distan
     return m;
 }
 
-/* --- words ------------------------------------------------------------------------------------------------------------ */
+/* --- words -------------------------------------------------------------------------------------------------------- */
 
 static void said(storsim_machine_t *m, ss_rule_id_t rule, storsim_class_t kind, uint64_t expected, uint64_t got, const char *wanted) {
     char text[700];
@@ -61,7 +62,7 @@ static void test_words(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- addresses in a pool page ----------------------------------------------------------------------------------------- */
+/* --- addresses in a pool page ------------------------------------------------------------------------------------- */
 
 static void test_pool_page(void) {
     storsim_machine_t *m = make(NULL, NULL);
@@ -79,7 +80,7 @@ static void test_pool_page(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- a device at its first access ------------------------------------------------------------------------------------- */
+/* --- a device at its first access --------------------------------------------------------------------------------- */
 
 static void test_unknown_device(void) {
     failing_host_t state = {0};
@@ -101,7 +102,7 @@ static void test_unknown_device(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------------------ */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 /* A table that says the other node is nearer: a node is its own first choice all the same. */
 static void test_far_from_itself(void) {
@@ -115,7 +116,7 @@ static void test_far_from_itself(void) {
     storsim_machine_destroy(m);
 }
 
-/* --- stores of devices ------------------------------------------------------------------------------------------------ */
+/* --- stores of devices -------------------------------------------------------------------------------------------- */
 
 /* A device writes into memory of the port's own, into nothing, and out of one block into another: each is told of. */
 static void test_trespassing(void) {

@@ -1,5 +1,6 @@
-/* What stands beside the records: the ring of the quarantine, which grows while it is in use and keeps every free's place; what few blocks have,
- * which is handed out again; and the structures of pool pages, which are cut from larger pieces. */
+/* What stands beside the records: the ring of the quarantine, which grows while it is in use and keeps every free's
+ * place; what few blocks have, which is handed out again; and the structures of pool pages, which are cut from larger
+ * pieces. */
 #include "nt/nt_i.h"
 #include "world.h"
 

@@ -1,5 +1,5 @@
-/* A snapshot that says it holds more than a machine of its map can is refused before host memory is asked for: whatever number is changed
- * under a right checksum, no request is larger than the machine's memory. */
+/* A snapshot that says it holds more than a machine of its map can is refused before host memory is asked for: whatever
+ * number is changed under a right checksum, no request is larger than the machine's memory. */
 #include <stdlib.h>
 
 #include "fuzz/sealed.h"
@@ -31,7 +31,8 @@ static void measured_release(void *context, void *block) {
     free(block);
 }
 
-/* Every byte after the header grows, once by a little and once by a lot; pages' contents grow too, which changes nothing. */
+/* Every byte after the header grows, once by a little and once by a lot; pages' contents grow too, which changes
+ * nothing. */
 static void grown(world_t *world, const uint8_t *bytes, size_t length) {
     uint64_t digest = world_digest(world);
     uint8_t *copy = malloc(length);

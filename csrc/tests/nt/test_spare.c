@@ -1,4 +1,5 @@
-/* Numbers of pool pages that are free again: a restored machine gives them out in the order in which the machine itself would have. */
+/* Numbers of pool pages that are free again: a restored machine gives them out in the order in which the machine itself
+ * would have. */
 #include "world.h"
 
 enum { PAGES = 9 };

@@ -1,5 +1,6 @@
-/* tests/nt/test_special.c: special pool at its edges (what fills it, damage of several bytes, the pages beside a block, frees that are
- * not special), accesses to registers and to freed memory that is not pool, stores over a list's page or out of a block, and deferred calls that wait. */
+/* tests/nt/test_special.c: special pool at its edges (what fills it, damage of several bytes, the pages beside a block,
+ * frees that are not special), accesses to registers and to freed memory that is not pool, stores over a list's page or
+ * out of a block, and deferred calls that wait. */
 #include "nt/nt_i.h"
 #include "world.h"
 
@@ -11,7 +12,7 @@ static void start(world_t *world, uint32_t verifier) {
     world->config.verifier = verifier;
 }
 
-/* --- special pool ----------------------------------------------------------------------------------------------------- */
+/* --- special pool ------------------------------------------------------------------------------------------------- */
 
 static void test_zeroed(void) {
     uint8_t bytes[100], zero[100] = {0};
@@ -97,7 +98,7 @@ static void test_nothing(void) {
     }
 }
 
-/* --- accesses --------------------------------------------------------------------------------------------------------- */
+/* --- accesses ----------------------------------------------------------------------------------------------------- */
 
 /* Freed memory that is no pool is read as poison and recorded, special pool or not. */
 static void test_freed(void) {
@@ -114,7 +115,8 @@ static void test_freed(void) {
     world_end(&w);
 }
 
-/* Registers nobody answers for: all ones, in pieces, also when the machine has stopped; a stopped machine takes no stores. */
+/* Registers nobody answers for: all ones, in pieces, also when the machine has stopped; a stopped machine takes no
+ * stores. */
 static void test_registers(void) {
     world_t w;
     world_start(&w, STORSIM_VERIFIER);
@@ -156,10 +158,10 @@ static void test_list(void) {
     world_end(&w);
 }
 
-/* --- stores of devices ------------------------------------------------------------------------------------------------ */
+/* --- stores of devices -------------------------------------------------------------------------------------------- */
 
-/* Blocks of one pool page: a store that goes on from one into the next is its owner's affair while both live; one that comes out of a block
- * that has gone is a store into it; and slots that nobody has are told of once. */
+/* Blocks of one pool page: a store that goes on from one into the next is its owner's affair while both live; one that
+ * comes out of a block that has gone is a store into it; and slots that nobody has are told of once. */
 static void test_trespass(void) {
     world_t w;
     start(&w, STORSIM_V_DMA);
@@ -189,7 +191,7 @@ static void test_trespass(void) {
     storsim_machine_destroy(w.machine);
 }
 
-/* --- deferred calls --------------------------------------------------------------------------------------------------- */
+/* --- deferred calls ----------------------------------------------------------------------------------------------- */
 
 static storsim_status_t counted(void *context, storsim_callback_t *callback) {
     if (callback->kind == STORSIM_CB_DPC) {

@@ -1,5 +1,5 @@
-/* States of the kernel room that one byte, one view or one page more or less makes: an event's signal state, a block under a single view,
- * special pool's limit, the knob irql_table across a restore, an address at the arena's base. */
+/* States of the kernel room that one byte, one view or one page more or less makes: an event's signal state, a block
+ * under a single view, special pool's limit, the knob irql_table across a restore, an address at the arena's base. */
 #include "fuzz/sealed.h"
 #include "world.h"
 

@@ -1,5 +1,6 @@
-/* Which pool tags are tags: each byte alone, at each of the four places, with blanks around it. Source: ExAllocatePoolWithTag, Tag: "a
- * character literal of up to four characters"; the rule BAD_TAG: a letter or a digit is among them. */
+/* Which pool tags are tags: each byte alone, at each of the four places, with blanks around it. Source:
+ * ExAllocatePoolWithTag, Tag: "a character literal of up to four characters"; the rule BAD_TAG: a letter or a digit is
+ * among them. */
 #include "world.h"
 
 int main(void) {

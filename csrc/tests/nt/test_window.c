@@ -1,5 +1,6 @@
-/* A window of the bus reads what ss_bus_read reads, says what it says, and leaves the same trace, whatever happens between two reads: twin
- * machines take the same random steps, one reads through windows that it never closes itself, the other asks each time. */
+/* A window of the bus reads what ss_bus_read reads, says what it says, and leaves the same trace, whatever happens
+ * between two reads: twin machines take the same random steps, one reads through windows that it never closes itself,
+ * the other asks each time. */
 #include "world.h"
 
 enum { DEVICES = 3, BLOCKS = 6, WINDOWS = 3, STEPS = 8000, PAGE = 4096 };

@@ -1,5 +1,5 @@
-/* The edges of the controller model: machines without a kernel, buffers of several descriptors, hosts without memory, stopped machines,
- * and states no snapshot may bring back. */
+/* The edges of the controller model: machines without a kernel, buffers of several descriptors, hosts without memory,
+ * stopped machines, and states no snapshot may bring back. */
 #include "../storport/kit.h"
 
 #include "nvme/nvme_i.h"
@@ -61,7 +61,8 @@ static void enable(drive_t *d) {
     CHECK_EQ(status, STORSIM_NVME_SUCCESS);
 }
 
-/* Without a limit of the controller's own, HSIZE is one: the host is not asked for the memory of a list that cannot be right. */
+/* Without a limit of the controller's own, HSIZE is one: the host is not asked for the memory of a list that cannot be
+ * right. */
 static void test_a_list_longer_than_the_buffer(void) {
     drive_t d = attach(defaults(), &plain);
     uint32_t status = 99, pages = (uint32_t)(hmb_total(&d.hmb) / 4096);
@@ -74,7 +75,8 @@ static void test_a_list_longer_than_the_buffer(void) {
     done(&d.b);
 }
 
-/* A controller on a machine that knows no kernel: faults have nobody to be reported to, commands go on as the controller sees them. */
+/* A controller on a machine that knows no kernel: faults have nobody to be reported to, commands go on as the
+ * controller sees them. */
 static void test_without_a_kernel(void) {
     const storsim_range_t ranges[] = {{0x1000, 0x100000, 0}};
     const storsim_machine_config_t config = {.ranges = ranges, .range_count = 1};
@@ -176,7 +178,8 @@ static void test_each_fault_once(void) {
     done(&d.b);
 }
 
-/* Sizes beyond all reason: their sum does not wrap, and what would need more host memory than there is answers NO_MEMORY. */
+/* Sizes beyond all reason: their sum does not wrap, and what would need more host memory than there is answers
+ * NO_MEMORY. */
 static void test_huge(void) {
     storsim_nvme_identify_t identify = {.hmpre = 1024, .memory_page_shift = 27};
     drive_t d = attach(defaults(), &identify);
@@ -269,7 +272,8 @@ static void test_other_order(void) {
     done(&d.b);
 }
 
-/* A list across a page boundary; then list or buffer is freed while the controller may use it: an IOMMU stops it, and the change is noticed. */
+/* A list across a page boundary; then list or buffer is freed while the controller may use it: an IOMMU stops it, and
+ * the change is noticed. */
 static void test_gone(bool list) {
     setup_t setup = defaults();
     setup.adapter.dma_remapping = true;
@@ -296,7 +300,8 @@ static void test_gone(bool list) {
     done(&d.b);
 }
 
-/* Every host allocation of a life fails in turn, restoring it included: NO_MEMORY, and the same call does its work afterwards. */
+/* Every host allocation of a life fails in turn, restoring it included: NO_MEMORY, and the same call does its work
+ * afterwards. */
 static failing_host_t host;
 
 static unsigned long life(unsigned long fail_at) {

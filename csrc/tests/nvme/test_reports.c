@@ -1,5 +1,5 @@
-/* What a report about the Host Memory Buffer says: what was expected, what was there, at which address, whose, and where the buffer was
- * allocated; and at which number each limit of spec storport-memory §4.6 begins to be one. */
+/* What a report about the Host Memory Buffer says: what was expected, what was there, at which address, whose, and
+ * where the buffer was allocated; and at which number each limit of spec storport-memory §4.6 begins to be one. */
 #include "../storport/kit.h"
 
 enum { TAKEN_AT = 1001, USED_AT = 1002, PAGES = 1024 };

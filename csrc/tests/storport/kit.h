@@ -104,7 +104,7 @@ static inline void done(bench_t *b) {
     storsim_machine_destroy(b->m);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 #define UNTOUCHED UINT64_C(0xDEAD)
 
@@ -163,7 +163,7 @@ static inline outcome_t invoke(bench_t *b, uint16_t id, const uint64_t *values, 
 
 #define PARAM(outcome, index) ((outcome).a[index].value)
 
-/* --- short forms -------------------------------------------------------------------------------------------------------- */
+/* --- short forms -------------------------------------------------------------------------------------------------- */
 
 static inline uint64_t pool(bench_t *b, uint64_t bytes) {
     outcome_t out = CALL(b, AllocatePool, bytes, TAG);
@@ -245,7 +245,7 @@ static inline uint64_t free_bytes(const bench_t *b) {
     return storsim_memory_free_bytes(b->m, ANY, 0, ALL);
 }
 
-/* --- findings ------------------------------------------------------------------------------------------------------------ */
+/* --- findings ----------------------------------------------------------------------------------------------------- */
 
 /* Forgets what was found so far. */
 static inline void forget(bench_t *b) {

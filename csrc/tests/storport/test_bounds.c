@@ -1,4 +1,5 @@
-/* Addresses at the end of user space, and what the trace says of a call with two outputs. Source: spec §6 V17, storsim/machine.h. */
+/* Addresses at the end of user space, and what the trace says of a call with two outputs. Source: spec §6 V17,
+ * storsim/machine.h. */
 #include "kit.h"
 
 static void user_space(void) {

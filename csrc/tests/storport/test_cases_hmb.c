@@ -69,8 +69,8 @@ static void test_C40_C41_C42_C43(void) {
     done(&b);
 }
 
-/* A list of ranges that holds none, though the count says four: there is no room for an answer, and nothing is taken, not
- * even of the host. */
+/* A list of ranges that holds none, though the count says four: there is no room for an answer, and nothing is taken,
+ * not even of the host. */
 static void test_no_room(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);

@@ -1,5 +1,5 @@
-/* Conformance cases C52 to C61 and C64: extensions, translation, registry buffer, lists, MDLs, leaks, topology, callbacks.
- * Source: spec storport-memory §7, §2.8, §3.6 to §3.12. C50 and C51 are in tests/nvme. */
+/* Conformance cases C52 to C61 and C64: extensions, translation, registry buffer, lists, MDLs, leaks, topology,
+ * callbacks. Source: spec storport-memory §7, §2.8, §3.6 to §3.12. C50 and C51 are in tests/nvme. */
 #include "kit.h"
 
 static void test_C52(void) {

@@ -1,6 +1,6 @@
-/* Checkpoints against snapshots: a machine is worked on at random; at some moments both are taken, and going back by checkpoint
- * must give what the snapshot of that moment says, byte by byte, in any order, with and without views, and when the host has no
- * memory. */
+/* Checkpoints against snapshots: a machine is worked on at random; at some moments both are taken, and going back by
+ * checkpoint must give what the snapshot of that moment says, byte by byte, in any order, with and without views, and
+ * when the host has no memory. */
 #include "kit.h"
 
 #include <stdlib.h>
@@ -168,7 +168,8 @@ static void test_any_order(uint64_t seed) {
     done(&w.b);
 }
 
-/* A view keeps the machine from going back; one that has ended since is over, and what was written through it is undone. */
+/* A view keeps the machine from going back; one that has ended since is over, and what was written through it is
+ * undone. */
 static void test_views(void) {
     world_t w = {.b = boot_default(), .state = 11};
     moment_t before = {0}, during = {0};
@@ -226,7 +227,7 @@ static void test_what_goes_on(void) {
     done(&w.b);
 }
 
-/* --- a host without memory -------------------------------------------------------------------------------------------- */
+/* --- a host without memory ---------------------------------------------------------------------------------------- */
 
 typedef struct scarce { uint64_t left; } scarce_t;
 

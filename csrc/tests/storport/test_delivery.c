@@ -1,5 +1,5 @@
-/* A list between Build and its callback: what is queued goes with the list, and an attempt that fails leaves nothing queued; what looking
- * at a list writes; the physical pieces of a request's data. Source: spec §3.9, §3.11. */
+/* A list between Build and its callback: what is queued goes with the list, and an attempt that fails leaves nothing
+ * queued; what looking at a list writes; the physical pieces of a request's data. Source: spec §3.9, §3.11. */
 #include "kit.h"
 
 static failing_host_t host;
@@ -52,7 +52,8 @@ static void test_put_before_delivery(void) {
     done(&b);
 }
 
-/* Each host allocation of a Build fails once: no DPC stays behind, and the list that is built then is delivered once. */
+/* Each host allocation of a Build fails once: no DPC stays behind, and the list that is built then is delivered
+ * once. */
 static void test_failed_build(void) {
     const storsim_host_t hook = FAILING_HOOK(&host);
     const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};

@@ -1,4 +1,5 @@
-/* The device's side of memory: remapping, coherency, write combining, ownership. Source: spec §3.3, §4.2, §6 V23, rulings R50 to R57. */
+/* The device's side of memory: remapping, coherency, write combining, ownership. Source: spec §3.3, §4.2, §6 V23,
+ * rulings R50 to R57. */
 #include "kit.h"
 
 static storsim_status_t write_va(bench_t *b, uint64_t va, uint8_t value) {

@@ -1,9 +1,10 @@
-/* The edges of the Storport room: machines without it, host callbacks that fail, states that cannot come about, addresses at the ends. */
+/* The edges of the Storport room: machines without it, host callbacks that fail, states that cannot come about,
+ * addresses at the ends. */
 #include "kit.h"
 
 #include "storport/room.h"
 
-/* --- a machine without a port ----------------------------------------------------------------------------------------- */
+/* --- a machine without a port ------------------------------------------------------------------------------------- */
 
 static void test_without_a_port(void) {
     const storsim_range_t ranges[] = {{0x1000, 0x100000, 0}};
@@ -43,7 +44,7 @@ static void test_without_a_port(void) {
     }
 }
 
-/* --- calls that are none ---------------------------------------------------------------------------------------------- */
+/* --- calls that are none ------------------------------------------------------------------------------------------ */
 
 static void test_calls_that_are_none(void) {
     bench_t b = boot_default();
@@ -103,7 +104,7 @@ static void test_port_config_moments(void) {
     done(&b);
 }
 
-/* --- the host program fails inside a fault plan's question ------------------------------------------------------------ */
+/* --- the host program fails inside a fault plan's question -------------------------------------------------------- */
 
 static storsim_status_t refuse(void *host, storsim_callback_t *callback) {
     (void)host;
@@ -144,7 +145,7 @@ static void test_predicate_fails(void) {
     done(&b);
 }
 
-/* --- the host program allocates inside a fault plan's question -------------------------------------------------------- */
+/* --- the host program allocates inside a fault plan's question ---------------------------------------------------- */
 
 typedef struct asking {
     bench_t *bench;
@@ -160,7 +161,8 @@ static storsim_status_t allocate_first(void *host, storsim_callback_t *callback)
     return STORSIM_OK;
 }
 
-/* Each injected failure has its record, also when those of the question's own calls came first and took all room there was. */
+/* Each injected failure has its record, also when those of the question's own calls came first and took all room there
+ * was. */
 static void test_predicate_allocates(void) {
     for (unsigned failures = 0; failures < 40; failures++) {
         bench_t b = boot_default();
@@ -183,7 +185,7 @@ static void test_predicate_allocates(void) {
     }
 }
 
-/* --- whose callback, which processor ---------------------------------------------------------------------------------- */
+/* --- whose callback, which processor ------------------------------------------------------------------------------ */
 
 static void test_frames(void) {
     setup_t setup = defaults();
@@ -285,7 +287,7 @@ static void test_stopped(void) {
     storsim_machine_destroy(b.m);
 }
 
-/* --- addresses there and back ----------------------------------------------------------------------------------------- */
+/* --- addresses there and back ------------------------------------------------------------------------------------- */
 
 static void test_translation(void) {
     setup_t setup = defaults();
@@ -353,7 +355,8 @@ static void test_the_other_one(void) {
     CHECK_EQ(ss_dpc_queue(b.m, SS_ROOM_STORPORT, 77, 1, 0), STORSIM_OK);
     level(&b, 0);
     CHECK_EQ(violations(&b), 0);
-    /* A controller on the other adapter, and one on a device that no adapter has: only the first has an owner to tell. */
+    /* A controller on the other adapter, and one on a device that no adapter has: only the first has an owner to
+     * tell. */
     const storsim_nvme_identify_t identify = {.hmpre = 1024};
     const uint32_t no_entries[5] = {1, 256, 0x100000, 0, 0}, far[5] = {1, 256, 0x100000, 0, 1};
     ss_device_t lonely;
@@ -370,7 +373,7 @@ static void test_the_other_one(void) {
     done(&b);
 }
 
-/* --- device space ----------------------------------------------------------------------------------------------------- */
+/* --- device space ------------------------------------------------------------------------------------------------- */
 
 /* An IOMMU's address space below a limit is used up before memory is. */
 static void test_device_space_ends(void) {
@@ -431,7 +434,7 @@ static void test_device_moves(void) {
     done(&b);
 }
 
-/* --- states that cannot come about ------------------------------------------------------------------------------------ */
+/* --- states that cannot come about -------------------------------------------------------------------------------- */
 
 typedef struct whole {
     bench_t b;

@@ -1,11 +1,12 @@
-/* Each host allocation fails in turn, over a life that calls every routine: the call answers NO_MEMORY, the digest stays as it was, no
- * out-parameter is written, the same call then works, and in the end nothing is leaked. Source: DESIGN §2, §3. */
+/* Each host allocation fails in turn, over a life that calls every routine: the call answers NO_MEMORY, the digest
+ * stays as it was, no out-parameter is written, the same call then works, and in the end nothing is leaked. Source:
+ * DESIGN §2, §3. */
 #include "kit.h"
 
 static failing_host_t host;
 
-/* How many requests had been made when each step of the life in which nothing fails was over: so a later life knows in which step its failure
- * strikes, and looks at the machine before that one alone. */
+/* How many requests had been made when each step of the life in which nothing fails was over: so a later life knows in
+ * which step its failure strikes, and looks at the machine before that one alone. */
 static unsigned long ends[256];
 
 typedef struct life {

@@ -1,5 +1,6 @@
-/* tests/storport/test_inside.c: frees of addresses where nothing begins, blocks that the port watched while they went, memory that is not mapped
- * for a device behind an IOMMU, routines of a later system, and restores of lists on a host that refuses. */
+/* tests/storport/test_inside.c: frees of addresses where nothing begins, blocks that the port watched while they went,
+ * memory that is not mapped for a device behind an IOMMU, routines of a later system, and restores of lists on a host
+ * that refuses. */
 #include "kit.h"
 
 #include "storport/room.h"
@@ -11,9 +12,10 @@ static bench_t begin(storsim_level_t level, uint64_t quarantine) {
     return boot(&setup);
 }
 
-/* --- frees -------------------------------------------------------------------------------------------------------------- */
+/* --- frees -------------------------------------------------------------------------------------------------------- */
 
-/* Of a page of slots: the rest behind the last, the middle of one that is free, the header of one that is not; and device memory that went. */
+/* Of a page of slots: the rest behind the last, the middle of one that is free, the header of one that is not; and
+ * device memory that went. */
 static void test_strange_frees(void) {
     for (int way = 0; way < 4; way++) {
         bench_t b = begin(STORSIM_RELEASE, 1 << 20);
@@ -44,7 +46,7 @@ static void test_forgotten(void) {
     done(&b);
 }
 
-/* --- what the system decides ---------------------------------------------------------------------------------------------- */
+/* --- what the system decides -------------------------------------------------------------------------------------- */
 
 static void test_zero_hmb(void) {
     setup_t setup = defaults();
@@ -104,7 +106,7 @@ static void test_half_duplex(void) {
     done(&b);
 }
 
-/* --- devices -------------------------------------------------------------------------------------------------------------- */
+/* --- devices ------------------------------------------------------------------------------------------------------ */
 
 /* Behind an IOMMU pool memory has no address of the device's: what the routine gives is the processor's. */
 static void test_unmapped(void) {
@@ -129,7 +131,8 @@ static void test_unmapped(void) {
     done(&b);
 }
 
-/* A block that was watched is gone when it was freed, when its record was forgotten, and when that is another's by now. */
+/* A block that was watched is gone when it was freed, when its record was forgotten, and when that is another's by
+ * now. */
 static void test_watched(void) {
     bench_t b = begin(STORSIM_RELEASE, 1 << 20);
     ss_watch_t watch, none;
@@ -174,9 +177,10 @@ static void test_flush_refused(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- lists ---------------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
-/* A list stands for the block that it described, not for whatever has its record later; and it comes back from a snapshot or not at all. */
+/* A list stands for the block that it described, not for whatever has its record later; and it comes back from a
+ * snapshot or not at all. */
 static void test_lists(void) {
     failing_host_t state = {0};
     const storsim_host_t hook = FAILING_HOOK(&state);

@@ -1,5 +1,5 @@
-/* tests/storport/test_iommu.c: an adapter behind an IOMMU whose address space is full, page by page: routines answer as when memory is short,
- * nothing stays taken or mapped, and with the pages they need they succeed. */
+/* tests/storport/test_iommu.c: an adapter behind an IOMMU whose address space is full, page by page: routines answer as
+ * when memory is short, nothing stays taken or mapped, and with the pages they need they succeed. */
 #include "kit.h"
 
 #include "machine/machine_i.h"
@@ -125,7 +125,8 @@ static void test_host_memory_buffer(void) {
     done(b);
 }
 
-/* A request's extension and sense buffer are reached by the device; its data is from the first question for a list or an address on. */
+/* A request's extension and sense buffer are reached by the device; its data is from the first question for a list or
+ * an address on. */
 static void test_requests(void) {
     full_t full = make(NULL, 0, NULL);
     bench_t *b = &full.b;

@@ -234,7 +234,7 @@ static void test_rows(void) {
     }
 }
 
-/* --- the foreign extension's page fault (rulings R53, R54) --------------------------------------------------------------- */
+/* --- the foreign extension's page fault (rulings R53, R54) -------------------------------------------------------- */
 
 static void test_foreign_reasons(void) {
     for (int i = 0; i < 4; i++) {
@@ -252,7 +252,7 @@ static void test_foreign_reasons(void) {
     }
 }
 
-/* --- removal (ruling R18) --------------------------------------------------------------------------------------------------- */
+/* --- removal (ruling R18) ----------------------------------------------------------------------------------------- */
 
 static void leak_everything(bench_t *b, bool with_pool) {
     if (with_pool) {

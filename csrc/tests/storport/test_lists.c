@@ -302,7 +302,7 @@ static void test_misused_lists(void) {
     done(&b);
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------------ */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t request(bench_t *b, const storsim_srb_config_t *config, storsim_srb_info_t *info) {
     uint64_t srb = 0;

@@ -338,8 +338,8 @@ static void test_rest_of_statuses(void) {
     storsim_machine_destroy(s.b.m);
 }
 
-/* Every documented status of every routine was returned by the loops above. UNSUCCESSFUL of the two routines that only fail "for
- * internal reasons" has no documented cause, so nothing can produce it. */
+/* Every documented status of every routine was returned by the loops above. UNSUCCESSFUL of the two routines that only
+ * fail "for internal reasons" has no documented cause, so nothing can produce it. */
 static void test_completeness(void) {
     for (uint16_t id = 1; id < STORSIM_ID_STORPORT_END; id++) {
         const storsim_routine_t *row = storsim_ddi_routine(id);

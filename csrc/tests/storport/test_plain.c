@@ -1,5 +1,6 @@
-/* The short way of storport/plain.c against the long one: two machines get the same calls, one of them has an override that changes nothing
- * but rules the short way out. Whatever can be seen of them is the same: results, outputs, digest, trace, records, snapshots byte by byte. */
+/* The short way of storport/plain.c against the long one: two machines get the same calls, one of them has an override
+ * that changes nothing but rules the short way out. Whatever can be seen of them is the same: results, outputs, digest,
+ * trace, records, snapshots byte by byte. */
 #include "kit.h"
 
 #define BLOCKS 96u

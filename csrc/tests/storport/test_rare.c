@@ -1,5 +1,5 @@
-/* tests/storport/test_rare.c: rare rows of the Storport routines: knobs that are seldom turned, arguments at the end of their range, lists whose
- * buffers go and come, a second adapter, and records that name what is not there. */
+/* tests/storport/test_rare.c: rare rows of the Storport routines: knobs that are seldom turned, arguments at the end of
+ * their range, lists whose buffers go and come, a second adapter, and records that name what is not there. */
 #include "fuzz/sealed.h"
 #include "kit.h"
 
@@ -23,7 +23,7 @@ static bench_t make(storsim_level_t at, const storsim_host_t *host) {
     return boot(&setup);
 }
 
-/* --- routines and knobs ----------------------------------------------------------------------------------------------- */
+/* --- routines and knobs ------------------------------------------------------------------------------------------- */
 
 static void test_absent_routine_writes(void) {
     setup_t setup = defaults();
@@ -92,7 +92,7 @@ static void test_affinity(void) {
     done(&b);
 }
 
-/* --- addresses -------------------------------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------------------------------- */
 
 static void test_dump_marks(void) {
     bench_t b = make(STORSIM_RELEASE, NULL);
@@ -175,7 +175,7 @@ static void test_translations(void) {
     done(&b);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------------ */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 typedef struct parts {
     uint64_t data, mdl;
@@ -309,7 +309,7 @@ static void test_flush_refused(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* --- two adapters ----------------------------------------------------------------------------------------------------- */
+/* --- two adapters ------------------------------------------------------------------------------------------------- */
 
 static void test_two_adapters(void) {
     bench_t b = make(STORSIM_RELEASE, NULL);
@@ -337,7 +337,7 @@ static void test_two_adapters(void) {
     done(&b);
 }
 
-/* --- records that name what is not there ------------------------------------------------------------------------------ */
+/* --- records that name what is not there -------------------------------------------------------------------------- */
 
 static void test_damaged_records(void) {
     bench_t b = make(STORSIM_RELEASE, NULL);
@@ -363,7 +363,8 @@ static void test_damaged_records(void) {
     done(&b);
 }
 
-/* The byte that says whether there is a list becomes 0: it stands before its mapping, the number of pieces (1) and the first one's page. */
+/* The byte that says whether there is a list becomes 0: it stands before its mapping, the number of pieces (1) and the
+ * first one's page. */
 static void say_none(uint8_t *bytes, size_t length, uint64_t pfn) {
     uint8_t wanted[18] = {1, 0, 1};
     for (unsigned i = 0; i < 8; i++) {

@@ -1,4 +1,5 @@
-/* Snapshot and restore equal never having left: digests, addresses, findings of what follows. Damaged bytes are refused whole. */
+/* Snapshot and restore equal never having left: digests, addresses, findings of what follows. Damaged bytes are refused
+ * whole. */
 #include "kit.h"
 
 static storsim_status_t listen(void *context, storsim_callback_t *callback) {

@@ -1,4 +1,5 @@
-/* tests/storport/test_stopped.c: what can be asked of a machine that has stopped inside a callback, and of one without the port. */
+/* tests/storport/test_stopped.c: what can be asked of a machine that has stopped inside a callback, and of one without
+ * the port. */
 #include "kit.h"
 
 #include "machine/core.h"

@@ -1,4 +1,5 @@
-/* Requests and adapters on a host that refuses memory once, at each place in turn: what was made until then goes again. */
+/* Requests and adapters on a host that refuses memory once, at each place in turn: what was made until then goes
+ * again. */
 #include "kit.h"
 
 static failing_host_t host;
