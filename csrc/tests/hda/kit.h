@@ -111,6 +111,14 @@ static inline uint32_t write_bdl(kit_t *kit, uint64_t at, const entry_t *entries
     return sum;
 }
 
+/* The bytes of a list, one entry's behind the other's. */
+static inline void poke_list(kit_t *kit, const entry_t *entries, uint32_t count, const uint8_t *data) {
+    for (uint32_t i = 0; i < count; i++) {
+        poke(kit, entries[i].address, data, entries[i].length);
+        data += entries[i].length;
+    }
+}
+
 /* Programs a descriptor completely, short of RUN. */
 static inline void setup(kit_t *kit, uint32_t stream, uint32_t tag, uint16_t format, const entry_t *entries, uint32_t count) {
     uint64_t at = BDL + 0x1000 * stream;
@@ -163,6 +171,20 @@ static inline uint8_t *heard(kit_t *kit, uint32_t codec, uint8_t tag, uint64_t *
     CHECK_EQ(storsim_codec_played(kit->machine, kit->hda, codec, tag, data, bytes, &dropped), STORSIM_OK);
     CHECK_EQ(dropped, 0);
     return data;
+}
+
+/* Codec 0 heard these bytes on a tag and nothing else, in one piece or two. */
+static inline void heard_both(kit_t *kit, uint8_t tag, const void *first, size_t first_bytes, const void *then, size_t then_bytes) {
+    uint64_t bytes;
+    uint8_t *data = heard(kit, 0, tag, &bytes);
+    CHECK_EQ(bytes, first_bytes + then_bytes);
+    CHECK_EQ(memcmp(data, first, first_bytes), 0);
+    CHECK_EQ(memcmp(data + first_bytes, then, then_bytes), 0);
+    free(data);
+}
+
+static inline void heard_is(kit_t *kit, uint8_t tag, const void *expected, size_t bytes) {
+    heard_both(kit, tag, expected, bytes, "", 0);
 }
 
 static inline size_t notes(kit_t *kit, const char *name) {

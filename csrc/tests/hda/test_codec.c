@@ -187,8 +187,7 @@ static void tails(void) {
     CHECK_EQ(storsim_codec_add_ideal(kit.machine, kit.hda, 3), STORSIM_OK);
     kit_up(&kit);
     pattern(data, sizeof data, 1);
-    poke(&kit, DATA, data, 960);
-    poke(&kit, DATA + 0x1000, data + 960, 960);
+    poke_list(&kit, two, 2, data);
     tune(&kit, 0, 0x10, 1, 0x11);
     tune(&kit, 0, 0x11, 1, 0x11);
     tune(&kit, 3, 0x10, 1, 0x11);

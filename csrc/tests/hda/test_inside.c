@@ -1,7 +1,7 @@
 /* tests/hda/test_inside.c: what can only be seen by looking inside, or by setting up inside what would take years of
  * time or a very odd machine: ends of time and of addresses, hosts that refuse one certain piece of memory, streams as
  * no register can make them. */
-#include "kit.h"
+#include "guard.h"
 
 #include "hda/hda_i.h"
 #include "machine/machine_i.h"
@@ -148,15 +148,6 @@ static void set_level(ss_hda_t *hda, uint32_t stream) {
 
 static void clear_level(ss_hda_t *hda, uint32_t stream) { ss_hda_poke(hda, ss_sd(stream, SS_SDSTS), 1, 0); }
 
-static storsim_status_t verdict;
-static uint64_t asked, refuse_at;
-
-static storsim_status_t guard(storsim_machine_t *machine, ss_device_t device, uint64_t address, uint64_t physical, size_t bytes, bool write,
-                              ss_bus_result_t result) {
-    (void)machine, (void)device, (void)address, (void)physical, (void)bytes, (void)write, (void)result;
-    return ++asked == refuse_at ? verdict : STORSIM_OK;
-}
-
 static kit_t playing(const storsim_host_t *host, uint64_t keep, const storsim_hda_config_t *config) {
     kit_t kit = {kit_machine(host), 0};
     uint8_t data[16384];
@@ -298,17 +289,14 @@ static void test_access_refused(void) {
         storsim_hda_config_t config = kit_config();
         config.timing = STORSIM_HDA_IDEAL;
         kit_t kit = playing(NULL, 1u << 20, &config);
-        uint64_t bytes = 0, refused = 0, end, digest = 0;
+        uint64_t refused = 0, end, digest = 0;
         pattern(expected, sizeof expected, 9);
         run(&kit, 4, 0);
         tune(&kit, 0, 0x20, 2, 0x0011);
         const entry_t behind[] = {{DATA + 0x1000, 0x1000, 0}, {DATA + 0x3000, 0x1000, 0}}; /* a capture behind what is played */
         setup(&kit, 0, 2, 0x0011, behind, 2);
         run(&kit, 0, 0);
-        ss_bus_set_guard(kit.machine, guard, NULL);
-        asked = 0;
-        refuse_at = at;
-        verdict = STORSIM_NO_MEMORY;
+        guarded(&kit, at, STORSIM_NO_MEMORY);
         end = storsim_now(kit.machine) + FRAMES(900);
         while (storsim_now(kit.machine) < end) {
             storsim_status_t status = storsim_advance(kit.machine, end - storsim_now(kit.machine));
@@ -318,10 +306,7 @@ static void test_access_refused(void) {
         refused += storsim_advance(kit.machine, 0) == STORSIM_NO_MEMORY;
         CHECK(refused == (at != 0 && at <= asked));
         ss_bus_set_guard(kit.machine, NULL, NULL);
-        uint8_t *data = heard(&kit, 0, 1, &bytes);
-        CHECK_EQ(bytes, 3600);
-        CHECK_EQ(memcmp(data, expected, 3600), 0);
-        free(data);
+        heard_is(&kit, 1, expected, 3600);
         CHECK_EQ(storsim_digest(kit.machine, &digest), STORSIM_OK);
         first = at == 0 ? digest : first;
         CHECK_EQ(digest, first);
@@ -352,10 +337,7 @@ static void test_more_refused(void) {
                 run(&kit, 0, 0);
             }
             run(&kit, 4, 0);
-            ss_bus_set_guard(kit.machine, guard, NULL);
-            asked = 0;
-            refuse_at = at;
-            verdict = STORSIM_NO_MEMORY;
+            guarded(&kit, at, STORSIM_NO_MEMORY);
             end = storsim_now(kit.machine) + FRAMES(400);
             while (storsim_now(kit.machine) < end) {
                 storsim_status_t status = storsim_advance(kit.machine, FRAMES(40));
@@ -382,10 +364,7 @@ static void test_stores_refused(void) {
     kit_t kit = playing(NULL, 1u << 20, &config);
     run(&kit, 4, 0);
     advance(&kit, FRAMES(10));
-    ss_bus_set_guard(kit.machine, guard, NULL);
-    verdict = STORSIM_NO_MEMORY;
-    asked = 0;
-    refuse_at = 1;
+    guarded(&kit, 1, STORSIM_NO_MEMORY);
     CHECK_EQ(storsim_advance(kit.machine, FRAMES(20)), STORSIM_NO_MEMORY);
     refuse_at = 2;
     CHECK_EQ(storsim_hda_mmio_write(kit.machine, kit.hda, sd(4, 0), 1, 0), STORSIM_NO_MEMORY);

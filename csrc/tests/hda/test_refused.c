@@ -1,18 +1,9 @@
 /* tests/hda/test_refused.c: accesses of the controller that a guard refuses, and calls on a stopped machine. An access
  * refused for want of memory ends the call, and the next call makes up for it: in the end nobody can tell. One that
  * breaks a rule is told once, and the hardware goes on as if nothing were there. */
-#include "kit.h"
+#include "guard.h"
 
 #include "hda/hda_i.h"
-
-static storsim_status_t verdict;
-static uint64_t asked, refuse_at;
-
-static storsim_status_t guard(storsim_machine_t *machine, ss_device_t device, uint64_t address, uint64_t physical, size_t bytes, bool write,
-                              ss_bus_result_t result) {
-    (void)machine, (void)device, (void)address, (void)physical, (void)bytes, (void)write, (void)result;
-    return ++asked == refuse_at ? verdict : STORSIM_OK;
-}
 
 static storsim_status_t host(void *context, storsim_callback_t *callback) {
     uint64_t *calls = context;
@@ -94,10 +85,7 @@ static outcome_t live(bool prefetch, bool through, uint64_t at, storsim_status_t
     }
     setup(&kit, 4, 1, 0x11, lists[0], 3);
     setup(&kit, 0, 1, 0x11, lists[1], 3);
-    ss_bus_set_guard(kit.machine, guard, NULL);
-    asked = 0;
-    refuse_at = at;
-    verdict = wanted;
+    guarded(&kit, at, wanted);
     AGAIN(storsim_hda_mmio_write(kit.machine, kit.hda, 0x40, 4, CORB));
     AGAIN(storsim_hda_mmio_write(kit.machine, kit.hda, 0x50, 4, RIRB));
     AGAIN(storsim_hda_mmio_write(kit.machine, kit.hda, 0x70, 4, POSITIONS | 1));

@@ -116,32 +116,21 @@ static void c21_c22_c23_ioc(void) {
     setup(&kit, 4, 1, 0x11, all, 256);
     run(&kit, 4, 0);
     advance(&kit, FRAMES(2 * 8192));
-    uint64_t bytes;
-    uint8_t *got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 65536);
-    CHECK_EQ(memcmp(got, data, sizeof data), 0);
-    CHECK_EQ(memcmp(got + 32768, data, sizeof data), 0);
-    free(got);
+    heard_both(&kit, 1, data, sizeof data, data, sizeof data);
     kit_end(&kit);
 }
 
 static void seams(const entry_t *entries) {
     uint8_t data[1920];
-    uint64_t bytes;
     kit_t kit = started();
     tune(&kit, 0, 0x10, 1, 0x11);
     pattern(data, sizeof data, 9);
-    poke(&kit, entries[0].address, data, entries[0].length);
-    poke(&kit, entries[1].address, data + entries[0].length, entries[1].length);
+    poke_list(&kit, entries, 2, data);
     setup(&kit, 4, 1, 0x11, entries, 2);
     run(&kit, 4, 0);
     advance(&kit, FRAMES(480));
     advance(&kit, FRAMES(480));
-    uint8_t *got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 3840);
-    CHECK_EQ(memcmp(got, data, 1920), 0);
-    CHECK_EQ(memcmp(got + 1920, data, 1920), 0);
-    free(got);
+    heard_both(&kit, 1, data, 1920, data, 1920);
     kit_end(&kit);
 }
 
@@ -153,12 +142,10 @@ static void c24_c25_seams(void) {
 
 static void c26_c27_c28_pause(void) {
     uint8_t data[1920];
-    uint64_t bytes;
     kit_t kit = started();
     tune(&kit, 0, 0x10, 1, 0x11);
     pattern(data, sizeof data, 4);
-    poke(&kit, DATA, data, 960);
-    poke(&kit, DATA + 0x1000, data + 960, 960);
+    poke_list(&kit, TWO, 2, data);
     setup(&kit, 4, 1, 0x11, TWO, 2);
     run(&kit, 4, 0);
     advance(&kit, MILLISECONDS(7) + 123);
@@ -172,20 +159,14 @@ static void c26_c27_c28_pause(void) {
     run(&kit, 4, 0);
     advance(&kit, MILLISECONDS(3));
     CHECK_EQ(lpib(&kit, 4), 0);
-    uint8_t *got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 1920);
-    CHECK_EQ(memcmp(got, data, 1920), 0);
-    free(got);
+    heard_is(&kit, 1, data, 1920);
     reset_stream(&kit, 4);
     CHECK_EQ(storsim_codec_played_clear(kit.machine, kit.hda, 0, 1), STORSIM_OK);
     setup(&kit, 4, 1, 0x11, TWO, 2);
     run(&kit, 4, 0);
     advance(&kit, MILLISECONDS(5));
     CHECK_EQ(lpib(&kit, 4), 960);
-    got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 960);
-    CHECK_EQ(memcmp(got, data, 960), 0);
-    free(got);
+    heard_is(&kit, 1, data, 960);
     kit_end(&kit);
 }
 
@@ -377,12 +358,10 @@ static void c37_c38_descriptor_errors(void) {
 
 static void c39_stall(void) {
     uint8_t data[1920];
-    uint64_t bytes;
     kit_t kit = started();
     tune(&kit, 0, 0x10, 1, 0x11);
     pattern(data, sizeof data, 12);
-    poke(&kit, DATA, data, 960);
-    poke(&kit, DATA + 0x1000, data + 960, 960);
+    poke_list(&kit, TWO, 2, data);
     setup(&kit, 4, 1, 0x11, TWO, 2);
     run(&kit, 4, FEIE);
     advance(&kit, FRAMES(100));
@@ -401,10 +380,7 @@ static void c39_stall(void) {
     advance(&kit, FRAMES(10));
     CHECK_EQ(lpib(&kit, 4), 632);
     advance(&kit, FRAMES(322));
-    uint8_t *got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 1920);
-    CHECK_EQ(memcmp(got, data, 1920), 0);
-    free(got);
+    heard_is(&kit, 1, data, 1920);
     kit_end(&kit);
 }
 
@@ -487,7 +463,6 @@ static void c49_high(void) {
 static void c50_shared_tag(void) {
     static const entry_t other[] = {{DATA + 0x8000, 960, 1}, {DATA + 0x9000, 960, 1}};
     uint8_t data[960];
-    uint64_t bytes;
     kit_t kit = started();
     tune(&kit, 0, 0x10, 1, 0x11);
     pattern(data, sizeof data, 4);
@@ -500,10 +475,7 @@ static void c50_shared_tag(void) {
     advance(&kit, FRAMES(240));
     CHECK_EQ(lpib(&kit, 4), 960);
     CHECK_EQ(lpib(&kit, 5), 960);
-    uint8_t *got = heard(&kit, 0, 1, &bytes);
-    CHECK_EQ(bytes, 960);
-    CHECK_EQ(memcmp(got, data, 960), 0);
-    free(got);
+    heard_is(&kit, 1, data, 960);
     kit_end(&kit);
 }
 
@@ -665,7 +637,6 @@ static void more_errors(void) {
 static void bidirectional(void) {
     storsim_hda_config_t config = kit_config();
     uint8_t data[960], got[960];
-    uint64_t bytes;
     config.capture = config.render = 1;
     config.bidirectional = 2;
     kit_t kit = kit_make(&config);
@@ -683,10 +654,7 @@ static void bidirectional(void) {
     run(&kit, 2, 0);
     run(&kit, 3, 0);
     advance(&kit, FRAMES(240));
-    uint8_t *played = heard(&kit, 0, 5, &bytes);
-    CHECK_EQ(bytes, 960);
-    CHECK_EQ(memcmp(played, data, 960), 0);
-    free(played);
+    heard_is(&kit, 5, data, 960);
     peek(&kit, DATA + 0x8000, got, 960);
     CHECK_EQ(memcmp(got, data, 960), 0);
     CHECK_EQ(notes(&kit, "TAG_SHARED"), 0);

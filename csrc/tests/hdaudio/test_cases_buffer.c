@@ -1,14 +1,7 @@
 /* Conformance cases 51 to 83 of spec hdaudio-dma §10, by number. Notification, descriptor lists, verbs, tags,
  * information, time. */
-#include "tests/hdaudio/world.h"
+#include "tests/hdaudio/cases.h"
 
-#define CASE(n) static void test_case_##n(void)
-#define START                                                                                                          \
-    world_t *w = world_make(NULL);                                                                                     \
-    uint64_t c = w->context
-#define END                                                                                                            \
-    world_check(w);                                                                                                    \
-    world_end(w)
 #define GET_PARAMETER(codec, node, id) ((uint32_t)(codec) << 28 | (uint32_t)(node) << 20 | 0xF0000u | (id))
 #define VALID(response) ((response) >> 63 & 1)
 #define OVERRUN(response) ((response) >> 62 & 1)

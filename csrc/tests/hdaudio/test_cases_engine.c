@@ -1,14 +1,6 @@
 /* Conformance cases 1 to 50 of spec hdaudio-dma §10, by number. Engine allocation, buffers, stream states, bandwidth.
  */
-#include "tests/hdaudio/world.h"
-
-#define CASE(n) static void test_case_##n(void)
-#define START                                                                                                          \
-    world_t *w = world_make(NULL);                                                                                     \
-    uint64_t c = w->context
-#define END                                                                                                            \
-    world_check(w);                                                                                                    \
-    world_end(w)
+#include "tests/hdaudio/cases.h"
 
 static world_t *controller(uint8_t in, uint8_t out, uint8_t both, uint8_t lines, unsigned codecs) {
     world_config_t config = world_defaults();

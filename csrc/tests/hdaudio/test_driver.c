@@ -1,12 +1,5 @@
 /* The driver's life: queries, references, leaks, removal, policies, profiles, snapshots, codec commands, bandwidth. */
-#include "tests/hdaudio/world.h"
-
-#define START                                                                                                          \
-    world_t *w = world_make(NULL);                                                                                     \
-    uint64_t c = w->context
-#define END                                                                                                            \
-    world_check(w);                                                                                                    \
-    world_end(w)
+#include "tests/hdaudio/cases.h"
 
 /* --- queries and references --------------------------------------------------------------------------------------- */
 

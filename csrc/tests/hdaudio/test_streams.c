@@ -1,12 +1,5 @@
 /* Streams in motion: interrupts, notifications, errors, several engines, both directions, bytes. */
-#include "tests/hdaudio/world.h"
-
-#define START                                                                                                          \
-    world_t *w = world_make(NULL);                                                                                     \
-    uint64_t c = w->context
-#define END                                                                                                            \
-    world_check(w);                                                                                                    \
-    world_end(w)
+#include "tests/hdaudio/cases.h"
 
 static uint64_t event_make(world_t *w) {
     uint64_t event;

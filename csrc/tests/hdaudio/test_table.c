@@ -1,21 +1,7 @@
 /* The total table of spec hdaudio-dma §4.2, cell by cell, on a live machine: every routine in every state of an engine.
  * A refused call leaves the digest of the whole machine as it was. */
-#include "tests/hdaudio/total_table.def.h"
+#include "tests/hdaudio/total_table.h"
 #include "tests/hdaudio/world.h"
-
-typedef struct row {
-    storsim_engine_event_t event;
-    const char *cells[8];
-} row_t;
-static const row_t rows[] = {
-#define ROW(name, ...) {STORSIM_EVENT_##name, {__VA_ARGS__}},
-    TOTAL_TABLE(ROW)
-#undef ROW
-};
-
-static int column_of(storsim_engine_state_t state) {
-    return state <= STORSIM_ENGINE_RB ? (int)state : state <= STORSIM_ENGINE_SB ? 6 : 7;
-}
 
 static uint32_t expected_status(const char *cell) {
     return strncmp(cell, "OK", 2) == 0 ? 0
@@ -139,7 +125,7 @@ static void removed(storsim_engine_state_t from) {
     prepared_t e = prepare(w, c, from);
     CHECK_EQ(storsim_hdaudio_surprise_remove(w->machine, w->controller), STORSIM_OK);
     uint64_t before = world_digest(w);
-    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+    for (size_t r = 0; r < ROWS; r++) {
         CHECK_EQ(perform(w, c, rows[r].event, &e, &extra), ST(NSD));
         CHECK_EQ(state(w, e.handle), from);
     }
@@ -152,7 +138,7 @@ static void removed(storsim_engine_state_t from) {
 }
 
 int main(void) {
-    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+    for (size_t r = 0; r < ROWS; r++) {
         for (int s = 0; s < STORSIM_ENGINE_STATE_COUNT; s++) {
             cell(&rows[r], (storsim_engine_state_t)s);
         }

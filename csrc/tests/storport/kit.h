@@ -51,6 +51,13 @@ static inline setup_t defaults(void) {
     return setup;
 }
 
+/* 7.6 MiB below 4 GiB: little to digest, soon used up. */
+static inline void make_small(setup_t *setup) {
+    static const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};
+    setup->ranges = small;
+    setup->range_count = 2;
+}
+
 static inline storsim_status_t try_boot(const setup_t *setup, bench_t *b) {
     const storsim_machine_config_t config = {.host = setup->host, .ranges = setup->ranges, .range_count = setup->range_count,
                                              .placement = setup->placement, .seed = setup->seed, .allow_cross_node = setup->cross};
@@ -89,6 +96,16 @@ static inline bench_t boot_level(storsim_level_t level) {
 static inline bench_t boot_default(void) {
     setup_t setup = defaults();
     return boot(&setup);
+}
+
+/* Another adapter of the same machine, with every default; calls through it are its calls. */
+static inline bench_t second_adapter(const bench_t *b) {
+    bench_t other = {.m = b->m};
+    storsim_adapter_config_t config;
+    storsim_adapter_config_init(&config);
+    CHECK_EQ(storsim_adapter_add(other.m, &config, &other.adapter), STORSIM_OK);
+    other.ext = storsim_adapter_extension(other.m, other.adapter);
+    return other;
 }
 
 static inline void done(bench_t *b) {

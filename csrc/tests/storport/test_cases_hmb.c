@@ -203,11 +203,7 @@ static void test_free_rows(void) {
 }
 
 static void test_other_adapter(void) {
-    bench_t b = boot_default(), other = b;
-    storsim_adapter_config_t config;
-    storsim_adapter_config_init(&config);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &other.adapter), STORSIM_OK);
-    other.ext = storsim_adapter_extension(b.m, other.adapter);
+    bench_t b = boot_default(), other = second_adapter(&b);
     CHECK(other.ext != b.ext && other.adapter != b.adapter);
     hmb_t hmb = hmb_take(&b, &(hmb_args_t){.preferred = MIB(1), .count = 1});
     EXPECT(hmb_free(&other, hmb.ranges, 1), S(UNSUCCESSFUL));

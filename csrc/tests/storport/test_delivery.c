@@ -56,14 +56,12 @@ static void test_put_before_delivery(void) {
  * once. */
 static void test_failed_build(void) {
     const storsim_host_t hook = FAILING_HOOK(&host);
-    const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};
     host = (failing_host_t){0};
     unsigned long failures = 0;
     for (unsigned long at = 1; at == failures + 1; at++) {
         setup_t setup = deferred();
         setup.host = &hook;
-        setup.ranges = small;
-        setup.range_count = 2;
+        make_small(&setup);
         setup.adapter.dma_remapping = true;
         bench_t b = boot(&setup);
         uint64_t data = contig_va(&b, 12288), mdl = built_mdl(&b, data, 12288), list = pool(&b, 400), before, after;

@@ -205,11 +205,7 @@ static void test_remapped_lists(void) {
 }
 
 static void test_ownership(void) {
-    bench_t b = boot_default(), other = b;
-    storsim_adapter_config_t config;
-    storsim_adapter_config_init(&config);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &other.adapter), STORSIM_OK);
-    other.ext = storsim_adapter_extension(b.m, other.adapter);
+    bench_t b = boot_default(), other = second_adapter(&b);
     outcome_t out = dma(&b, 4096, 0, ALL, 0, CACHED, ANY);
     (void)device_byte(&b, PARAM(out, 8));
     CHECK_EQ(violations(&b), 0);

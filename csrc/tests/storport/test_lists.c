@@ -452,11 +452,7 @@ static void test_translation(void) {
 
 /* Two adapters: lists, requests and memory of the other one. */
 static void test_other_adapter(void) {
-    bench_t b = boot_level(STORSIM_RELEASE), other = b;
-    storsim_adapter_config_t config;
-    storsim_adapter_config_init(&config);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &other.adapter), STORSIM_OK);
-    other.ext = storsim_adapter_extension(b.m, other.adapter);
+    bench_t b = boot_level(STORSIM_RELEASE), other = second_adapter(&b);
     parts_t parts = make_parts(&b);
     storsim_machine_set_callback(b.m, hear, &(heard_t){.b = &b});
     level(&b, 2);

@@ -313,18 +313,11 @@ static void test_flush_refused(void) {
 
 static void test_two_adapters(void) {
     bench_t b = make(STORSIM_RELEASE, NULL);
-    storsim_adapter_config_t config;
-    uint32_t second = 0, third = 0;
+    bench_t other = second_adapter(&b);
+    const uint32_t second = other.adapter, third = second_adapter(&b).adapter;
     size_t first, leaks;
-    storsim_adapter_config_init(&config);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &second), STORSIM_OK);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &third), STORSIM_OK);
     parts_t parts = make_parts(&b);
     EXPECT(build(&b, &parts, pool(&b, 400)), S(SUCCESS));
-    bench_t other = b;
-    other.adapter = second;
-    other.ext = storsim_adapter_extension(b.m, second);
-    other.seen = 0;
     const parts_t lent = make_parts(&other);
     EXPECT(build(&b, &lent, pool(&b, 400)), S(SUCCESS));
     forget(&b);
@@ -383,11 +376,8 @@ static void test_damaged_snapshots(void) {
     failing_host_t state = {0};
     const storsim_host_t host = FAILING_HOOK(&state);
     bench_t b = make(STORSIM_RELEASE, &host);
-    storsim_adapter_config_t config;
-    uint32_t number;
-    storsim_adapter_config_init(&config);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &number), STORSIM_OK);
-    CHECK_EQ(storsim_adapter_add(b.m, &config, &number), STORSIM_OK);
+    (void)second_adapter(&b);
+    (void)second_adapter(&b);
     parts_t parts = make_parts(&b);
     EXPECT(build(&b, &parts, pool(&b, 400)), S(SUCCESS));
     uint8_t *good, *bad;

@@ -28,7 +28,6 @@ static storsim_status_t dump_adapter(bench_t *b) {
 
 static void every_refusal(action_fn action, bool remap, unsigned long least) {
     const storsim_host_t hook = FAILING_HOOK(&host);
-    const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};
     unsigned long refused = 0;
     uint64_t whole = 0; /* the state after an action that nothing refused: the same whatever was refused before it */
     for (unsigned long at = 0; at == 0 || at == refused + 1; at++) {
@@ -36,8 +35,7 @@ static void every_refusal(action_fn action, bool remap, unsigned long least) {
         host = (failing_host_t){0};
         setup_t setup = defaults();
         setup.host = &hook;
-        setup.ranges = small;
-        setup.range_count = 2;
+        make_small(&setup);
         setup.adapter.dma_remapping = remap;
         bench_t b = boot(&setup);
         find_adapter(&b, 300);
@@ -71,10 +69,8 @@ static void every_refusal(action_fn action, bool remap, unsigned long least) {
 
 /* An adapter whose extension does not fit is none, and leaves the blocks of others alone. */
 static void too_big(void) {
-    const storsim_range_t small[] = {{0x1000, 0x9F000, 0}, {0x100000, MIB(7), 0}};
     setup_t setup = defaults();
-    setup.ranges = small;
-    setup.range_count = 2;
+    make_small(&setup);
     bench_t b = boot(&setup);
     storsim_adapter_config_t config;
     uint64_t before, after;
