@@ -66,7 +66,7 @@ static storsim_status_t furnish(storsim_machine_t *machine, const ss_block_reque
     return STORSIM_OK;
 }
 
-/* A record for it: who, when, from where. Written in place: a record is three cache lines. */
+/* A record for it: who, when, from where. Written in place: a record is two cache lines. */
 SS_INLINE ss_block_t *describe(storsim_machine_t *machine, const ss_block_request_t *request, ss_block_id_t *id) {
     ss_nt_t *nt = nt_of(machine);
     const nt_cpu_t *cpu = &nt->cpus[nt->cpu];
@@ -190,7 +190,7 @@ static storsim_status_t make_scattered(storsim_machine_t *machine, const ss_bloc
     if (status != STORSIM_OK) {
         return status;
     }
-    draft_t draft = {.extents = nt_frames_list(&frames), .extent_count = frames.count, .pages = pages};
+    draft_t draft = {.extents = frames.list, .extent_count = frames.count, .pages = pages};
     status = furnish(machine, request, arena_address(first), &draft);
     if (status != STORSIM_OK) {
         undo(machine, &draft);
@@ -198,7 +198,7 @@ static storsim_status_t make_scattered(storsim_machine_t *machine, const ss_bloc
         return status;
     }
     *id = commit(machine, request, &draft, arena_address(first), ahead);
-    ss_release(nt->host, frames.many);
+    ss_release(nt->host, frames.list);
     return STORSIM_OK;
 }
 

@@ -106,12 +106,12 @@ static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_r
     uint64_t piece = pages > 512 ? pages / 512 : 1;
     for (uint64_t done = 0; done < pages;) {
         uint64_t count = pages - done < piece ? pages - done : piece;
-        void *array = frames->many;
+        void *array = frames->list;
         if (frames->count == UINT32_MAX / 2 || /* unreachable: as many pieces take more memory than a host has */
             !ss_grow(nt->host, &array, &frames->capacity, frames->count + 1, sizeof(ss_page_extent_t))) {
             return STORSIM_NO_MEMORY;
         }
-        frames->many = array;
+        frames->list = array;
         uint64_t bytes = done + count == pages && request->size % PAGE != 0 ? (count - 1) * PAGE + request->size % PAGE
                                                                             : count * PAGE;
         uint64_t first;
@@ -126,7 +126,7 @@ static storsim_status_t take_pieces(storsim_machine_t *machine, const ss_block_r
         if (status != STORSIM_OK) {
             return status;
         }
-        frames->many[frames->count++] = (ss_page_extent_t){first, count};
+        frames->list[frames->count++] = (ss_page_extent_t){first, count};
         done += count;
     }
     return STORSIM_OK;
@@ -136,16 +136,9 @@ storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_reque
                                 nt_frames_t *frames) {
     uint8_t nodes[STORSIM_MAX_NODES];
     ss_page_request_t place = {.nodes = nodes};
-    storsim_status_t status;
     *frames = (nt_frames_t){.count = 0};
-    if (!request->scattered || pages == 1) {
-        status = nt_frames_take_whole(machine, request, pages, &frames->one.first_pfn);
-        frames->one.pages = pages;
-        frames->count = status == STORSIM_OK ? 1 : 0;
-        return status;
-    }
     place.node_count = nt_nodes(machine, request->node, request->node_only, nodes);
-    status = take_pieces(machine, request, pages, &place, frames);
+    storsim_status_t status = take_pieces(machine, request, pages, &place, frames);
     if (status != STORSIM_OK) {
         nt_frames_give(machine, frames);
     }
@@ -153,10 +146,10 @@ storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_reque
 }
 
 void nt_frames_give(storsim_machine_t *machine, nt_frames_t *frames) {
-    const ss_page_extent_t *list = nt_frames_list(frames);
+    const ss_page_extent_t *list = frames->list;
     for (uint32_t i = 0; i < frames->count; i++) {
         ss_pages_give(ss_machine_pages(machine), list[i].first_pfn, list[i].pages);
     }
-    ss_release(ss_machine_host(machine), frames->many);
+    ss_release(ss_machine_host(machine), frames->list);
     *frames = (nt_frames_t){.count = 0};
 }

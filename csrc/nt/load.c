@@ -123,14 +123,10 @@ static bool tie_slot(ss_nt_t *nt, ss_block_id_t id, ss_block_t *block) {
     uint32_t slot = nt_pool_slot(page, offset);
     bool placed = block->va - span->va < PAGE && slot < page->slots && offset == slot * width + POOL_HEADER &&
                   page->ids[slot] == 0;
-    if (!placed || block->size > width - POOL_HEADER || block->pages != 0 ||
+    if (!placed || block->size > width - POOL_HEADER || block->pages != 0 || block->pfn != span->pfn ||
         (page->gone && block->state == SS_STATE_LIVE)) {
         return false;
     }
-    if (block->pfn != span->pfn && !nt_rare_need(nt, block)) { /* which keeps the device's address as it was read */
-        return false;
-    }
-    block->pfn = span->pfn;
     block->store = 0; /* its page has the bytes; older snapshots say so twice */
     page->ids[slot] = id;
     page->free[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
@@ -342,7 +338,7 @@ void nt_load_end(ss_nt_t *nt, ss_codec_t *codec) {
         ss_block_t *block = block_at(nt, id);
         bool span = block->state != SS_STATE_FREE && nt_span_pages(block) != 0;
         uint32_t expected = (block->kind == KIND_POOL_PAGE ? 0 : NAMED_LIST) | (span ? NAMED_SPAN : 0);
-        if (nt->named == NULL || nt->named[id - 1] != expected) {
+        if (nt->named[id - 1] != expected) {
             damaged(codec);
         }
     }

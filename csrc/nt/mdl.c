@@ -269,7 +269,7 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
     if (block == NULL) {
         return no_mdl(call, mdl_va);
     }
-    if (!load(machine, block, &mdl) || !reserve_links(machine, block, mdl.start_va + mdl.byte_offset)) {
+    if (!load(machine, block, &mdl)) { /* unreachable: see load */
         return call->status = STORSIM_NO_MEMORY;
     }
     uint64_t va = mdl.start_va + mdl.byte_offset, pageable;
@@ -277,6 +277,9 @@ storsim_status_t ss_mdl_build(ss_call_t *call, uint64_t mdl_va) {
     if ((mdl.flags & (SS_MDL_SOURCE_IS_NONPAGED_POOL | SS_MDL_PAGES_LOCKED | SS_MDL_PARTIAL)) != 0) {
         ss_violate(call, SS_MDL_REBUILD, &detail);
         return STORSIM_OK;
+    }
+    if (!reserve_links(machine, block, va)) {
+        return call->status = STORSIM_NO_MEMORY;
     }
     uint64_t pages = pages_spanned(mdl.byte_offset, mdl.byte_count);
     if (mdl.byte_count == 0) {

@@ -332,20 +332,18 @@ void nt_frames_replace(ss_nt_t *nt, const ss_block_t *block, uint32_t from, uint
 
 /* --- frames.c: taking page frames for a request --- */
 typedef struct nt_frames {
-    ss_page_extent_t one, *many; /* many: NULL when one extent was enough */
+    ss_page_extent_t *list;
     uint32_t count, capacity;
 } nt_frames_t;
 /* Nodes in the order a request tries them; nodes[64]. Returns their number. */
 uint32_t nt_nodes(const storsim_machine_t *machine, uint32_t node, bool only, uint8_t *nodes);
+/* In pieces, for a scattered request. */
 storsim_status_t nt_frames_take(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
                                 nt_frames_t *frames);
-/* The same in one piece, whatever request->scattered says. */
+/* In one. */
 storsim_status_t nt_frames_take_whole(storsim_machine_t *machine, const ss_block_request_t *request, uint64_t pages,
                                       uint64_t *first_pfn);
 void nt_frames_give(storsim_machine_t *machine, nt_frames_t *frames);
-static inline const ss_page_extent_t *nt_frames_list(const nt_frames_t *frames) {
-    return frames->many != NULL ? frames->many : &frames->one;
-}
 
 /* --- bytes.c: an ss_filler_t of the machine, and the bytes of blocks --- */
 storsim_status_t nt_store_of(void *context, uint64_t pfn, bool make, ss_store_t *store);

@@ -84,6 +84,7 @@ static void page_that_is_held(void) {
         storsim_snapshot_free(w.machine, bytes);
     }
     CHECK_EQ(where[0], where[1]);
+    TOLD(uint32_t, block_at(nt_of(w.machine), id)->next, was + 1, "quarantine list"); /* another's place */
     world_check(&w);
     CHECK_EQ(again(), STORSIM_OK);
 }
@@ -126,6 +127,7 @@ int main(void) {
     span->kind = kind;
     DAMAGED(uint64_t, slot->va, (was & ~(PAGE - 1)) + PAGE - 16); /* behind the last slot */
     DAMAGED(uint32_t, slot->pool_page, nt->pool_page_count + 1);
+    DAMAGED(uint64_t, slot->pfn, span->pfn + 1);
     /* Pages nobody has. */
     slot->state = span->state = SS_STATE_FREE;
     DAMAGED(uint32_t, page->block, 0);

@@ -85,6 +85,69 @@ static void test_rare(void) {
     world_end(&w);
 }
 
+/* Blocks with an address of their own for their device, until there is room for `left` more. */
+static void crowd(world_t *w, uint32_t left) {
+    const ss_nt_t *nt = nt_of(w->machine);
+    while (nt->rare_count == 0 || nt->rare_capacity - nt->rare_count != left) {
+        ss_block_id_t id = contig_get(w, STORSIM_BLOCK_DMA, CONTIG(PAGE), STORSIM_OK);
+        CHECK_EQ(ss_block_set_device_address(w->machine, id, 0x8000), STORSIM_OK);
+    }
+}
+
+static storsim_status_t build(world_t *w, uint64_t mdl) {
+    frame_t frame;
+    (void)ss_mdl_build(begin(w, &frame, "StorPortBuildMdlForNonPagedPool", 1), mdl);
+    return ss_call_end(&frame.call);
+}
+
+/* An MDL's link needs two, of which neither, or only the other one, can be had; a device's store beside a block needs one. */
+static void test_no_memory(void) {
+    failing_host_t host = {.persistent = 1};
+    const storsim_host_t hook = FAILING_HOOK(&host);
+    static const uint8_t bytes[16];
+    ss_device_t device;
+    ss_bus_result_t result;
+    world_t w;
+    world_init(&w);
+    w.config.level = STORSIM_VERIFIER;
+    w.config.verifier = STORSIM_V_DMA;
+    w.hardware.host = &hook;
+    world_boot(&w);
+    for (uint32_t left = 0; left < 2; left++) {
+        ss_block_id_t mdl, buffer = pool_get(&w, 30000, TAG, STORSIM_OK);
+        CHECK_EQ(ss_mdl_make(w.machine, va_of(&w, buffer), 30000, 1, &mdl), STORSIM_OK);
+        crowd(&w, left);
+        const uint64_t before = world_digest(&w);
+        host.fail_at = host.requests + 1;
+        CHECK_EQ(build(&w, va_of(&w, mdl)), STORSIM_NO_MEMORY);
+        host.fail_at = 0;
+        CHECK_EQ(world_digest(&w), before);
+        world_check(&w);
+        CHECK_EQ(build(&w, va_of(&w, mdl)), STORSIM_OK);
+        CHECK_EQ(nt_rare(nt_of(w.machine), ss_block(w.machine, buffer))->mdl_count, 1);
+    }
+    CHECK_EQ(ss_bus_add_device(w.machine, false, true, &device), STORSIM_OK);
+    CHECK_EQ(ss_device_owner(w.machine, device, 1), STORSIM_OK);
+    crowd(&w, 0);
+    ss_block_id_t high = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(PAGE), STORSIM_OK), low = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(PAGE), STORSIM_OK);
+    const uint64_t behind = (ss_block(w.machine, low)->pfn + 1) * PAGE;
+    CHECK_EQ(ss_block(w.machine, high)->pfn * PAGE, behind);
+    CHECK_EQ(ss_bus_write(w.machine, device, behind - PAGE, bytes, sizeof bytes, &result), STORSIM_OK); /* the kernel knows the device */
+    ss_block_free(w.machine, high);
+    const uint64_t before = world_digest(&w);
+    const size_t findings = storsim_finding_count(w.machine);
+    host.fail_at = host.requests + 1;
+    CHECK_EQ(ss_bus_write(w.machine, device, behind, bytes, sizeof bytes, &result), STORSIM_NO_MEMORY);
+    host.fail_at = 0;
+    CHECK_EQ(world_digest(&w), before);
+    CHECK_EQ(storsim_finding_count(w.machine), findings);
+    (void)ss_bus_write(w.machine, device, behind, bytes, sizeof bytes, &result);
+    CHECK(storsim_finding_count(w.machine) > findings);
+    CHECK_EQ(nt_rare(nt_of(w.machine), ss_block(w.machine, low))->trespass, ss_block(w.machine, low)->va + PAGE);
+    storsim_machine_destroy(w.machine);
+    CHECK_EQ(host.live, 0);
+}
+
 /* Pages of every class come and go; what one was does not show in the next. */
 static void test_page_structures(void) {
     world_t w;
@@ -117,6 +180,7 @@ static void test_page_structures(void) {
 int main(void) {
     test_ring();
     test_rare();
+    test_no_memory();
     test_page_structures();
     return CHECK_DONE();
 }

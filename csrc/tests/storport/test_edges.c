@@ -51,11 +51,12 @@ static void test_calls_that_are_none(void) {
     uint64_t result = 5;
     storsim_arg_t args[STORSIM_MAX_PARAMS] = {{0}};
     const storsim_routine_t *pool_row = storsim_ddi_routine(STORSIM_ID_StorPortAllocatePool);
-    const storsim_routine_t copy = *pool_row;
+    const storsim_routine_t copy = *pool_row, nameless = {.id = 0};
     size_t rows;
     const storsim_routine_t *table = storsim_ddi_table(&rows);
     CHECK_EQ(storsim_storport_call(b.m, NULL, args, &result), STORSIM_INVALID);
     CHECK_EQ(storsim_storport_call(b.m, &copy, args, &result), STORSIM_INVALID); /* not the table's own row */
+    CHECK_EQ(storsim_storport_call(b.m, &nameless, args, &result), STORSIM_INVALID);
     CHECK_EQ(storsim_storport_call(b.m, &table[rows - 1], args, &result), STORSIM_INVALID); /* HD Audio's */
     CHECK_EQ(storsim_storport_call(b.m, pool_row, NULL, &result), STORSIM_INVALID);
     CHECK_EQ(storsim_storport_extended(b.m, -5, args, &result), STORSIM_OK); /* a code no routine has is answered as documented */
