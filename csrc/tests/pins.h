@@ -7,7 +7,7 @@
 #define PIN_nt_test_call UINT64_C(0xA062CEF0CEFE9E0C)
 #define PIN_nt_test_contig UINT64_C(0xC1FFD831DDAF4606)
 #define PIN_nt_test_edges UINT64_C(0x837376FB6E4F18BF)
-#define PIN_nt_test_export UINT64_C(0x43E3C02B0D4C47AB)
+#define PIN_nt_test_export UINT64_C(0x6A3DDA4D8A204C8E)
 #define PIN_nt_test_interrupt UINT64_C(0x74C9C4ECC1562ECF)
 #define PIN_nt_test_kernel_memory UINT64_C(0xD15657415D15B908)
 #define PIN_nt_test_loaded UINT64_C(0x5B6CF6CA9668B31B)

@@ -84,7 +84,9 @@ static void page_that_is_held(void) {
         storsim_snapshot_free(w.machine, bytes);
     }
     CHECK_EQ(where[0], where[1]);
-    TOLD(uint32_t, block_at(nt_of(w.machine), id)->next, was + 1, "quarantine list"); /* another's place */
+    ss_block_t *held = block_at(nt_of(w.machine), id);
+    TOLD(uint32_t, held->next, was + 1, "quarantine list"); /* another's place */
+    TOLD(uint8_t, held->state, SS_STATE_FREE, "quarantine list");
     world_check(&w);
     CHECK_EQ(again(), STORSIM_OK);
 }

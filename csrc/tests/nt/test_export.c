@@ -84,8 +84,25 @@ static void late(int shape, bool write, storsim_level_t level) {
     world_end(&w);
 }
 
+/* What is stopped can be looked at, and not written to. */
+static void stopped(void) {
+    world_t w;
+    world_start(&w, STORSIM_RELEASE);
+    const uint64_t kept = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK)), twice = va_of(&w, pool_get(&w, 100, TAG, STORSIM_OK));
+    uint64_t size, token;
+    uint8_t *data;
+    pool_put(&w, twice, STORSIM_OK);
+    pool_put(&w, twice, STORSIM_BUGCHECK);
+    CHECK_EQ(storsim_block_export(w.machine, handle(&w, kept), true, &data, &size, &token), STORSIM_STOPPED);
+    CHECK_EQ(storsim_block_export(w.machine, handle(&w, kept), false, &data, &size, &token), STORSIM_OK);
+    CHECK(data[0] != 0 && size == 100); /* its own first bytes, which are never zero */
+    CHECK_EQ(storsim_block_unexport(w.machine, token), STORSIM_OK);
+    world_end(&w);
+}
+
 int main(void) {
     views();
+    stopped();
     for (int shape = 0; shape < 4; shape++) {
         for (int write = 0; write < 2; write++) {
             late(shape, write != 0, STORSIM_RELEASE);
