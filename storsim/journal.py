@@ -258,7 +258,9 @@ class Journal:
 
         finding: which (default: the bugcheck, else the last violation, else the last note). budget: candidates tried at
         most. keep_arguments: only removes operations. progress: called now and then with candidates tried and
-        operations left; a false answer ends the search. Raises ValueError when a replay meets no such finding.
+        operations left; a false answer ends the search. The search works on what was recorded when it began: meanwhile,
+        in ``progress`` or in another thread, the machine may go on or be closed. Raises ValueError when a replay meets
+        no such finding.
         """
         made, (key, before, after, tried, minimal) = self._core.shrink(
             None if finding is None else _core_key(finding), budget, keep_arguments, progress

@@ -710,8 +710,18 @@ METHOD(show)
 METHOD(records)
 METHOD(links)
 METHOD(replay)
-METHOD(shrink)
 #undef METHOD
+
+/* The search takes long and calls back. It has what was recorded so far to itself, so that nobody waits for it: the machine may go on, or be
+ * closed. */
+static PyObject *journal_shrink_copy(journal_object_t *self, PyObject *args) {
+    PyObject *bytes = held(self, NULL, journal_encode);
+    PyObject *copy = bytes ? journal_decode(Py_TYPE(self), bytes) : NULL;
+    PyObject *result = copy ? journal_shrink((journal_object_t *)copy, args) : NULL;
+    Py_XDECREF(copy);
+    Py_XDECREF(bytes);
+    return result;
+}
 
 static PyGetSetDef journal_getset[] = {
 #define ATTRIBUTE(name, value, doc) {#name, (getter)get_##name, NULL, PyDoc_STR(doc), NULL},
@@ -734,7 +744,7 @@ static PyMethodDef journal_methods[] = {
      PyDoc_STR("links($self, /)\n--\n\nWhich input is which earlier output.")},
     {"replay", (PyCFunction)held_replay, METH_NOARGS,
      PyDoc_STR("replay($self, /)\n--\n\n(calls, different, record, sealed, digest, text).")},
-    {"shrink", (PyCFunction)held_shrink, METH_VARARGS,
+    {"shrink", (PyCFunction)journal_shrink_copy, METH_VARARGS,
      PyDoc_STR("shrink($self, key, budget, keep_arguments, progress, /)\n--\n\n(Journal, (key, before, after, tried, "
                "minimal)).")},
     {NULL, NULL, 0, NULL}};

@@ -270,6 +270,30 @@ def test_a_journal_is_read_while_its_machine_runs() -> None:
     assert bench.pc.check() == ""
 
 
+def test_nobody_waits_for_a_search_for_the_shortest() -> None:
+    """It works on what was recorded when it began: its machine goes on meanwhile, in any thread, and may be closed."""
+    bench = Bench()
+    sp.StorPortAllocatePool(bench.hba, 0, "Zero")
+    recorded = bench.pc._journal.count
+    asked: list[int] = []
+
+    def progress(_tried: int, _left: int) -> bool:
+        asked.append(_at_once(1, lambda _: sp.StorPortAllocatePool(bench.hba, 0, "More").status)[0])
+        bench.pc.close()
+        return False
+
+    for _ in range(40):
+        sp.StorPortFreePool(bench.hba, sp.StorPortAllocatePool(bench.hba, 64, "Test").BufferPointer)
+    small = bench.pc.journal.shrink(progress=progress)
+    assert asked == [sp.STOR_STATUS_SUCCESS]
+    assert bench.pc.closed
+    assert small.shrunk is not None
+    assert small.shrunk.key.name == "ZERO_LENGTH"
+    assert "More" not in small.script()
+    assert bench.pc._journal.count > recorded
+    assert bench.pc.journal.shrink().shrunk is not None
+
+
 def test_the_extension_does_not_ask_for_the_gil() -> None:
     """A free-threaded CPython would switch it on for an extension that does not say it can do without."""
     enabled = getattr(sys, "_is_gil_enabled", lambda: None)()
