@@ -135,7 +135,7 @@ storsim_status_t storsim_hdaudio_attach(storsim_machine_t *machine, uint32_t con
     if (status != STORSIM_OK) {
         return status;
     }
-    if (!storsim_nt_config(machine) || !config_ok(config) || !storsim_hda_live(machine, controller) ||
+    if (!storsim_nt_config(machine) || !config || !config_ok(config) || !storsim_hda_live(machine, controller) ||
         ss_bus_of_controller(machine, controller)) {
         return STORSIM_INVALID;
     }

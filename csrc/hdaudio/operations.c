@@ -29,7 +29,7 @@ SS_PERFORM(hdaudio_prepare) {
 
 SS_PERFORM(hdaudio_attach) {
     (void)operation, (void)result;
-    return args[1].data == NULL ? STORSIM_INVALID : storsim_hdaudio_attach(machine, (uint32_t)args[0].value, args[1].data);
+    return storsim_hdaudio_attach(machine, (uint32_t)args[0].value, args[1].data);
 }
 
 SS_PERFORM(hdaudio_remove) {

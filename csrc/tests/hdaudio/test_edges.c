@@ -156,6 +156,7 @@ static void test_configurations(void) {
         CHECK_EQ(storsim_hdaudio_attach(w->machine, number, &bus), STORSIM_INVALID);
     }
     CHECK_EQ(storsim_hdaudio_attach(w->machine, 99, &config.bus), STORSIM_INVALID);
+    CHECK_EQ(storsim_hdaudio_attach(w->machine, number, NULL), STORSIM_INVALID);
     world_end(w);
 }
 

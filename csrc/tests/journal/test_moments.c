@@ -228,8 +228,8 @@ static void test_link_refused(void) {
     CHECK_EQ(state.live, 0);
 }
 
-/* Adapters without a configuration, and with a name longer than names are: recorded, refused, and refused again. */
-static void test_refused_adapters(void) {
+/* Adapters, controllers and bus drivers without a configuration, and an adapter with a name longer than names are: recorded, refused, and refused again. */
+static void test_refused_hardware(void) {
     kit_t kit = kit_make(NULL, STORSIM_RELEASE);
     storsim_adapter_config_t config;
     uint32_t number = 77;
@@ -240,6 +240,11 @@ static void test_refused_adapters(void) {
     CHECK_EQ(storsim_adapter_add(kit.machine, &config, &number), STORSIM_INVALID);
     config.name = "";
     CHECK_EQ(storsim_adapter_add(kit.machine, &config, &number), STORSIM_OK);
+    storsim_hda_config_t chip;
+    storsim_hda_config_init(&chip);
+    CHECK_EQ(storsim_hda_add(kit.machine, NULL, &number), STORSIM_INVALID);
+    CHECK_EQ(storsim_hda_add(kit.machine, &chip, &number), STORSIM_OK);
+    CHECK_EQ(storsim_hdaudio_attach(kit.machine, number, NULL), STORSIM_INVALID);
     CHECK_EQ(storsim_journal_seal(kit.journal), STORSIM_OK);
     kit_replays(kit.journal);
     kit_end(&kit);
@@ -252,6 +257,6 @@ int main(void) {
     test_nothing_to_find();
     test_many_mdls();
     test_link_refused();
-    test_refused_adapters();
+    test_refused_hardware();
     return CHECK_DONE();
 }
