@@ -1,4 +1,15 @@
-/* nt/block.c: blocks of whole pages: made all or nothing, freed at once, looked up by address, frame and order. */
+/* nt/block.c: blocks of whole pages: made all or nothing, freed at once, looked up by address, frame and order.
+ *
+ *   make    arena place ─ record ─ group of by_va ─ frames ─ group of by_frame │ record written, linked, both maps filled
+ *           each may refuse, and gives back what was taken before it           │ none can fail
+ *   free    live ─▶ record out of the live list, frames given back and poisoned ─▶ quarantine (quarantine.c) ─▶ free record
+ *
+ * Nearly every block is one piece (make_whole): no list of extents, and no bytes until somebody looks (bytes.c); the group of a page map
+ * that was found while reserving serves the filling, since nothing else happens to the map in between. Blocks in pieces, and those adopted
+ * from frames that were taken elsewhere, go by a draft that is undone as one.
+ * Invariants: a live or quarantined block with an address has by_va filled over all its pages, a live one by_frame too; a record is in
+ * exactly one of the live list, the quarantine and the free list (check.c looks at all of it; the lock-step tests of tests/property compare
+ * with a naive model). Cost: that of the page allocator, and O(pages) words of two maps, 512 pages to a group. */
 #include "machine/bits.h"
 #include "nt/nt_i.h"
 

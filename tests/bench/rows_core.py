@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,83 +102,73 @@ class Core:
         return int(found[0])
 
 
-def _net(above: list[float], floor: list[float]) -> list[float]:
-    return [max(value - base, 0.1) for value, base in zip(above, floor, strict=True)]
+@dataclass(frozen=True)
+class _Replays:
+    """What the rounds saw of a workload: storsim, the null allocator and, where it is there, the prototype."""
 
+    seen: dict[str, list[dict[str, Any]]]
 
-def _against(
-    core: Core, key: str, workload: str, live: int, ops: int, count: int, target: float | None, what: str
-) -> list[Row]:
-    """A workload on storsim's page allocator, the null allocator and, where it is there, the prototype."""
-    arms = {"storsim": str(core.pages), "null": "null"}
-    if core.prototype is not None:
-        arms["prototype"] = str(core.prototype)
-    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
-    for _ in range(count):
-        for name, adapter in arms.items():
-            seen[name].append(core.replay(adapter, workload, live, ops))
-    ns = {name: [float(one["ns"]) for one in answers] for name, answers in seen.items() if "ns" in answers[0]}
-    last = seen["storsim"][-1]
-    detail = {
-        "ns": Ratio.of(ns["storsim"]).median,
-        "null_ns": Ratio.of(ns["null"]).median,
-        "refused": last["refused"] / max(last["allocations"], 1),
-        "longest_ns": max(one["longest_ns"] for one in seen["storsim"]),
-    }
-    if last["ranges"]:
-        detail["ranges"] = last["ranges"]
-    rows = [Row(key, what, "the null allocator", None, ratios(ns["storsim"], ns["null"]), detail=detail)]
-    if "prototype" in ns:
-        rows.append(
-            Row(
-                key + ".prototype",
-                what,
-                "the prototype",
-                target,
-                ratios(_net(ns["storsim"], ns["null"]), _net(ns["prototype"], ns["null"])),
-                detail={"prototype_ns": Ratio.of(ns["prototype"]).median, **detail},
-            )
-        )
-    return rows
+    @staticmethod
+    def of(core: Core, workload: str, live: int, ops: int, count: int) -> _Replays:
+        """Round by round in turn."""
+        arms = {"storsim": str(core.pages), "null": "null"}
+        if core.prototype is not None:
+            arms["prototype"] = str(core.prototype)
+        seen: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
+        for _ in range(count):
+            for name, adapter in arms.items():
+                seen[name].append(core.replay(adapter, workload, live, ops))
+        return _Replays(seen)
+
+    def ns(self, name: str) -> list[float]:
+        """Nanoseconds of an operation."""
+        return [float(one["ns"]) for one in self.seen[name]]
+
+    def net(self, name: str) -> list[float]:
+        """The same beyond those of the null allocator."""
+        return [max(value - base, 0.1) for value, base in zip(self.ns(name), self.ns("null"), strict=True)]
+
+    def longest(self) -> Ratio:
+        """The longest call of a round in microseconds, the longest of all rounds first."""
+        longest = [float(one["longest_ns"]) / 1000 for one in self.seen["storsim"]]
+        return Ratio(max(longest), min(longest), max(longest))
+
+    def detail(self) -> dict[str, float]:
+        """What else there is to say of storsim's."""
+        last = self.seen["storsim"][-1]
+        detail = {
+            "ns": Ratio.of(self.ns("storsim")).median,
+            "null_ns": Ratio.of(self.ns("null")).median,
+            "refused": last["refused"] / max(last["allocations"], 1),
+            "longest_ns": self.longest().median * 1000,
+        }
+        return detail | ({"ranges": last["ranges"]} if last["ranges"] else {})
+
+    def rows(self, key: str, target: float | None, what: str) -> list[Row]:
+        """Against the null allocator; against the prototype net of it, and in what it refuses."""
+        detail = self.detail()
+        rows = [Row(key, what, "the null allocator", None, ratios(self.ns("storsim"), self.ns("null")), detail=detail)]
+        if "prototype" not in self.seen or "ns" not in self.seen["prototype"][0]:
+            return rows
+        net = ratios(self.net("storsim"), self.net("prototype"))
+        detail |= {"prototype_ns": Ratio.of(self.ns("prototype")).median}
+        rows.append(Row(key + ".prototype", what, "the prototype", target, net, detail=detail))
+        own, other = (self.seen[name][-1]["refused"] for name in ("storsim", "prototype"))
+        if own or other:
+            refusals = Ratio(*(own / max(other, 1),) * 3)
+            counts = {"refused": own, "prototype_refused": other}
+            rows.append(Row(key + ".refused", f"{what}: refusals", "the prototype", 1.0, refusals, detail=counts))
+        return rows
 
 
 def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]:
     """W1 to W4 and W6, generated, or the reference traces when a folder has them."""
-    sizes = (1000, 10_000, 100_000) if quick else (1000, 10_000, 100_000, 1_000_000)
     ops = 200_000 if quick else 1_000_000
-    rows: list[Row] = []
-    nets: list[tuple[int, float]] = []
-    for live in sizes:
-        target = 1.0 if live == 1_000_000 else 0.85
-        made = _against(
-            core, f"w1.{live:.0e}".replace("+0", ""), "w1", live, ops, count, target, f"W1: {live} live, no constraint"
-        )
-        nets.append((live, made[0].detail["ns"] - made[0].detail["null_ns"]))
-        rows += made
-        key, what = f"w1t.{live:.0e}".replace("+0", ""), f"W1t: {live} live in a map they nearly fill"
-        rows += _against(core, key, "w1t", live, ops, count, target, what)
-    exponent = math.log(nets[-1][1] / nets[0][1]) / math.log(nets[-1][0] / nets[0][0])
-    rows.append(
-        Row(
-            "w1.growth",
-            f"growth of W1's net cost, {nets[0][0]} to {nets[-1][0]} live",
-            "exponent",
-            0.1,
-            Ratio(exponent, exponent, exponent),
-            unit="",
-        )
-    )
+    sizes = (1000, 10_000, 100_000) if quick else (1000, 10_000, 100_000, 1_000_000)
+    rows = _churn(core, sizes, ops, count)
     for live in sizes[:3]:
-        rows += _against(
-            core,
-            f"w2.{live:.0e}".replace("+0", ""),
-            "w2",
-            live,
-            ops // 5,
-            count,
-            0.8,
-            f"W2: {live} live, mixed constraints",
-        )
+        replays = _Replays.of(core, "w2", live, ops // 5, count)
+        rows += replays.rows(f"w2.{_short(live)}", 0.8, f"W2: {live} live, mixed constraints")
     gaps = 32_768 if quick else 262_144
     for name, what in (
         ("w3", "W3: one place fits"),
@@ -186,18 +177,40 @@ def pages(core: Core, quick: bool, count: int, traces: Path | None) -> list[Row]
         ("w6align", "W6: nowhere aligned"),
         ("w6bound", "W6: everywhere across"),
     ):
-        made = _against(core, name, name, gaps, 20_000, count, 1.5, f"{what}, {gaps} gaps")
-        rows += made
-        longest = made[0].detail["longest_ns"] / 1000
-        value = Ratio(longest, longest, longest)
-        rows.append(Row(f"{name}.longest", f"{what}, the longest call", "absolute", 2000.0, value, unit="µs"))
+        replays = _Replays.of(core, name, gaps, 20_000, count)
+        rows += replays.rows(name, 1.5, f"{what}, {gaps} gaps")
+        longest = f"{what}, the longest call"
+        rows.append(Row(f"{name}.longest", longest, "absolute", 2000.0, replays.longest(), unit="µs"))
     what = "W4: host memory buffer in as few ranges as possible, and back"
-    made = _against(core, "w4", "w4", 10_000, 600, count, None, what)
-    pair = Ratio(*(made[0].detail["ns"] * 2e-3,) * 3)
-    rows += [*made, Row("w4.pair", what, "absolute", 6.0, pair, unit="µs", detail=made[0].detail)]
+    replays = _Replays.of(core, "w4", 10_000, 600, count)
+    pair = Ratio.of([ns * 2e-3 for ns in replays.ns("storsim")])
+    rows += replays.rows("w4", None, what)
+    rows.append(Row("w4.pair", what, "absolute", 6.0, pair, unit="µs", detail=replays.detail()))
     for path in sorted(traces.iterdir()) if traces is not None else ():
-        rows += _against(core, f"trace.{path.name}", str(path), 0, ops, count, None, f"trace {path.name}")
+        replays = _Replays.of(core, str(path), 0, ops, count)
+        rows += replays.rows(f"trace.{path.name}", None, f"trace {path.name}")
     return rows
+
+
+def _short(live: int) -> str:
+    return f"{live:.0e}".replace("+0", "")
+
+
+def _churn(core: Core, sizes: tuple[int, ...], ops: int, count: int) -> list[Row]:
+    """W1 and W1t, and how W1's cost grows."""
+    rows: list[Row] = []
+    nets: list[list[float]] = []
+    for live in sizes:
+        target = 1.0 if live == 1_000_000 else 0.85
+        replays = _Replays.of(core, "w1", live, ops, count)
+        rows += replays.rows(f"w1.{_short(live)}", target, f"W1: {live} live, no constraint")
+        nets.append(replays.net("storsim"))
+        replays = _Replays.of(core, "w1t", live, ops, count)
+        rows += replays.rows(f"w1t.{_short(live)}", target, f"W1t: {live} live in a map they nearly fill")
+    decades = math.log(sizes[-1] / sizes[0])
+    exponent = Ratio.of([math.log(most / least) / decades for least, most in zip(nets[0], nets[-1], strict=True)])
+    what = f"growth of W1's net cost, {sizes[0]} to {sizes[-1]} live"
+    return [*rows, Row("w1.growth", what, "exponent", 0.1, exponent, unit="")]
 
 
 def _library(name: str) -> str | None:
