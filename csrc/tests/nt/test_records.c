@@ -148,6 +148,42 @@ static void test_no_memory(void) {
     CHECK_EQ(host.live, 0);
 }
 
+/* What lies beside a device's store. One into a pool page, over an unused slot into a freed one, is no affair of a block two pages below; one
+ * that begins in that block and goes on behind it is remembered at the byte where it left. */
+static void test_beside(void) {
+    static const uint8_t bytes[64]; /* a slot and what it takes to be in the next */
+    ss_device_t device;
+    ss_bus_result_t result;
+    storsim_allocation_t freed;
+    uint64_t token, size;
+    uint8_t *data;
+    world_t w;
+    world_init(&w);
+    w.config.level = STORSIM_VERIFIER;
+    w.config.verifier = STORSIM_V_DMA;
+    w.config.quarantine = 0; /* what nobody looks at is unused at once */
+    world_boot(&w);
+    CHECK_EQ(ss_bus_add_device(w.machine, false, true, &device), STORSIM_OK);
+    CHECK_EQ(ss_device_owner(w.machine, device, 1), STORSIM_OK);
+    ss_block_id_t slot = pool_get(&w, 16, TAG, STORSIM_OK), looked_at = pool_get(&w, 16, TAG, STORSIM_OK);
+    (void)pool_get(&w, 16, TAG, STORSIM_OK); /* keeps the page */
+    const uint64_t page = ss_block(w.machine, slot)->pfn;
+    ss_block_id_t near = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(PAGE), STORSIM_OK), far = contig_get(&w, STORSIM_BLOCK_DMA, CONTIG(PAGE), STORSIM_OK);
+    CHECK(ss_block(w.machine, near)->pfn == page - 1 && ss_block(w.machine, far)->pfn == page - 2);
+    CHECK(storsim_allocation_at(w.machine, va_of(&w, looked_at), &freed));
+    CHECK_EQ(storsim_block_export(w.machine, freed.block, false, &data, &size, &token), STORSIM_OK);
+    ss_block_free(w.machine, slot);
+    ss_block_free(w.machine, looked_at);
+    ss_block_free(w.machine, near);
+    CHECK(ss_block(w.machine, slot) == NULL && ss_block(w.machine, looked_at) != NULL);
+    CHECK_EQ(ss_bus_write(w.machine, device, page * PAGE, bytes, sizeof bytes, &result), STORSIM_OK);
+    CHECK_EQ(nt_rare(nt_of(w.machine), ss_block(w.machine, far))->trespass, 0);
+    CHECK_EQ(ss_bus_write(w.machine, device, (page - 1) * PAGE - 32, bytes, sizeof bytes, &result), STORSIM_OK);
+    CHECK_EQ(nt_rare(nt_of(w.machine), ss_block(w.machine, far))->trespass, ss_block(w.machine, far)->va + PAGE);
+    CHECK_EQ(storsim_block_unexport(w.machine, token), STORSIM_OK);
+    storsim_machine_destroy(w.machine);
+}
+
 /* Pages of every class come and go; what one was does not show in the next. */
 static void test_page_structures(void) {
     world_t w;
@@ -181,6 +217,7 @@ int main(void) {
     test_ring();
     test_rare();
     test_no_memory();
+    test_beside();
     test_page_structures();
     return CHECK_DONE();
 }
