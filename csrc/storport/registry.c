@@ -10,6 +10,9 @@ void ss_StorPortAllocateRegistryBuffer(ss_sp_t *sp) {
     if (adapter->registry != 0 || ss_sp_fault(sp, 0, length->value) || sp->call.status != STORSIM_OK) {
         return;
     }
+    if (adapter->registry != 0) { /* the host was asked, and may have taken it meanwhile */
+        return;
+    }
     const ss_block_request_t request = {.kind = STORSIM_BLOCK_REGISTRY, .size = length->value, .highest = UINT64_MAX,
                                         .node = adapter->config.node, .cache = 1, .owner = adapter->number, .scattered = true};
     ss_block_id_t id;

@@ -16,19 +16,32 @@ static void refuse(ss_sp_t *sp) {
     ss_reply(sp, SS_STOR(INVALID_PARAMETER));
 }
 
+/* The buffer of the request in question; NULL: there is none, or it has no bytes. */
+static const ss_srb_buffer_t *buffer_of(ss_sp_t *sp, bool data_in) {
+    ss_srb_t *srb = request_of(sp, sp->a[1].value);
+    const ss_srb_buffer_t *buffer = srb == NULL ? NULL : data_in ? ss_srb_data_in(srb) : &srb->data;
+    return buffer != NULL && buffer->length != 0 ? buffer : NULL;
+}
+
 /* Shared by the two routines that map a buffer. The pages are mapped when the request is made, so mapping fails only by plan. */
 static void system_address(ss_sp_t *sp, bool data_in) {
     storsim_arg_t *out = &sp->a[2];
-    ss_srb_t *srb = request_of(sp, sp->a[1].value);
-    const ss_srb_buffer_t *buffer = srb == NULL ? NULL : data_in ? ss_srb_data_in(srb) : &srb->data;
-    if (!out->present || buffer == NULL || buffer->length == 0) {
+    const ss_srb_buffer_t *buffer = buffer_of(sp, data_in);
+    if (!out->present || buffer == NULL) {
         refuse(sp);
-    } else if (ss_sp_fault(sp, 0, buffer->length) || sp->call.status != STORSIM_OK) {
-        ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));
-    } else {
-        ss_out(out, buffer->va);
-        ss_reply(sp, SS_STOR(SUCCESS));
+        return;
     }
+    if (ss_sp_fault(sp, 0, buffer->length) || sp->call.status != STORSIM_OK) {
+        ss_reply(sp, SS_STOR(INSUFFICIENT_RESOURCES));
+        return;
+    }
+    buffer = buffer_of(sp, data_in); /* the host was asked, and may have completed the request meanwhile */
+    if (buffer == NULL) {
+        refuse(sp);
+        return;
+    }
+    ss_out(out, buffer->va);
+    ss_reply(sp, SS_STOR(SUCCESS));
 }
 
 void ss_StorPortGetSystemAddress(ss_sp_t *sp) {

@@ -38,9 +38,23 @@ static void window(const ss_sp_t *sp, ss_block_request_t *request) {
     request->alignment = config->ucx_alignment != 0 ? UINT64_C(1) << config->ucx_alignment : 0;
 }
 
+/* The one there is, however many bytes were asked for. */
+static void answer_again(ss_sp_t *sp, uint64_t bytes) {
+    const ss_block_t *block = ss_block(sp->machine, sp->adapter->uncached);
+    if (bytes > block->size) {
+        const ss_detail_t detail = {.expected = block->size, .got = bytes, .address = block->va, .allocated_at = block->site};
+        ss_violate(&sp->call, SS_UNCACHED_SHORT, &detail);
+    }
+    sp->call.result = block->va;
+}
+
 static void allocate(ss_sp_t *sp, uint64_t bytes) {
     ss_adapter_t *adapter = sp->adapter;
     if (ss_sp_fault(sp, 0, bytes) || sp->call.status != STORSIM_OK) {
+        return;
+    }
+    if (adapter->uncached != 0) { /* the host was asked, and may have taken it meanwhile */
+        answer_again(sp, bytes);
         return;
     }
     if (adapter->config.dump_mode != 0 && bytes > SS_DUMP_LIMIT) {
@@ -94,12 +108,7 @@ void ss_StorPortGetUncachedExtension(ss_sp_t *sp) {
     }
     if (adapter->uncached == 0) {
         allocate(sp, bytes);
-        return;
+    } else {
+        answer_again(sp, bytes);
     }
-    const ss_block_t *block = ss_block(sp->machine, adapter->uncached);
-    if (bytes > block->size) {
-        const ss_detail_t detail = {.expected = block->size, .got = bytes, .address = block->va, .allocated_at = block->site};
-        ss_violate(&sp->call, SS_UNCACHED_SHORT, &detail);
-    }
-    sp->call.result = block->va;
 }

@@ -186,6 +186,58 @@ static void test_predicate_allocates(void) {
     }
 }
 
+/* Found by fuzzing: what a routine looked up before the question is looked up again behind it. The question does the same call first, or
+ * completes the request that the routine is about. */
+typedef struct meddling {
+    bench_t *bench;
+    uint64_t request; /* to be completed, 0: none */
+    uint64_t bytes;   /* of an uncached extension to be taken, 0: a registry buffer */
+    uint64_t got;
+    bool done;
+} meddling_t;
+
+static storsim_status_t meddle(void *host, storsim_callback_t *callback) {
+    meddling_t *m = host;
+    if (callback->kind == STORSIM_CB_FAULT_PREDICATE && !m->done) {
+        const uint64_t config = storsim_adapter_config_address(m->bench->m, m->bench->adapter);
+        m->done = true;
+        if (m->request != 0) {
+            CHECK_EQ(storsim_srb_complete(m->bench->m, m->request), STORSIM_OK);
+        } else if (m->bytes != 0) {
+            m->got = CALL(m->bench, GetUncachedExtension, config, m->bytes).result;
+        } else {
+            m->got = CALL(m->bench, AllocateRegistryBuffer, 300).result;
+        }
+    }
+    return STORSIM_OK;
+}
+
+static void test_predicate_meddles(void) {
+    const storsim_fault_rule_t rule = {.kind = STORSIM_FAULT_PREDICATE, .predicate = 7};
+    bench_t b = boot_default();
+    meddling_t m = {.bench = &b};
+    uint32_t id;
+    const storsim_srb_config_t request = {.length = 20000, .fragments = 3};
+    CHECK_EQ(storsim_srb_create(b.m, b.adapter, &request, &m.request), STORSIM_OK);
+    storsim_machine_set_callback(b.m, meddle, &m);
+    CHECK_EQ(storsim_fault_add(b.m, &rule, &id), STORSIM_OK);
+    EXPECT(CALL(&b, GetSystemAddress, m.request), S(INVALID_PARAMETER));
+    CHECK_EQ(found(&b, "UNKNOWN_ADDRESS"), 1);
+    m = (meddling_t){.bench = &b};
+    CHECK_EQ(CALL(&b, AllocateRegistryBuffer, 100).result, 0); /* one at a time */
+    CHECK(m.done && m.got != 0);
+    CALL(&b, FreeRegistryBuffer, m.got);
+    find_adapter(&b, 300);
+    const uint64_t config = storsim_adapter_config_address(b.m, b.adapter);
+    m = (meddling_t){.bench = &b, .bytes = 5000};
+    CHECK_EQ(CALL(&b, GetUncachedExtension, config, 4000).result, m.got);
+    CHECK(m.done && m.got != 0);
+    CHECK_EQ(found(&b, "UNCACHED_SHORT"), 0);
+    leave(&b);
+    CHECK_EQ(storsim_fault_remove(b.m, id), STORSIM_OK);
+    done(&b);
+}
+
 /* --- whose callback, which processor ------------------------------------------------------------------------------ */
 
 static void test_frames(void) {
@@ -606,6 +658,7 @@ int main(void) {
     test_port_config_moments();
     test_predicate_fails();
     test_predicate_allocates();
+    test_predicate_meddles();
     test_frames();
     test_not_implemented();
     test_extension_used_again();
