@@ -28,7 +28,7 @@ void ss_segment_release(ss_host_t *host, ss_segment_t *segment) {
             ss_chunk_t *chunk = *ss_chunk_slot(mid, j);
             ss_release(host, chunk != NULL && chunk != segment->full ? chunk->memory : NULL);
         }
-        ss_release(host, mid);
+        ss_release(host, mid != NULL ? mid->memory : NULL);
     }
     ss_release(host, segment->mids);
     ss_release(host, segment->front);
@@ -49,18 +49,21 @@ static ss_mid_t *mid_create(ss_host_t *host, const ss_segment_t *segment, uint32
     uint64_t chunks = (segment->end - start + SS_CHUNK_PAGES - 1) >> SS_CHUNK_SHIFT;
     uint32_t count = (uint32_t)ss_min_u64(chunks, SS_MID_CHUNKS);
     uint32_t blocks = (count + SS_BLOCK_CHUNKS - 1) / SS_BLOCK_CHUNKS;
-    ss_mid_t *mid = ss_alloc_zeroed(host, 1, sizeof *mid + blocks * sizeof(ss_block_t) + LINE - 1);
-    if (mid == NULL) {
+    void *memory = ss_alloc_zeroed(host, 1, sizeof(ss_mid_t) + blocks * sizeof(ss_block_t) + 2 * (LINE - 1));
+    if (memory == NULL) {
         return NULL;
     }
+    ss_mid_t *mid = from_line_on(memory);
+    mid->memory = memory;
+    mid->ref = &segment->mids[index];
     mid->count = count;
+    memset(mid->bound, SS_SMALL, blocks);
     mid->blocks = from_line_on(mid + 1);
     for (uint32_t i = 0; i < count; i++) {
         ss_block_t *block = &mid->blocks[i / SS_BLOCK_CHUNKS];
         block->bound[i % SS_BLOCK_CHUNKS] = SS_SMALL;
-        block->most = SS_SMALL;
-        block->number = index * SS_MID_BLOCKS + i / SS_BLOCK_CHUNKS;
-        block->mid = &segment->mids[index];
+        block->place = i / SS_BLOCK_CHUNKS;
+        block->mid = mid;
     }
     return mid;
 }
@@ -152,7 +155,7 @@ static void set_bounds_untouched(ss_segment_t *segment, uint64_t chunk) {
     ss_block_t *block = &ref->mid->blocks[chunk % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
     memset(segment->front->top, 0, sizeof segment->front->top);
     block->bound[chunk % SS_BLOCK_CHUNKS] = SS_SMALL;
-    block->most = SS_SMALL;
+    ref->mid->bound[block->place] = SS_SMALL;
     ref->bound = SS_SMALL;
 }
 

@@ -19,8 +19,8 @@
  *
  *   bounds     of each word, group, chunk, block and mid, one byte: no stretch of more free pages than that (counted up
  *              to 64) starts inside. Taking may leave them too high, a visit in vain lowers them, giving raises them. They
- *              serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once. And by length the block above
- *              which no such stretch starts (top).
+ *              serve TOP_DOWN requests of up to 64 pages: 32 bounds are compared at once. And by length the mid above
+ *              which no such stretch starts (top); and the highest block, as long as it has had what was asked for (start).
  *   open words one bit per word whose pages are all free, so that the sixteen of a chunk show its long runs; one bit
  *              per eight of them, for the longest (wide); and per chunk the length that none of its runs exceeds, as far
  *              as searches have found out (longest).
@@ -32,7 +32,7 @@
  * Invariants
  *   1. bit = 1 for every page that is not free RAM of the segment
  *   2. a word's bit among the open words is 1 exactly if all its pages are free, that of eight if all theirs are
- *   3. no bound, top, longest, front or memo denies a stretch or place that exists
+ *   3. no bound, top, longest, front or memo denies a stretch or place that exists; start is the highest block or NULL
  *   4. where mid or chunk is NULL all its pages inside the segment are free; nothing is written to the full chunk
  *   5. a chunk's last word is a copy of the word above it, the first of the next chunk
  *   6. what is remembered of chunks that were given to (recent) are chunks of a segment, none of them the full one
@@ -58,7 +58,6 @@
 #define SS_CHUNK_WORDS (1u << (SS_CHUNK_SHIFT - SS_WORD_SHIFT))
 #define SS_BLOCK_CHUNKS 32u
 #define SS_MID_CHUNKS (1u << (SS_MID_SHIFT - SS_CHUNK_SHIFT))
-#define SS_MID_BLOCKS ((SS_MID_CHUNKS + SS_BLOCK_CHUNKS - 1) / SS_BLOCK_CHUNKS)
 #define SS_SMALL 64u   /* longest request served by bounds */
 #define SS_CLASSES 18u /* alignment 2 … 512 pages, boundary 2 … 512 pages */
 #define SS_ALIGNMENTS 9u
@@ -97,16 +96,18 @@ typedef struct ss_chunk {
 /* Five lines of the cache. */
 typedef struct ss_block {
     uint8_t bound[SS_BLOCK_CHUNKS]; /* of each chunk */
-    struct ss_mid_ref *mid;         /* it is in */
-    uint32_t number;                /* in the segment */
-    uint8_t most;                   /* no bound is higher */
-    uint8_t unused[19];             /* so that the bounds of none cross a line */
+    struct ss_mid *mid;             /* it is in, */
+    uint32_t place;                 /* … and where there */
+    uint8_t unused[20];             /* so that the bounds of none cross a line */
     ss_chunk_t *chunks[SS_BLOCK_CHUNKS];
 } ss_block_t;
 
 typedef struct ss_mid {
-    uint32_t count; /* chunks in it: 512, fewer at the end of the segment */
+    uint8_t bound[32];      /* of each block; 0 behind the last */
+    struct ss_mid_ref *ref; /* the segment's */
     ss_block_t *blocks;
+    void *memory;           /* what to release */
+    uint32_t count;         /* chunks in it: 512, fewer at the end of the segment */
 } ss_mid_t;
 
 typedef struct ss_mid_ref {
@@ -117,7 +118,8 @@ typedef struct ss_mid_ref {
 /* A position is a word + 1 and means "in this word or below"; 0 = nowhere. */
 typedef struct ss_front {
     struct ss_segment *segment;
-    ss_block_t *top[SS_SMALL + 1]; /* by length: in no block above this one such a stretch starts; NULL = not known */
+    ss_block_t *start;           /* the segment's highest block, as long as searches begin there without asking its mid; or NULL */
+    ss_mid_t *top[SS_SMALL + 1]; /* by length: in no mid above this one such a stretch starts; NULL = not known */
     uint32_t limit[SS_CLASSES + 1][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be; no class: anywhere */
     uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
     uint32_t classes;                       /* bit c: a limit or memo of the class is in use, so frees have to tell */

@@ -91,54 +91,49 @@ void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit) {
 /* --- bounds ---------------------------------------------------------------------------------------------------------
  */
 
-/* Highest chunk of a block among those asked for whose bound is >= length, or -1; then, if all were asked for, the block's bound is exact. */
-static inline int32_t chunk_of_block(ss_block_t *block, uint32_t among, uint32_t length) {
-    uint32_t hits = 0;
-    if (block->most >= length) {
-        hits = ss_bytes_at_least(block->bound, length);
-        block->most = hits == 0 ? ss_bytes_max(block->bound) : block->most;
+/* Highest chunk below block `place` of a mid whose bound is >= length, or -1. Bounds of blocks that promised too much become exact. */
+static int32_t chunk_below_block(ss_mid_t *mid, uint32_t place, uint32_t length) {
+    uint32_t blocks = ss_bytes_at_least(mid->bound, length) & (uint32_t)ss_low_mask(place);
+    for (; blocks != 0; blocks &= ~(UINT32_C(1) << ss_highest_bit(blocks))) {
+        uint32_t at = ss_highest_bit(blocks);
+        const ss_block_t *block = &mid->blocks[at];
+        uint32_t hits = ss_bytes_at_least(block->bound, length);
+        if (hits != 0) {
+            return (int32_t)(at * SS_BLOCK_CHUNKS + ss_highest_bit(hits));
+        }
+        ss_bytes_set(mid->bound, at, ss_bytes_max(block->bound));
     }
-    return (hits & among) != 0 ? (int32_t)ss_highest_bit(hits & among) : -1;
+    return -1;
 }
 
-/* Highest chunk below *chunk whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length) {
     uint64_t below = *chunk;
     while (below > 0) {
         ss_mid_ref_t *ref = &segment->mids[(below - 1) / SS_MID_CHUNKS];
         uint64_t first = (below - 1) & ~(uint64_t)(SS_MID_CHUNKS - 1);
-        bool whole = below == first + SS_MID_CHUNKS;
         if (ref->bound >= length && ref->mid == NULL) {
             *chunk = below - 1;
             return true;
         }
-        uint8_t most = 0;
-        while (ref->bound >= length && below > first) {
-            ss_block_t *block = &ref->mid->blocks[(below - 1) % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
-            uint64_t start = (below - 1) & ~(uint64_t)(SS_BLOCK_CHUNKS - 1);
-            int32_t hit = chunk_of_block(block, (uint32_t)ss_low_mask((uint32_t)(below - start)), length);
+        if (ref->bound >= length) {
+            int32_t hit = chunk_below_block(ref->mid, (uint32_t)(below - first) / SS_BLOCK_CHUNKS, length);
             if (hit >= 0) {
-                *chunk = start + (uint32_t)hit;
+                *chunk = first + (uint32_t)hit;
                 return true;
             }
-            most = most < block->most ? block->most : most;
-            below = start;
-        }
-        if (whole && ref->bound >= length) {
-            ref->bound = most;
+            ref->bound = ss_bytes_max(ref->mid->bound);
         }
         below = first;
     }
     return false;
 }
 
-void ss_small_raise_block(ss_front_t *front, ss_block_t *block, uint8_t length) {
-    for (uint32_t i = block->most + 1u; i <= length; i++) {
-        ss_block_t **top = &front->top[i];
-        *top = *top != NULL && (*top)->number < block->number ? block : *top;
+void ss_small_raise_mid(ss_front_t *front, const ss_mid_t *mid, uint8_t length) {
+    for (uint32_t i = mid->ref->bound + 1u; i <= length; i++) {
+        ss_mid_t **top = &front->top[i];
+        *top = *top != NULL && (*top)->ref < mid->ref ? mid->ref->mid : *top;
     }
-    block->most = length;
-    block->mid->bound = block->mid->bound < length ? length : block->mid->bound;
+    mid->ref->bound = length;
 }
 
 /* A stretch of `length` free pages starts in the word. */
@@ -593,7 +588,8 @@ static size_t check_chunk(const ss_segment_t *segment, const denials_t *denials,
     const ss_chunk_t *chunk = ss_chunk_at(segment, index);
     const ss_block_t *block = &ref->mid->blocks[index % SS_MID_CHUNKS / SS_BLOCK_CHUNKS];
     uint8_t bound = *ss_chunk_bound(segment, index);
-    size_t broken = (size_t)(ref->bound < block->most) + (block->most < bound);
+    uint8_t most = ref->mid->bound[block->place];
+    size_t broken = (size_t)(ref->bound < most) + (most < bound);
     for (uint32_t i = 0; chunk != NULL && i < SS_CHUNK_WORDS; i++) {
         uint64_t word = index * SS_CHUNK_WORDS + i;
         uint32_t exact = longest_from(free_word(segment, word), free_word(segment, word + 1));
@@ -610,13 +606,16 @@ static size_t check_chunk(const ss_segment_t *segment, const denials_t *denials,
     return broken + (chunk == NULL && bound != SS_SMALL);
 }
 
-/* No stretch starts in a block above the top of its length. */
-static size_t check_tops(const ss_front_t *front, const ss_block_t *block) {
-    size_t broken = 0;
-    /* unreachable: where there are blocks there is a front */
-    for (uint32_t length = 1; front != NULL && length <= SS_SMALL; length++) {
-        const ss_block_t *top = front->top[length];
-        broken += top != NULL && block->number > top->number && block->most >= length;
+/* No stretch starts in a mid above the top of its length; and a search that starts at a block leaves none out. */
+static size_t check_tops(const ss_segment_t *segment) {
+    const ss_front_t *front = segment->front;
+    const ss_mid_ref_t *highest = &segment->mids[segment->mid_count - 1];
+    size_t broken = front->start != NULL && (highest->mid == NULL || front->start != ss_highest_block(highest->mid));
+    for (uint32_t length = 1; length <= SS_SMALL; length++) {
+        const ss_mid_t *top = front->top[length];
+        for (const ss_mid_ref_t *ref = top != NULL ? top->ref : highest; ref++ < highest;) {
+            broken += ref->bound >= length;
+        }
     }
     return broken;
 }
@@ -626,12 +625,12 @@ size_t ss_small_check(const ss_segment_t *segment) {
     denials_t denials = {.first = {0}};
     if (segment->front != NULL) { /* without one there are no chunks */
         list_denials(segment->front, &denials);
+        broken += check_tops(segment);
     }
     for (uint32_t i = 0; i < segment->mid_count; i++) {
         const ss_mid_t *mid = segment->mids[i].mid;
         for (uint32_t j = 0; mid != NULL && j < mid->count; j++) {
             broken += check_chunk(segment, &denials, (uint64_t)i * SS_MID_CHUNKS + j);
-            broken += j % SS_BLOCK_CHUNKS == 0 ? check_tops(segment->front, &mid->blocks[j / SS_BLOCK_CHUNKS]) : 0;
         }
     }
     return broken;

@@ -8,15 +8,19 @@
 
 /* Busy bits of any word of the segment: for the rare case that it is not in the chunk at hand. */
 uint64_t ss_busy_word(const ss_segment_t *segment, uint64_t word);
-/* Highest chunk below *chunk whose bound is >= length. */
+/* Highest chunk below *chunk, which is the first of a block, whose bound is >= length. */
 bool ss_previous_chunk(const ss_segment_t *segment, uint64_t *chunk, uint32_t length);
-/* Raises the bound of a block and those above. */
-void ss_small_raise_block(ss_front_t *front, ss_block_t *block, uint8_t length);
+/* Raises the bound of a mid, which is lower. */
+void ss_small_raise_mid(ss_front_t *front, const ss_mid_t *mid, uint8_t length);
 /* A stretch of `length` free pages starts in the word: raises bounds. */
 void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* The memos of words [from, to], of one group of a chunk; of words [from, until), wherever they are. */
 void ss_small_touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes);
 void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t until, uint32_t classes);
+
+static inline ss_block_t *ss_highest_block(const ss_mid_t *mid) {
+    return &mid->blocks[(mid->count - 1) / SS_BLOCK_CHUNKS];
+}
 
 /* The bound of a chunk in a mid that is there. */
 static inline uint8_t *ss_chunk_bound(const ss_segment_t *segment, uint64_t chunk) {
@@ -231,8 +235,9 @@ SS_INLINE void raise_above(ss_chunk_t *chunk, uint32_t group, uint8_t length) {
     ss_block_t *block = chunk->block;
     ss_bytes_raise(chunk->group_bound, group, length);
     ss_bytes_raise(block->bound, 31u - chunk->chunks_above, length);
-    if (block->most < length) {
-        ss_small_raise_block(chunk->front, block, length);
+    ss_bytes_raise(block->mid->bound, block->place, length);
+    if (block->mid->ref->bound < length) {
+        ss_small_raise_mid(chunk->front, block->mid, length);
     }
 }
 

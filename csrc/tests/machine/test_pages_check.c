@@ -88,8 +88,8 @@ static void test_bounds(ss_chunk_t *chunk) {
     BROKEN(uint8_t, chunk->bound[5], 0);
     BROKEN(uint8_t, chunk->group_bound[0], chunk->bound[5] - 1);
     BROKEN(uint8_t, block->bound[place], 1);
-    BROKEN(uint8_t, block->most, 1);
-    BROKEN(uint8_t, block->mid->bound, 1);
+    BROKEN(uint8_t, block->mid->bound[block->place], 1);
+    BROKEN(uint8_t, block->mid->ref->bound, 1);
 }
 
 /* A front or a memo that says there is no start where there is one, of every class. */
@@ -124,7 +124,7 @@ static void test_denials(ss_chunk_t *chunk) {
             memcpy(memo->touched, group_touched, sizeof group_touched);
         }
     }
-    BROKEN(ss_block_t *, front->top[1], chunk_of(FIRST)->block);
+    BROKEN(ss_block_t *, front->start, chunk_of(FIRST)->block);
 }
 
 static void test_recent(ss_chunk_t *chunk) {

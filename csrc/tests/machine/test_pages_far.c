@@ -175,6 +175,39 @@ static void test_untouched(void) {
     }
 }
 
+/* A lower mid is in use before the highest: that is where a search goes all the same, and from there on down, whether it begins at the
+ * highest block or, once that one had nothing, at the mid. */
+static void test_highest(void) {
+    ss_host_t host;
+    ss_pages_t *pages = map(&host, FIRST, END, STORSIM_TOP_DOWN);
+    CHECK_EQ(take(pages, 3, 1, SS_MID_PAGES), SS_MID_PAGES);
+    ss_front_t *front = pages->segments[0].front;
+    front->start = &pages->segments[0].mids[1].mid->blocks[0]; /* there is a mid above it */
+    CHECK(ss_pages_check(pages) > 0);
+    front->start = NULL;
+    uint64_t at = END;
+    for (int i = 0; i < 30; i++) { /* the highest block has 700 pages */
+        at -= 64;
+        CHECK_EQ(take(pages, 64, 1, UINT64_MAX), at);
+        CHECK_EQ(front->start == NULL, i == 0 || i >= 10); /* at first it was not there */
+    }
+    CHECK_EQ(ss_pages_check(pages), 0);
+    ss_pages_give(pages, END - 40, 20);
+    ss_pages_give(pages, END - 640, 7);
+    CHECK_EQ(take(pages, 21, 1, UINT64_MAX), at - 21);
+    CHECK_EQ(take(pages, 20, 1, UINT64_MAX), END - 40);
+    CHECK_EQ(take(pages, 8, 1, UINT64_MAX), at - 21 - 8);
+    CHECK_EQ(take(pages, 6, 1, UINT64_MAX), END - 639);
+    CHECK_EQ(take(pages, 1, 1, UINT64_MAX), END - 640);
+    CHECK(front->start == NULL && ss_pages_check(pages) == 0);
+    ss_pages_give(pages, END - 200, 200); /* in parts, each of them as long as any or longer with those above it */
+    for (uint64_t i = 1; i <= 3; i++) {
+        CHECK_EQ(take(pages, 64, 1, UINT64_MAX), END - 64 * i);
+    }
+    CHECK_EQ(take(pages, 8, 1, UINT64_MAX), END - 200);
+    drop(pages, &host);
+}
+
 /* A chunk that one block fills altogether, and changes of the first word of the one above it. */
 static void test_above_full(void) {
     ss_host_t host;
@@ -307,12 +340,12 @@ static void test_check(void) {
     mid->blocks[0].bound[5] = 3; /* of a chunk that is free altogether */
     CHECK(ss_pages_check(pages) > 0);
     mid->blocks[0].bound[5] = SS_SMALL;
-    segment->front->top[9] = &mid->blocks[0]; /* there is something above */
+    segment->front->start = &mid->blocks[0]; /* there is one above */
     CHECK(ss_pages_check(pages) > 0);
-    mid->blocks[1].most = 5; /* now nothing is, by the top's word, but by the bounds */
+    segment->front->start = NULL;
+    mid->bound[1] = 5; /* the bounds of its chunks are higher */
     CHECK(ss_pages_check(pages) > 0);
-    mid->blocks[1].most = SS_SMALL;
-    segment->front->top[9] = NULL;
+    mid->bound[1] = SS_SMALL;
     uint32_t longest = chunk->longest;
     chunk->longest = 100; /* it has longer runs */
     CHECK(ss_pages_check(pages) > 0);
@@ -341,6 +374,7 @@ int main(void) {
     test_islands(STORSIM_TOP_DOWN, 6000);
     test_islands(STORSIM_ADVERSARIAL, 1000);
     test_untouched();
+    test_highest();
     test_above_full();
     test_edge();
     test_refused_block();
