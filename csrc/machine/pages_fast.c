@@ -233,9 +233,18 @@ SS_INLINE attempt_t take_plain(const ss_segment_t *segment, uint32_t length, uin
     return TAKEN;
 }
 
+/* The chunk with a word of a segment that has a front; NULL: never touched. Most are found by the page alone. */
+SS_INLINE ss_chunk_t *chunk_of_word(const ss_pages_t *pages, const ss_segment_t *segment, uint64_t word) {
+    uint64_t number = (segment->base >> SS_CHUNK_SHIFT) + word / SS_CHUNK_WORDS;
+    ss_chunk_t *chunk = pages->recent[number & (SS_RECENT - 1)];
+    bool right = chunk != NULL && chunk->first >> SS_CHUNK_SHIFT == number && chunk->front == segment->front;
+    return right ? chunk : ss_chunk_at(segment, word / SS_CHUNK_WORDS);
+}
+
 /* The word, if its bound leaves it over, or the next one below; its chunk in *chunk. False: there is none down to `first`. */
-SS_INLINE bool promising_word(const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first, ss_chunk_t **chunk) {
-    *chunk = ss_chunk_at(segment, *word / SS_CHUNK_WORDS);
+SS_INLINE bool promising_word(const ss_pages_t *pages, const ss_segment_t *segment, uint64_t *word, const ss_fit_t *fit, uint64_t first,
+                              ss_chunk_t **chunk) {
+    *chunk = chunk_of_word(pages, segment, *word);
     if (*chunk != NULL && (*chunk)->bound[*word % SS_CHUNK_WORDS] >= fit->length) {
         return true;
     }
@@ -247,7 +256,7 @@ SS_INLINE bool promising_word(const ss_segment_t *segment, uint64_t *word, const
 }
 
 /* The same for any window and constraints, in the word that the front of the class names: where that is right, nothing else is looked at. */
-SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
+SS_INLINE attempt_t take_fitting(const ss_pages_t *pages, const ss_segment_t *segment, const ss_fit_t *fit, uint64_t low, uint64_t high,
                                  uint64_t *first_pfn) {
     uint64_t base = segment->base, first = (low - base) >> SS_WORD_SHIFT, word = (high - base) >> SS_WORD_SHIFT;
     if (segment->front == NULL) {
@@ -259,7 +268,7 @@ SS_INLINE attempt_t take_fitting(const ss_segment_t *segment, const ss_fit_t *fi
     }
     word = ss_min_u64(word, position - 1);
     ss_chunk_t *chunk;
-    if (!promising_word(segment, &word, fit, first, &chunk)) {
+    if (!promising_word(pages, segment, &word, fit, first, &chunk)) {
         return NOT_HERE;
     }
     if (chunk == NULL) {
@@ -340,13 +349,13 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
     }
     attempt_t attempt;
     if (fit->constrained) {
-        attempt = take_fitting(segment, fit, low, high, first_pfn);
+        attempt = take_fitting(pages, segment, fit, low, high, first_pfn);
     } else if (high + fit->length == segment->base + segment->end) {
         attempt = take_plain(segment, fit->length, low, first_pfn);
     } else if (ruled_out(segment, fit->length, low - segment->base, high - segment->base)) {
         return STORSIM_NO_SPACE;
     } else {
-        attempt = take_fitting(segment, fit, low, high, first_pfn);
+        attempt = take_fitting(pages, segment, fit, low, high, first_pfn);
     }
     if (attempt == LONG_WAY) {
         storsim_status_t status = take_long_way(pages, segment, fit, low, high, first_pfn);
@@ -363,8 +372,10 @@ SS_INLINE storsim_status_t take_on_site(ss_pages_t *pages, const ss_site_t *site
 /* TOP_DOWN for up to 64 pages, on all sites but the one `tried` in vain. */
 SS_ASIDE storsim_status_t take_small(ss_pages_t *pages, const ss_page_request_t *request, const ss_site_t *tried, uint64_t *first_pfn) {
     uint32_t nodes = request->nodes != NULL ? request->node_count : pages->node_count;
-    ss_fit_t fit;
-    ss_fit_of(request, &fit);
+    ss_fit_t fit = {(uint32_t)request->pages, SS_CLASS_NONE, 0, false, UINT32_MAX, UINT64_MAX, 0, 0, UINT64_MAX};
+    if (((request->align_pages ^ 1) | request->boundary_pages) != 0) {
+        ss_fit_of(request, &fit);
+    }
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = request->nodes != NULL ? request->nodes[i] : i;
         if (node >= pages->node_count) {
@@ -472,11 +483,24 @@ storsim_status_t ss_pages_take(ss_pages_t *pages, const ss_page_request_t *reque
     return here == 0 || at == 0 ? change_rarely(chunk, at, spill) : STORSIM_OK; /* nothing spills into a word wholly free: that one is higher */
 }
 
+/* What a freed block tells the classes, as long as there are any: the stretch it is part of begins at bit `from` of word `at`, and not in the
+ * word below. A place that has become legal begins in it; mostly that is in one group, without memos. */
+SS_ASIDE void tell_classes(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint64_t last) {
+    ss_front_t *front = chunk->front;
+    uint64_t base = front->segment->base, low = ss_chunk_base(chunk) - base + at * UINT64_C(64) + from, end = last - base;
+    uint32_t classes = ss_touch_front(front, low, end);
+    if ((low ^ end) >> SS_GROUP_SHIFT != 0) {
+        ss_small_touch_all(front->segment, low >> SS_WORD_SHIFT, (end >> SS_WORD_SHIFT) + 1, classes);
+    } else if ((chunk->memo_valid & (classes | ~SS_LOW_CLASSES)) != 0 || (chunk->memo_groups >> at / SS_GROUP_WORDS & 1) != 0) {
+        ss_small_touch_memos(chunk, at, (uint32_t)(end >> SS_WORD_SHIFT) % SS_CHUNK_WORDS, classes);
+    }
+}
+
 /* What a freed block seldom does. `stretch` begins at bit `from` of word `at` and holds the block, whose last page is `last`; a part of the
  * block, `spill`, lies in the word above. If it begins at bit 0, what the word below ends with goes on into it. */
 SS_ASIDE void finish_give(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint32_t stretch, uint64_t spill, uint64_t last) {
     ss_segment_t *segment = chunk->front->segment;
-    uint64_t word = ((ss_chunk_base(chunk) - segment->base) >> SS_WORD_SHIFT) + at, low = word * 64 + from;
+    uint64_t word = ((ss_chunk_base(chunk) - segment->base) >> SS_WORD_SHIFT) + at;
     if (stretch >= SS_SMALL || at == 0) {
         (void)change_rarely(chunk, at, spill);
     }
@@ -487,16 +511,17 @@ SS_ASIDE void finish_give(ss_chunk_t *chunk, uint32_t at, uint32_t from, uint32_
     if (stretch > mid->ref->bound && mid->ref->bound < SS_SMALL) {
         ss_small_raise_mid(chunk->front, mid, (uint8_t)ss_min_u64(stretch, SS_SMALL));
     }
+    uint32_t below = 0;
     if (from == 0 && word > 0) {
-        uint32_t below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ss_busy_word(segment, word - 1));
-        if (below > 0) {
-            ss_small_raise(segment, word - 1, below + stretch);
-            low -= below;
-            stretch += below;
-        }
+        below = ss_high_zeros(at > 0 ? chunk->busy[at - 1] : ss_busy_word(segment, word - 1));
     }
-    if (chunk->front->classes != 0) {
-        ss_small_touch(segment, chunk, word, low, stretch, last - segment->base);
+    if (below > 0) {
+        ss_small_raise(segment, word - 1, below + stretch);
+    }
+    if (chunk->front->classes != 0 && below > 0) {
+        ss_small_touch(segment, word * 64 - below, last - segment->base);
+    } else if (chunk->front->classes != 0) {
+        tell_classes(chunk, at, from, last);
     }
 }
 
@@ -538,7 +563,9 @@ void ss_pages_give(ss_pages_t *pages, uint64_t first_pfn, uint64_t count) {
         ss_bytes_raise(&chunk->bound[(at + 1) & ~31u], (at + 1) % 32, beyond);
         ss_bytes_raise(chunk->group_bound, (at + 1) / 32, beyond);
     }
-    if (stretch >= SS_SMALL || chunk->block->mid->ref->bound < stretch || from == 0 || at == 0 || chunk->front->classes != 0) {
+    if (stretch >= SS_SMALL || chunk->block->mid->ref->bound < stretch || at == 0 || (from == 0 && chunk->busy[at - 1] >> 63 == 0)) {
         finish_give(chunk, at, from, stretch, spill, first_pfn + count - 1);
+    } else if (chunk->front->classes != 0) {
+        tell_classes(chunk, at, from, first_pfn + count - 1);
     }
 }

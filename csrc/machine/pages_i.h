@@ -63,6 +63,7 @@
 #define SS_ALIGNMENTS 9u
 #define SS_LENGTHS 8u /* kinds of lengths that fronts tell apart: from 1, 2, 3, 4, 6, 8, 16, 32 pages on */
 #define SS_CLASS_NONE SS_CLASSES
+#define SS_COLUMNS 16u /* what frees tell a front: one number for all boundaries, one for each alignment; the rest is unused */
 
 /* For class c, if bit c of valid: no legal start for least[c] pages or more in words >= limit[c], save those touched. */
 typedef struct ss_group_memo {
@@ -121,7 +122,7 @@ typedef struct ss_front {
     ss_block_t *start;           /* the segment's highest block, as long as searches begin there without asking its mid; or NULL */
     ss_mid_t *top[SS_SMALL + 1]; /* by length: in no mid above this one such a stretch starts; NULL = not known */
     uint32_t limit[SS_CLASSES + 1][SS_LENGTHS]; /* where the highest legal start for lengths of the row's kind may be; no class: anywhere */
-    uint32_t touched;                       /* for boundaries also: highest position of a free since the last fold */
+    uint32_t touched[SS_COLUMNS];               /* … or where a free was since: highest positions */
     uint32_t classes;                       /* bit c: a limit or memo of the class is in use, so frees have to tell */
 } ss_front_t;
 
@@ -207,10 +208,8 @@ bool ss_last_run(const ss_segment_t *segment, uint64_t low, uint64_t high, uint6
 typedef struct ss_fit {
     uint32_t length;       /* 1 … SS_SMALL */
     uint8_t class_index;   /* for fronts and memos, or SS_CLASS_NONE */
-    uint8_t kind;          /* of lengths: the last that does not begin above this one, */
-    uint8_t kinds_above;   /* … and the first that does not begin below it; SS_LENGTHS = none */
+    uint8_t kind;          /* of lengths: the last that does not begin above this one */
     bool constrained;      /* by alignment or boundary */
-    bool proves;           /* by one of them, and that has a class: what fails for it fails for its class */
     uint32_t lanes;        /* of 32 words (a group): those that may hold a start, as far as alignment goes */
     uint64_t pattern;      /* legal starts in a word that may hold one and is not the last of a window */
     uint64_t align_words;  /* a word may hold a start only if these bits of its number are 0 */

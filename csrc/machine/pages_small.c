@@ -73,7 +73,6 @@ void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit) {
     *fit = (ss_fit_t){.length = length,
                       .class_index = SS_CLASS_NONE,
                       .kind = ss_kind_of(length),
-                      .kinds_above = (uint8_t)(ss_kind_of(length - 1) + (length > 1)),
                       .constrained = align != 1 || boundary != 0,
                       .lanes = UINT32_MAX,
                       .pattern = UINT64_MAX,
@@ -85,7 +84,6 @@ void ss_fit_of(const ss_page_request_t *request, ss_fit_t *fit) {
         fit_boundary(fit, boundary);
         fit->class_index = align == 1 ? fit->class_index : SS_CLASS_NONE;
     }
-    fit->proves = fit->class_index != SS_CLASS_NONE;
 }
 
 /* --- bounds ---------------------------------------------------------------------------------------------------------
@@ -171,18 +169,24 @@ static void raise_whole_words(ss_segment_t *segment, uint64_t from, uint64_t to)
 /* --- fronts and memos -----------------------------------------------------------------------------------------------
  */
 
-/* No legal start for the request's class and length above the position. For boundaries, frees since an older proof are first charged to the
- * classes that have not seen them. */
-static void prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
-    if (fit->class_index >= SS_ALIGNMENTS && front->touched > position) {
-        uint32_t *limit = front->limit[SS_ALIGNMENTS], touched = front->touched;
-        for (uint32_t i = 0; i < (SS_CLASSES - SS_ALIGNMENTS) * SS_LENGTHS; i++) {
-            limit[i] = limit[i] > touched ? limit[i] : touched;
+/* What frees have told about a column goes to the limits of its classes. */
+static void settle_touched(ss_front_t *front, uint32_t column) {
+    uint32_t first = column != 0 ? column - 1 : SS_ALIGNMENTS, end = column != 0 ? column : SS_CLASSES, touched = front->touched[column];
+    for (uint32_t c = first; c < end; c++) {
+        for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
+            front->limit[c][kind] = front->limit[c][kind] > touched ? front->limit[c][kind] : touched;
         }
-        front->touched = 0;
     }
+    front->touched[column] = 0;
+}
+
+/* No legal start for the request's class and length above the position. Frees since an older proof are first charged to the classes that
+ * have not seen them. */
+static void prove(ss_front_t *front, const ss_fit_t *fit, uint64_t position) {
+    settle_touched(front, touched_column(fit->class_index));
     uint32_t *limit = front->limit[fit->class_index];
-    for (uint32_t i = fit->kinds_above; i < SS_LENGTHS; i++) {
+    uint32_t kind = (uint32_t)ss_kind_of(fit->length - 1) + (fit->length > 1); /* the first that does not begin below this length */
+    for (uint32_t i = kind; i < SS_LENGTHS; i++) {
         limit[i] = limit[i] < position ? limit[i] : (uint32_t)position;
     }
     front->classes |= UINT32_C(1) << fit->class_index;
@@ -250,6 +254,11 @@ void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t unt
         }
         from = last + 1;
     }
+}
+
+void ss_small_touch(const ss_segment_t *segment, uint64_t low, uint64_t last) {
+    uint32_t classes = ss_touch_front(segment->front, low, last);
+    ss_small_touch_all(segment, low >> SS_WORD_SHIFT, (last >> SS_WORD_SHIFT) + 1, classes);
 }
 
 /* --- the search ------------------------------------------------------------------------------------------------------
@@ -344,11 +353,11 @@ static void arrive(scan_t *scan) {
     }
     leave_group(scan);
     scan->group = group;
-    scan->group_covered = scan->fit->proves && scan->from >= (group * 32 + 31);
+    scan->group_covered = ss_proves(scan->fit) && scan->from >= (group * 32 + 31);
     if (chunk != scan->chunk) {
         leave_chunk(scan);
         scan->chunk = chunk;
-        scan->chunk_covered = scan->fit->proves && scan->from >= chunk * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
+        scan->chunk_covered = ss_proves(scan->fit) && scan->from >= chunk * SS_CHUNK_WORDS + SS_CHUNK_WORDS - 1;
     }
 }
 
@@ -483,7 +492,7 @@ bool ss_small_highest(const ss_segment_t *segment, const ss_fit_t *fit, uint64_t
     scan.word = position - 1;
     scan.from = scan.class_whole ? UINT64_MAX : scan.word;
     scan.group = scan.chunk = UINT64_MAX;
-    scan.class_whole = scan.class_whole && front != NULL && fit->proves;
+    scan.class_whole = scan.class_whole && front != NULL && ss_proves(fit);
     return fit->constrained ? scan_constrained(&scan, start) : scan_plain(&scan, start);
 }
 
@@ -508,7 +517,7 @@ void ss_small_freed(ss_segment_t *segment, uint64_t offset, uint64_t count) {
         ss_small_raise(segment, first - 1, below + length);
     }
     if (segment->front->classes != 0) {
-        ss_small_touch(segment, NULL, first, 64 * first + from - below, below + length, offset + count - 1);
+        ss_small_touch(segment, 64 * first + from - below, offset + count - 1);
     }
 }
 

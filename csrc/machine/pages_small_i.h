@@ -17,6 +17,8 @@ void ss_small_raise(ss_segment_t *segment, uint64_t word, uint64_t length);
 /* The memos of words [from, to], of one group of a chunk; of words [from, until), wherever they are. */
 void ss_small_touch_memos(ss_chunk_t *chunk, uint32_t from, uint32_t to, uint32_t classes);
 void ss_small_touch_all(const ss_segment_t *segment, uint64_t from, uint64_t until, uint32_t classes);
+/* Fronts and memos, wherever they are: see ss_touch_front. */
+void ss_small_touch(const ss_segment_t *segment, uint64_t low, uint64_t last);
 
 static inline ss_block_t *ss_highest_block(const ss_mid_t *mid) {
     return &mid->blocks[(mid->count - 1) / SS_BLOCK_CHUNKS];
@@ -74,6 +76,16 @@ static inline uint32_t touched_row(uint32_t class_index) {
     return class_index < SS_ALIGNMENTS ? class_index : SS_ALIGNMENTS;
 }
 
+/* Which of a front's touched positions does. */
+static inline uint32_t touched_column(uint32_t class_index) {
+    return class_index < SS_ALIGNMENTS ? class_index + 1 : 0;
+}
+
+/* Does what fails for the request fail for its class? */
+static inline bool ss_proves(const ss_fit_t *fit) {
+    return fit->class_index != SS_CLASS_NONE;
+}
+
 /* Does a memo of class c with this length hold for the request? */
 static inline bool holds(uint32_t valid, const uint8_t *least, const ss_fit_t *fit) {
     return (valid >> fit->class_index & 1) != 0 && fit->length >= least[fit->class_index];
@@ -87,36 +99,24 @@ static inline uint8_t ss_kind_of(uint32_t length) {
     return kinds[length];
 }
 
-/* All ones for the kinds up to the last; read from SS_LENGTHS - 1 - last on. */
-static const uint32_t ss_kinds_up_to[2 * SS_LENGTHS - 1] = {
+/* All ones, then none: read from n on, as many of the former as are left. */
+static const uint32_t ss_ones_first[2 * SS_COLUMNS] = {
+    UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
     UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
 };
 
-/* Fronts and memos: a free stretch of `length` pages from `low` on has grown, at its end or after its first 63 pages or
- * less, by pages up to `last`, the first of them in word `word`. It makes a place for an alignment legal only if a multiple
- * of it lies between low and last, so the alignments that have to know are those up to the highest bit in which low - 1
- * and last differ; and only lengths up to that of the stretch. chunk: the one with the word, or NULL. */
-SS_INLINE void ss_small_touch(ss_segment_t *segment, ss_chunk_t *chunk, uint64_t word, uint64_t low, uint64_t length, uint64_t last) {
-    ss_front_t *front = segment->front;
+/* A free stretch from `low` on has grown, at its end or after its first 63 pages or less, by pages up to `last` (offsets). That makes a place
+ * for an alignment legal only if a multiple of it lies between low and last, so the alignments that have to know are those up to the
+ * highest bit in which low - 1 and last differ. Tells the front, and says which of them are in use. */
+SS_INLINE uint32_t ss_touch_front(ss_front_t *front, uint64_t low, uint64_t last) {
     uint32_t position = (uint32_t)(last >> SS_WORD_SHIFT) + 1, power = 63 - ss_high_zeros((low - 1) ^ last);
-    uint32_t classes = front->classes & (uint32_t)ss_low_mask(power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS);
-    const uint32_t *kinds = &ss_kinds_up_to[SS_LENGTHS - 1 - ss_kind_of((uint32_t)ss_min_u64(length, SS_SMALL))];
-    for (uint32_t left = classes; left != 0; left &= left - 1) {
-        uint32_t *limit = front->limit[ss_low_zeros(left)];
-        for (uint32_t kind = 0; kind < SS_LENGTHS; kind++) {
-            uint32_t most = kinds[kind] & position;
-            limit[kind] = limit[kind] > most ? limit[kind] : most;
-        }
+    power = power < SS_ALIGNMENTS ? power : SS_ALIGNMENTS;
+    const uint32_t *concerned = &ss_ones_first[SS_COLUMNS - 1 - power]; /* all boundaries, and so many alignments */
+    for (uint32_t i = 0; i < SS_COLUMNS; i++) {
+        uint32_t most = concerned[i] & position;
+        front->touched[i] = front->touched[i] > most ? front->touched[i] : most;
     }
-    front->touched = front->touched > position ? front->touched : position;
-    /* A place that has become legal begins in the stretch. Mostly the words where it may lie in one group of the chunk, without memos. */
-    uint64_t first = low >> SS_WORD_SHIFT;
-    uint32_t group = (uint32_t)first / SS_GROUP_WORDS % SS_CHUNK_GROUPS;
-    if (chunk == NULL || first != word || (first ^ (position - 1)) >= SS_GROUP_WORDS) {
-        ss_small_touch_all(segment, first, position, classes);
-    } else if ((chunk->memo_valid & (classes | ~SS_LOW_CLASSES)) != 0 || (chunk->memo_groups >> group & 1) != 0) {
-        ss_small_touch_memos(chunk, (uint32_t)first % SS_CHUNK_WORDS, (position - 1) % SS_CHUNK_WORDS, classes);
-    }
+    return front->classes & ((UINT32_C(1) << power) - 1);
 }
 
 /* Are there starts that go on for another `more` pages, and where? `going` has the starts of stretches of `more`. */
@@ -162,10 +162,10 @@ static inline uint64_t clip(uint64_t starts, uint64_t word, uint64_t low, uint64
     return starts;
 }
 
-/* Where the highest legal start may be, as a position. The request must be of a class. */
+/* Where the highest legal start may be, as a position. The request must be of a class, or it is anywhere. */
 static inline uint64_t ss_front_limit(const ss_front_t *front, const ss_fit_t *fit) {
-    uint32_t limit = front->limit[fit->class_index][fit->kind];
-    return fit->class_index < SS_ALIGNMENTS || limit > front->touched ? limit : front->touched;
+    uint32_t limit = front->limit[fit->class_index][fit->kind], touched = front->touched[touched_column(fit->class_index)];
+    return limit > touched ? limit : touched;
 }
 
 /* Highest word of the groups below group `from` with a bound >= length, among those the request may start in, or -1.

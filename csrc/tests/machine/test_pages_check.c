@@ -98,11 +98,12 @@ static void test_denials(ss_chunk_t *chunk) {
     for (uint32_t c = 0; c < SS_CLASSES; c++) {
         uint32_t kind = c < SS_ALIGNMENTS ? 0 : 1, bit = UINT32_C(1) << c; /* no boundary holds for a single page */
         ss_group_memo_t *memo = &chunk->memos[2];
-        uint32_t touched = front->touched, group_touched[SS_ALIGNMENTS + 1];
-        front->touched = 0; /* which makes a boundary's limits hold only the better */
+        uint32_t touched[SS_COLUMNS], group_touched[SS_ALIGNMENTS + 1];
+        memcpy(touched, front->touched, sizeof touched);
+        memset(front->touched, 0, sizeof front->touched); /* which makes the limits hold only the better */
         BROKEN(uint32_t, front->limit[c][kind], 1);
         BROKEN(uint32_t, front->limit[c][kind], 0);
-        front->touched = touched;
+        memcpy(front->touched, touched, sizeof touched);
         uint8_t least = chunk->memo_least[c], group_least = memo->least[c], limit = memo->limit[c];
         if ((chunk->memo_valid & bit) == 0) {
             chunk->memo_least[c] = 2;
