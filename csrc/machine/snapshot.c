@@ -214,6 +214,33 @@ static void drop_rooms(storsim_machine_t *machine, void *states[SS_ROOM_COUNT]) 
     }
 }
 
+/* The machine's state against another. */
+static void exchange(storsim_machine_t *machine, ss_hardware_t *hardware, void *states[SS_ROOM_COUNT]) {
+    const ss_hardware_t other = machine->hardware;
+    machine->hardware = *hardware;
+    *hardware = other;
+    for (int room = 0; room < SS_ROOM_COUNT; room++) {
+        if (states[room] != NULL) {
+            void *state = machine->head.states[room];
+            machine->head.states[room] = states[room];
+            states[room] = state;
+        }
+    }
+    ss_bus_forget(machine);
+}
+
+/* Each part was read for itself. Only the machine with all of them in it can tell whether they agree: that the frames of a block are taken,
+ * say. If not, it is as it was. */
+static storsim_status_t adopt(storsim_machine_t *machine, ss_hardware_t *hardware, void *states[SS_ROOM_COUNT]) {
+    hardware->faults.paused = machine->hardware.faults.paused;
+    exchange(machine, hardware, states);
+    if (storsim_check(machine, NULL, 0) == 0) {
+        return STORSIM_OK;
+    }
+    exchange(machine, hardware, states);
+    return STORSIM_FORMAT;
+}
+
 storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where) {
     if (ss_tapped_bytes(machine, length)) {
         return recorded_restore(machine, bytes, length, where);
@@ -250,27 +277,15 @@ storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *byte
     if (ss_codec_ok(&codec) && codec.position != codec.length) {
         ss_codec_fail(&codec, STORSIM_FORMAT);
     }
-    if (!ss_codec_ok(&codec)) {
-        if (where != NULL) {
-            *where = codec.position;
-        }
-        drop_rooms(machine, states);
-        ss_hardware_destroy(machine, &hardware);
-        return codec.status;
+    status = ss_codec_ok(&codec) ? adopt(machine, &hardware, states) : codec.status;
+    drop_rooms(machine, states); /* either what was read or what was there before */
+    ss_hardware_destroy(machine, &hardware);
+    if (status == STORSIM_OK) {
+        machine->head.where = (ss_where_t){.site = machine->head.where.site};
+    } else if (where != NULL) {
+        *where = codec.position;
     }
-    hardware.faults.paused = machine->hardware.faults.paused;
-    ss_hardware_destroy(machine, &machine->hardware);
-    machine->hardware = hardware;
-    ss_bus_forget(machine);
-    for (int room = 0; room < SS_ROOM_COUNT; room++) {
-        if (states[room] != NULL) {
-            void *old = machine->head.states[room];
-            machine->head.states[room] = states[room];
-            machine->rooms[room].ops->destroy(machine, old);
-        }
-    }
-    machine->head.where = (ss_where_t){.site = machine->head.where.site};
-    return STORSIM_OK;
+    return status;
 }
 
 size_t storsim_check(storsim_machine_t *machine, char *text, size_t capacity) {

@@ -10,7 +10,7 @@
 #define PIN_nt_test_export UINT64_C(0x6A3DDA4D8A204C8E)
 #define PIN_nt_test_interrupt UINT64_C(0x74C9C4ECC1562ECF)
 #define PIN_nt_test_kernel_memory UINT64_C(0xD15657415D15B908)
-#define PIN_nt_test_loaded UINT64_C(0x5B6CF6CA9668B31B)
+#define PIN_nt_test_loaded UINT64_C(0x304A95350D918780)
 #define PIN_nt_test_mdl UINT64_C(0xA452D409F1F35229)
 #define PIN_nt_test_pool UINT64_C(0x660773E0C17E4D58)
 #define PIN_nt_test_spare UINT64_C(0xF99D637E43C89E09)

@@ -309,7 +309,8 @@ storsim_status_t storsim_digest(storsim_machine_t *machine, uint64_t *digest);
 storsim_status_t storsim_snapshot(storsim_machine_t *machine, uint8_t **bytes, size_t *length);
 void storsim_snapshot_free(storsim_machine_t *machine, uint8_t *bytes);
 /* Goes back to a snapshot of this or an equally configured machine. Whole or nothing. FORMAT with the offset in *where (may be
- * NULL) for damaged bytes, BUSY while an export is live, REENTRY, NO_MEMORY. */
+ * NULL) for damaged bytes; their end, if only the whole contradicts itself (storsim_check). BUSY while an export is live, REENTRY,
+ * NO_MEMORY. */
 storsim_status_t storsim_restore(storsim_machine_t *machine, const uint8_t *bytes, size_t length, size_t *where);
 
 /* A moment of this machine to come back to, in memory only: taking one costs about a copy of the machine's records, going back the same plus

@@ -141,6 +141,13 @@ int main(void) {
     span->state = SS_STATE_LIVE;
     CHECK_EQ(again(), STORSIM_FORMAT); /* a page without slots */
     slot->state = SS_STATE_LIVE;
+    /* A block of which the page allocator says that it is free: each by itself is sound. */
+    const uint64_t digest = world_digest(&w);
+    ss_pages_give(ss_machine_pages(w.machine), whole->pfn, 1);
+    CHECK_EQ(again(), STORSIM_FORMAT);
+    CHECK_EQ(ss_pages_take_at(ss_machine_pages(w.machine), whole->pfn, 1), STORSIM_OK);
+    CHECK_EQ(world_digest(&w), digest);
+    CHECK(nt == nt_of(w.machine));
     /* Special pool is smaller than a page. */
     DAMAGED(uint8_t, whole->flags, was | BLOCK_SPECIAL);
     /* A span in the list that is no block. */

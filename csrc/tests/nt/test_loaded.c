@@ -35,7 +35,8 @@ static void judge(storsim_machine_t *m, const uint8_t *whole, uint8_t *copy, siz
     tally->taken++;
     CHECK_EQ(storsim_digest(m, &came_to), STORSIM_OK);
     check_fold(came_to);
-    if (came_to != digest && storsim_check(m, NULL, 0) == 0) {
+    CHECK_EQ(storsim_check(m, NULL, 0), 0);
+    if (came_to != digest) {
         ss_block_id_t id;
         check_fold((uint64_t)ss_pool_take(m, STORSIM_BLOCK_POOL, 100, TAG, 1, &id));
     }

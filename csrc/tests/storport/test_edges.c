@@ -526,13 +526,13 @@ static whole_t make_whole(void) {
 /* What is spoilt, whether the check names it, whether a snapshot of it is refused. */
 static const struct { const char *text; bool refused; } ways[] = {
     {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true},
-    {"storport: an adapter lost its device extension", false}, {"storport: an adapter lost its configuration", false},
-    {"storport: an uncached extension is gone", false}, {"storport: a registry buffer is gone", false},
-    {"storport: a host memory buffer is gone", false}, {"storport: the ranges of a host memory buffer do not add up", false},
-    {"storport: map registers in use do not match the lists", false}, {"storport: a request lost its SRB", false},
-    {"storport: a request lost its data buffer", false}, {"storport: a request lost its MDL", false},
-    {"storport: an adapter lost its device extension", false}, {"storport: an adapter lost its device extension", false},
-    {"storport: an adapter lost its device extension", false}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, false}};
+    {"storport: an adapter lost its device extension", true}, {"storport: an adapter lost its configuration", true},
+    {"storport: an uncached extension is gone", true}, {"storport: a registry buffer is gone", true},
+    {"storport: a host memory buffer is gone", true}, {"storport: the ranges of a host memory buffer do not add up", true},
+    {"storport: map registers in use do not match the lists", true}, {"storport: a request lost its SRB", true},
+    {"storport: a request lost its data buffer", true}, {"storport: a request lost its MDL", true},
+    {"storport: an adapter lost its device extension", true}, {"storport: an adapter lost its device extension", true},
+    {"storport: an adapter lost its device extension", true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, true}, {NULL, false}};
 
 static void spoil(ss_port_t *port, size_t way) {
     ss_adapter_t *adapter = port->adapters[0];
