@@ -204,7 +204,7 @@ void nt_pool_fill(void *context, uint32_t index, uint8_t *to, bool kept) {
     const ss_nt_t *nt = nt_of(machine);
     nt_pool_page_t *page = nt_pool_page(nt, index);
     size_t total = (size_t)page->granules * GRANULE;
-    page->made = page->made || kept;
+    page->made = kept; /* of a page that has its bytes nobody asks this */
     memset(to, SS_POISON, PAGE);
     for (uint32_t half = 0; half * 64 < page->slots; half++) {
         uint32_t slots = page->slots - half * 64;
