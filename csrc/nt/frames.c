@@ -72,17 +72,18 @@ SS_INLINE bool describe(const ss_nt_t *nt, const ss_block_request_t *request, ui
 
 /* On a machine of several nodes: the one that was asked for comes first under every placement, since an unpleasant place may be far only for
  * who does not mind. */
-SS_ASIDE storsim_status_t take_near(storsim_machine_t *machine, const ss_block_request_t *request, ss_page_request_t *place,
+SS_ASIDE storsim_status_t take_near(storsim_machine_t *machine, const ss_block_request_t *request, const ss_page_request_t *anywhere,
                                     uint64_t *first_pfn) {
     uint8_t nodes[STORSIM_MAX_NODES];
+    ss_page_request_t place = *anywhere;
     const uint32_t all = nt_nodes(machine, request->node, request->node_only, nodes);
     const bool named = all > 1 && request->node < all;
-    place->nodes = nodes;
-    place->node_count = named ? 1 : all;
-    storsim_status_t status = ss_pages_take(ss_machine_pages(machine), place, first_pfn);
+    place.nodes = nodes;
+    place.node_count = named ? 1 : all;
+    storsim_status_t status = ss_pages_take(ss_machine_pages(machine), &place, first_pfn);
     if (status == STORSIM_NO_SPACE && named) {
-        place->node_count = all;
-        status = ss_pages_take(ss_machine_pages(machine), place, first_pfn);
+        place.node_count = all;
+        status = ss_pages_take(ss_machine_pages(machine), &place, first_pfn);
     }
     return status;
 }

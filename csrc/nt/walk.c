@@ -300,31 +300,45 @@ static uint32_t follow_page(const ss_nt_t *nt, uint32_t index) {
     return nt_pool_page(nt, index)->next;
 }
 
-/* A list as its members in order, closed by 0; on LOAD each goes to `add`. */
-static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t first, follow_fn follow,
-                      nt_add_fn add) {
-    uint32_t at = first, limit = ss_codec_loading(codec) ? UINT32_MAX : 0;
-    while (ss_codec_ok(codec) && (limit != 0 || at != 0)) {
-        uint32_t stored = at;
+/* The members of a list as they were saved, up to the 0 that ends it or to what cannot be read. */
+static void load_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, nt_add_fn add) {
+    for (uint32_t stored = 1; stored != 0 && ss_codec_ok(codec);) {
+        stored = 0;
         ss_codec_u32(codec, &stored);
-        if (!ss_codec_loading(codec)) {
-            at = follow(nt, at);
-        } else if (stored == 0) { /* the end, or what cannot be read */
-            return;
-        } else {
+        if (stored != 0) {
             add(machine, nt, codec, stored);
         }
     }
+}
+
+static void end_list(ss_codec_t *codec) {
     uint32_t end = 0;
     ss_codec_u32(codec, &end);
 }
 
+/* A list as its members in order, closed by 0; on LOAD each goes to `add`. */
+static void walk_list(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec, uint32_t first, follow_fn follow,
+                      nt_add_fn add) {
+    if (ss_codec_loading(codec)) {
+        load_list(machine, nt, codec, add);
+        return;
+    }
+    for (uint32_t at = first; at != 0 && ss_codec_ok(codec); at = follow(nt, at)) {
+        ss_codec_u32(codec, &at);
+    }
+    end_list(codec);
+}
+
 /* The quarantine is written like a list, though it is none. */
 static void walk_held(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
-    for (uint32_t i = 0; !ss_codec_loading(codec) && i < nt->held_count; i++) {
+    if (ss_codec_loading(codec)) {
+        load_list(machine, nt, codec, nt_load_held);
+        return;
+    }
+    for (uint32_t i = 0; i < nt->held_count; i++) {
         ss_codec_u32(codec, &nt_held_at(nt, nt->held_first + i)->block);
     }
-    walk_list(machine, nt, codec, 0, NULL, nt_load_held);
+    end_list(codec);
 }
 
 static void walk_partial(storsim_machine_t *machine, ss_nt_t *nt, ss_codec_t *codec) {
