@@ -12,6 +12,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,14 +111,18 @@ class _Replays:
 
     @staticmethod
     def of(core: Core, workload: str, live: int, ops: int, count: int) -> _Replays:
-        """Round by round in turn."""
+        """Round by round in turn, each with copies of its own: which pages a library got moves its times by a tenth."""
         arms = {"storsim": str(core.pages), "null": "null"}
         if core.prototype is not None:
             arms["prototype"] = str(core.prototype)
         seen: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
         for _ in range(count):
-            for name, adapter in arms.items():
-                seen[name].append(core.replay(adapter, workload, live, ops))
+            with tempfile.TemporaryDirectory(dir=core.folder) as folder:
+                copies = {
+                    name: it if it == "null" else shutil.copy(it, f"{folder}/{name}.so") for name, it in arms.items()
+                }
+                for name, adapter in copies.items():
+                    seen[name].append(core.replay(adapter, workload, live, ops))
         return _Replays(seen)
 
     def ns(self, name: str) -> list[float]:
